@@ -1,0 +1,503 @@
+//! What may be asked of the daemon, what it answers and what it reports. `docs/CONTROL.md` is the
+//! specification; only additions are made to these shapes.
+//!
+//! All times are RFC 3339 in UTC with milliseconds, such as `2026-01-31T12:00:00.000Z`.
+
+use serde::{Deserialize, Serialize};
+
+/// The control protocol's version; `hello` settles on one that both sides speak.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Longest line either side may send, in bytes.
+pub const LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// A request's method and parameters: `{"jsonrpc":"2.0","id":1,"method":"send","params":{..}}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "method", content = "params", rename_all = "snake_case")]
+pub enum Request {
+    /// First on each connection. Answer: [`Hello`].
+    Hello(HelloParams),
+    /// Answer: [`Status`].
+    Status {},
+    /// Logs in, now and after each restart. Answer: [`Connected`], once logged in.
+    Connect(ConnectParams),
+    /// Logs out and stays out until the next `connect`. Answer: [`Empty`].
+    Disconnect {},
+    /// Answer: [`List`] of [`User`].
+    Users(UsersParams),
+    /// Answer: [`Sent`].
+    Send(SendParams),
+    /// Unread messages, oldest first. Marks nothing. Answer: [`List`] of [`Message`].
+    Inbox(InboxParams),
+    /// These messages were shown to the person. Answer: [`Empty`].
+    MarkRead {
+        /// Message ids.
+        ids: Vec<String>,
+    },
+    /// Messages of one conversation or all, oldest first, the latest `limit` of them. Answer:
+    /// [`List`] of [`Message`].
+    History(HistoryParams),
+    /// Answer: [`Unread`].
+    Unread {},
+    /// A message's life. Answer: [`Trace`].
+    Trace {
+        /// The message id, or the key given to `send`.
+        id: String,
+    },
+    /// Takes back a message that was never handed to the network. Answer: [`Sent`].
+    Cancel {
+        /// The message id, or the key given to `send`.
+        id: String,
+    },
+    /// From now on [`Event`]s follow as notifications of method `event`. Answer: [`Subscribed`].
+    Subscribe(SubscribeParams),
+    /// Flushes, says goodbye to the server and ends. Answer: [`Empty`].
+    Shutdown {},
+}
+
+/// Parameters of `hello`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HelloParams {
+    /// The client's name, for the log.
+    pub client: String,
+    /// The client's version, for the log.
+    pub version: String,
+    /// Oldest protocol version that the client speaks.
+    pub protocol_min: u32,
+    /// Newest protocol version that the client speaks.
+    pub protocol_max: u32,
+}
+
+/// Who answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The daemon's version.
+    pub version: String,
+    /// The protocol version settled on.
+    pub protocol: u32,
+    /// The daemon's process id.
+    pub pid: u32,
+    /// The profile that it serves.
+    pub profile: String,
+}
+
+/// Nothing more to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Empty {}
+
+/// Parameters of `connect`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectParams {
+    /// The user name.
+    pub user: String,
+    /// The display name.
+    pub name: String,
+    /// A join link; without one, the server of the last `connect`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// Take the server's new key in place of the pinned one: the new key's text form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_key: Option<String>,
+    /// How long to wait for the login. It goes on afterwards.
+    pub timeout_ms: u64,
+}
+
+/// A login that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connected {
+    /// The user name.
+    pub user: String,
+    /// The display name.
+    pub name: String,
+    /// The server as a join link with its key.
+    pub server: String,
+    /// The server key's fingerprint, for people to compare.
+    pub fingerprint: String,
+    /// Whether the key was pinned just now, without a link that named it.
+    pub first_contact: bool,
+}
+
+/// Parameters of `users`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsersParams {
+    /// Registered users who are offline too.
+    #[serde(default)]
+    pub all: bool,
+    /// How long to wait for the server.
+    pub timeout_ms: u64,
+}
+
+/// A list, in one piece or with `next` to go on from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Pass it back to get what follows; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A user as others see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Unique.
+    pub user: String,
+    /// On screen.
+    pub name: String,
+    /// `online`, `away` or `offline`.
+    pub status: Presence,
+    /// Since when.
+    pub since: String,
+}
+
+/// Whether a user's daemon is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Heard of lately.
+    Online,
+    /// Not heard of for a while; may come back without a login.
+    Away,
+    /// No session.
+    Offline,
+}
+
+/// Parameters of `send`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendParams {
+    /// The recipient's user name.
+    pub to: String,
+    /// The text, up to 32 KiB.
+    pub body: String,
+    /// The sender's own key for this message, up to 64 characters: a second `send` with the same
+    /// key is the same message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Answer once the message is in this state (or has failed).
+    pub wait: State,
+    /// How long to wait; then error 6, and the message stays queued.
+    pub timeout_ms: u64,
+    /// Give up if it is still queued, and was never handed to the network, after this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_ms: Option<u64>,
+}
+
+/// Where a message is. A sender sees `queued`, `accepted`, `delivered`, `read` in this order, each
+/// only after it is true on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// On our own disk.
+    Queued,
+    /// Safe at the server.
+    Accepted,
+    /// Safe on the recipient's disk.
+    Delivered,
+    /// Shown to the recipient.
+    Read,
+    /// The server refused it; see `reason`.
+    Refused,
+    /// Taken back before it was handed to the network.
+    Cancelled,
+    /// Given up before it was handed to the network.
+    Expired,
+    /// Somebody's message to us, not shown yet.
+    Unread,
+}
+
+/// Where a sent message is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// The message id.
+    pub id: String,
+    /// The state reached.
+    pub state: State,
+}
+
+/// Parameters of `inbox`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxParams {
+    /// At most this many, 1 to 1000.
+    pub limit: u32,
+    /// Only messages received after this time (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Only messages from this user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Go on from here (`next` of the answer before).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Unique among a sender's messages.
+    pub id: String,
+    /// The sender's user name.
+    pub from: String,
+    /// The recipient's user name.
+    pub to: String,
+    /// The sender's display name.
+    pub name: String,
+    /// The text.
+    pub body: String,
+    /// On the sender's clock.
+    pub sent_at: String,
+    /// When it reached this machine; absent for our own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<String>,
+    /// `unread` or `read` for others' messages, the sender's states for our own.
+    pub state: State,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Parameters of `history`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryParams {
+    /// One conversation; without, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// At most this many, 1 to 1000.
+    pub limit: u32,
+    /// Go on with older ones from here (`next` of the answer before).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// How many messages wait to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// In all.
+    pub total: u64,
+    /// By sender, the most first.
+    pub items: Vec<UnreadFrom>,
+}
+
+/// One sender's unread messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadFrom {
+    /// The sender.
+    pub user: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// A message's life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// The message.
+    pub message: Message,
+    /// What happened to it, in order.
+    pub steps: Vec<TraceStep>,
+}
+
+/// One step in a message's life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceStep {
+    /// When.
+    pub at: String,
+    /// What, as one word: `queued`, `sent`, `accepted`, `delivered`, `read`, `refused`,
+    /// `cancelled`, `expired`, `received`.
+    pub what: String,
+    /// More, for a person: the reason of a refusal, the number of the try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Parameters of `subscribe`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscribeParams {
+    /// First everything after this event; without, from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+}
+
+/// From where events follow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribed {
+    /// The last event before those that follow.
+    pub cursor: u64,
+}
+
+/// Something that happened, pushed to subscribers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Ascending over restarts; absent for events that are not kept (`connection`, `presence`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<u64>,
+    /// When.
+    pub at: String,
+    /// What.
+    #[serde(flatten)]
+    pub what: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventKind {
+    /// A message arrived.
+    Message {
+        /// The message.
+        message: Message,
+    },
+    /// A message of ours changed its state.
+    State {
+        /// Which.
+        id: String,
+        /// The new state.
+        state: State,
+        /// Why it was refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The link to the server changed.
+    Connection {
+        /// The new state.
+        state: Link,
+    },
+    /// A user came, went or fell silent.
+    Presence {
+        /// Who.
+        user: User,
+    },
+}
+
+/// The link to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// Never connected, or disconnected by the user.
+    Disconnected,
+    /// On the way.
+    Connecting,
+    /// Logged in.
+    Connected,
+    /// The server refused the login; `connect` anew.
+    Refused,
+}
+
+/// The daemon in one answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// The profile that it serves.
+    pub profile: String,
+    /// When it started.
+    pub started_at: String,
+    /// The link to the server.
+    pub link: Link,
+    /// Since when the link is in this state.
+    pub since: String,
+    /// The user name, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The display name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The server as a join link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The address in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The server key's fingerprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// Smoothed round trip in whole milliseconds, once measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<u64>,
+    /// Share of packets sent that were lost, 0 to 1, in thousandths.
+    pub loss_permille: u32,
+    /// Frames sent again.
+    pub retransmitted: u64,
+    /// Messages of ours that the server does not hold yet.
+    pub queued: u64,
+    /// Others' messages not shown yet.
+    pub unread: u64,
+    /// What went wrong last, for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// What failed: the numbers are the exit codes of `pychatctl` and the error codes on the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// Anything else.
+    Other,
+    /// The request makes no sense: a malformed name, text or id.
+    Usage,
+    /// The daemon cannot be reached.
+    DaemonUnreachable,
+    /// There is no connection to a server, and the request needs one.
+    NotConnected,
+    /// Nobody has this name.
+    NoSuchUser,
+    /// Time ran out; a message stays queued.
+    TimedOut,
+    /// A key changed or is not trusted.
+    KeyChanged,
+    /// Too much, too fast, or full.
+    LimitReached,
+    /// The versions do not fit.
+    VersionMismatch,
+    /// The name is taken, or it is not permitted.
+    Refused,
+}
+
+impl ErrorCode {
+    /// The exit code, and the code on the socket.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::DaemonUnreachable => 3,
+            Self::NotConnected => 4,
+            Self::NoSuchUser => 5,
+            Self::TimedOut => 6,
+            Self::KeyChanged => 7,
+            Self::LimitReached => 8,
+            Self::VersionMismatch => 9,
+            Self::Refused => 10,
+        }
+    }
+
+    /// The meaning of a number; what is not ours is `Other`.
+    #[must_use]
+    pub const fn from_number(number: i64) -> Self {
+        match number {
+            2 => Self::Usage,
+            3 => Self::DaemonUnreachable,
+            4 => Self::NotConnected,
+            5 => Self::NoSuchUser,
+            6 => Self::TimedOut,
+            7 => Self::KeyChanged,
+            8 => Self::LimitReached,
+            9 => Self::VersionMismatch,
+            10 => Self::Refused,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A request that failed: what, why and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The kind.
+    pub code: ErrorCode,
+    /// What failed and why, for a person.
+    pub message: String,
+    /// What to do next, for a person.
+    pub hint: Option<String>,
+    /// Where the message is that the request was about (`send` that timed out or was refused).
+    pub sent: Option<Sent>,
+}

@@ -1,0 +1,230 @@
+//! What people's programs say to each other inside records, calls and notes, encoded with postcard.
+//!
+//! Enum variants are appended, never reordered or removed: their index is on the wire.
+
+use crate::{Cursor, DisplayName, MessageId, RefuseCode, UserName};
+use serde::{Deserialize, Serialize};
+
+/// Longest text of one message, in bytes of UTF-8.
+pub const TEXT_BYTES_MAX: usize = 32 * 1024;
+
+/// Most message ids in one [`ToServer::Read`] or [`ToClient::Delivered`].
+pub const IDS_PER_RECEIPT_MAX: usize = 64;
+
+/// Most users in one [`Reply::Users`] page.
+pub const USERS_PER_PAGE_MAX: usize = 100;
+
+/// Milliseconds since 1970-01-01 UTC.
+pub type UnixMillis = u64;
+
+/// A message from a daemon to the server: one entry of its outbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToServer {
+    /// A text for `to`, as bytes of UTF-8.
+    Text {
+        /// Minted by the sender; a second one with the same id is the same message.
+        id: MessageId,
+        /// The recipient; may be the sender.
+        to: UserName,
+        /// When the sender typed it, on the sender's clock.
+        sent_at: UnixMillis,
+        /// The text.
+        body: Vec<u8>,
+    },
+    /// The texts `ids` that `to` had sent were shown to the person.
+    Read {
+        /// Who had sent the texts.
+        to: UserName,
+        /// At most [`IDS_PER_RECEIPT_MAX`].
+        ids: Vec<MessageId>,
+    },
+}
+
+/// An entry of a user's mailbox on its way to the user's daemon. `cursor` is its place there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailboxEntry {
+    /// The entry's place; what the daemon stored up to here, it reports at its next login.
+    pub cursor: Cursor,
+    /// What it says.
+    pub entry: ToClient,
+}
+
+/// What a mailbox entry says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToClient {
+    /// A text from `from`.
+    Text {
+        /// As the sender minted it.
+        id: MessageId,
+        /// Authenticated by the server.
+        from: UserName,
+        /// The sender's display name when the text was accepted.
+        name: DisplayName,
+        /// On the sender's clock.
+        sent_at: UnixMillis,
+        /// On the server's clock, when it was accepted.
+        accepted_at: UnixMillis,
+        /// The text.
+        body: Vec<u8>,
+    },
+    /// Texts of ours are safe on `by`'s disk.
+    Delivered {
+        /// The recipient.
+        by: UserName,
+        /// Our messages.
+        ids: Vec<MessageId>,
+        /// On the server's clock.
+        at: UnixMillis,
+    },
+    /// Texts of ours were shown to `by`.
+    Read {
+        /// The recipient.
+        by: UserName,
+        /// Our messages.
+        ids: Vec<MessageId>,
+        /// On the server's clock.
+        at: UnixMillis,
+    },
+}
+
+/// A question to the server. Asking twice has no second effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Call {
+    /// Users in the order of their names, those after `after`.
+    Users {
+        /// The last name of the page before, if any.
+        after: Option<UserName>,
+        /// Registered users who are offline too.
+        offline_too: bool,
+    },
+    /// One user.
+    User {
+        /// Whom.
+        name: UserName,
+    },
+}
+
+/// The server's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// A page of users; `more` if there are others after its last.
+    Users {
+        /// At most [`USERS_PER_PAGE_MAX`].
+        users: Vec<UserState>,
+        /// Ask again with the last name.
+        more: bool,
+    },
+    /// The user, if there is one.
+    User(Option<UserState>),
+    /// The question could not be answered now; ask again later.
+    TryLater,
+}
+
+/// A user as others see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserState {
+    /// Unique.
+    pub user: UserName,
+    /// On screen.
+    pub name: DisplayName,
+    /// Online, away or offline.
+    pub presence: Presence,
+    /// Since when, on the server's clock.
+    pub since: UnixMillis,
+}
+
+/// Whether a user's daemon is there.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Presence {
+    /// Heard of lately.
+    Online,
+    /// Not heard of for 80 seconds; may come back without a login.
+    Away,
+    /// No session.
+    Offline,
+}
+
+/// Best-effort news from the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Note {
+    /// A user's presence changed.
+    Presence(UserState),
+}
+
+/// What a daemon says when it logs in: the payload of the handshake's message 1 (IK) or 3 (XX).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginPayload {
+    /// The name; it belongs to the key that claims it first.
+    pub user: UserName,
+    /// On screen.
+    pub name: DisplayName,
+    /// The outbox's stream.
+    pub stream: [u8; 16],
+    /// The last mailbox entry that is safe on the daemon's disk.
+    pub cursor: Cursor,
+    /// For servers that ask for one.
+    pub invite: Option<String>,
+}
+
+/// What the server says when it lets a daemon in, or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LoginReply {
+    /// Come in.
+    Welcome {
+        /// The server's connection id.
+        connection_id: u64,
+        /// Recognises a RESET for this session.
+        reset_token: [u8; 16],
+        /// The highest outbox record that the server holds on disk.
+        committed: u64,
+        /// The server's clock.
+        server_time: UnixMillis,
+    },
+    /// Stay out.
+    Refused {
+        /// A [`crate::CloseCode`].
+        code: u16,
+        /// When to try again, 0 for not by itself.
+        retry_after_ms: u32,
+        /// For a person.
+        reason: String,
+    },
+}
+
+impl Serialize for RefuseCode {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u16(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for RefuseCode {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        u16::deserialize(from).map(Self::from_code)
+    }
+}
+
+/// Encodes a value of this module.
+///
+/// # Panics
+/// Never: the types of this module hold nothing that postcard cannot encode.
+#[must_use]
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("types of this module are plain data, which always encodes")
+}
+
+/// Bytes that are no value of the expected type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot be decoded: {0}")]
+pub struct Undecodable(postcard::Error);
+
+/// Decodes a value of this module; bytes left over are an error.
+///
+/// # Errors
+/// The bytes are no such value.
+pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Undecodable> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok(_) => Err(Undecodable(postcard::Error::DeserializeBadEncoding)),
+        Err(error) => Err(Undecodable(error)),
+    }
+}

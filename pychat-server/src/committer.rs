@@ -1,0 +1,108 @@
+//! The one thread that owns the store: gathers what all shards ask, executes it as one transaction,
+//! and tells each shard what came of it.
+
+use crate::store::{Account, Answer, Command, Entry, Page, ReadLimit, StoreError};
+use pychat_proto::{Seq, StreamId, UserName, chat::UserState};
+
+/// A shard's request.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Whose.
+    pub shard: u8,
+    /// Comes back with the outcome.
+    pub ticket: u64,
+    /// What is to be done.
+    pub work: Work,
+}
+
+/// What a shard may ask for.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Make it true on disk. Outcome: [`Outcome::Committed`].
+    Commit(Command),
+    /// Outcome: [`Outcome::Page`].
+    Read {
+        /// Whose mailbox.
+        mailbox: UserName,
+        /// From where.
+        after: pychat_proto::Cursor,
+        /// How much.
+        limit: ReadLimit,
+    },
+    /// What is known of one who logs in. Outcome: [`Outcome::Login`].
+    Login {
+        /// The name.
+        user: UserName,
+        /// The outbox's stream.
+        stream: StreamId,
+    },
+    /// A user came, went or fell silent. No outcome.
+    Presence(UserState),
+    /// A page of users by name. Outcome: [`Outcome::Users`].
+    Users {
+        /// The last one known.
+        after: Option<UserName>,
+        /// Registered users who are offline too.
+        offline_too: bool,
+    },
+    /// One user. Outcome: [`Outcome::User`].
+    User {
+        /// Whom.
+        name: UserName,
+    },
+}
+
+/// What came of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Of [`Work::Commit`].
+    Committed(Answer),
+    /// Of [`Work::Read`].
+    Page(Page),
+    /// Of [`Work::Login`].
+    Login {
+        /// The account, if the name is claimed.
+        account: Option<Account>,
+        /// The stream's position.
+        position: Seq,
+    },
+    /// Of [`Work::Users`].
+    Users {
+        /// At most `chat::USERS_PER_PAGE_MAX`.
+        users: Vec<UserState>,
+        /// Whether there are others.
+        more: bool,
+    },
+    /// Of [`Work::User`].
+    User(Option<UserState>),
+}
+
+/// What the committer tells a shard.
+#[derive(Clone, Debug)]
+pub enum FromCommitter {
+    /// What came of a job.
+    Done {
+        /// Of which.
+        ticket: u64,
+        /// What.
+        outcome: Result<Outcome, StoreError>,
+    },
+    /// An entry is on disk in the mailbox of a user of this shard. Those of one mailbox come in the
+    /// order of their cursors.
+    Arrived {
+        /// Whose mailbox.
+        mailbox: UserName,
+        /// What.
+        entry: Entry,
+    },
+}
+
+/// The shard that a user's session and mailbox notifications live on.
+#[must_use]
+pub fn home(user: &UserName, shards: u8) -> u8 {
+    // FNV-1a: stable, so that all shards agree; not a defence against chosen names.
+    let hash = user.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    ((hash >> 32) % u64::from(shards.max(1))) as u8
+}

@@ -1,0 +1,201 @@
+//! What must survive a power cut: mailboxes, accounts and stream positions, behind one small trait.
+//!
+//! A mailbox is a log per user; the client owns the cursor; the server trims behind it.
+
+use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat::UnixMillis};
+use std::sync::Arc;
+
+/// A mailbox engine. One thread owns it, so that what it does has one order.
+pub trait MailboxStore: Send {
+    /// Executes a batch in its order, as one transaction. `Ok` means that all of it survives a
+    /// power cut; each command has an answer at its index. `Err` means as [`StoreError`] says.
+    fn commit(&mut self, batch: &[Command]) -> Result<Vec<Answer>, StoreError>;
+
+    /// Entries of a mailbox after `after`, ascending, within the limit (at least one, if there is
+    /// one). Sees all that was committed.
+    fn read(&mut self, mailbox: &UserName, after: Cursor, limit: ReadLimit) -> Result<Page, StoreError>;
+
+    /// The account of that name.
+    fn account(&mut self, name: &UserName) -> Result<Option<Account>, StoreError>;
+
+    /// Accounts in the order of their names, those after `after`, at most `limit`.
+    fn accounts(&mut self, after: Option<&UserName>, limit: usize) -> Result<Vec<Account>, StoreError>;
+
+    /// The highest record of a user's outbox stream that was committed; zero for an unknown one.
+    fn position(&mut self, user: &UserName, stream: StreamId) -> Result<Seq, StoreError>;
+}
+
+/// What is to be made true on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Adds an entry to a mailbox. Answer: [`Answer::Append`].
+    Append(Append),
+    /// Moves a stream's position without an entry (a refused message, records no longer kept).
+    /// Moving backwards does nothing. Answer: [`Answer::Done`].
+    Advance {
+        /// Whose stream.
+        user: UserName,
+        /// Which.
+        stream: StreamId,
+        /// The new position.
+        up_to: Seq,
+    },
+    /// Removes a mailbox's entries up to a cursor. May be done late: a lost trim only repeats a
+    /// delivery. Answer: [`Answer::Done`].
+    Trim {
+        /// Whose mailbox.
+        mailbox: UserName,
+        /// The last entry to go.
+        up_to: Cursor,
+    },
+    /// Never hands out a cursor at or below `above` again (the client knows more than a restored
+    /// server). Answer: [`Answer::Done`].
+    Raise {
+        /// Whose mailbox.
+        mailbox: UserName,
+        /// The client's cursor.
+        above: Cursor,
+    },
+    /// Claims a name, or updates the display name of one that is ours already (compare-and-set on
+    /// the key). Answer: [`Answer::Claim`].
+    Claim(Account),
+}
+
+/// An entry on its way into a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// Whose mailbox.
+    pub mailbox: UserName,
+    /// Where it comes from, for exactly-once.
+    pub origin: Origin,
+    /// An encoded `chat::ToClient`.
+    pub entry: Arc<[u8]>,
+}
+
+/// Where an entry comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A user's outbox: stored once, in the stream's order, and counted against the mailbox's quota.
+    Stream {
+        /// The sender.
+        user: UserName,
+        /// The outbox.
+        stream: StreamId,
+        /// The message's first record. The stream's position must be just before it.
+        first: Seq,
+        /// The message's last record, the stream's position afterwards.
+        last: Seq,
+    },
+    /// The server itself (receipts): always stored, beyond any quota.
+    Server,
+}
+
+/// What a command came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Of [`Command::Append`].
+    Append(Appended),
+    /// Of [`Command::Claim`].
+    Claim(Claimed),
+    /// Of the others.
+    Done,
+}
+
+/// What an append came to. Anything but `Stored` left no trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// On disk, at this place.
+    Stored(Cursor),
+    /// The stream's position is past it: it was stored before.
+    Duplicate,
+    /// The stream's position is not just before it; try again when what comes before is there.
+    Gap {
+        /// The stream's position.
+        position: Seq,
+    },
+    /// The mailbox is at its quota.
+    Full,
+    /// Nobody has claimed the name.
+    NoSuchUser,
+}
+
+/// What a claim came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// The name is ours now.
+    New,
+    /// It was ours already.
+    Ours,
+    /// It belongs to another key.
+    Taken,
+}
+
+/// A user name and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The name.
+    pub user: UserName,
+    /// The key that claimed it.
+    pub key: PublicKey,
+    /// On screen.
+    pub name: DisplayName,
+    /// When it was claimed, or its display name last set.
+    pub since: UnixMillis,
+}
+
+/// How much to read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLimit {
+    /// Entries.
+    pub entries: usize,
+    /// Bytes of entries; the first one is read whatever its size.
+    pub bytes: usize,
+}
+
+/// A piece of a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Ascending.
+    pub entries: Vec<Entry>,
+    /// Whether there are others after the last.
+    pub more: bool,
+}
+
+/// An entry of a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place.
+    pub cursor: Cursor,
+    /// An encoded `chat::ToClient`.
+    pub entry: Arc<[u8]>,
+}
+
+/// What a caller may do after a failure.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing of it was written: try again later (a full disk, a busy engine).
+    #[error("not written: {0}")]
+    NotWritten(String),
+    /// Maybe written: try again with the same commands, never report as failed.
+    #[error("maybe written: {0}")]
+    Unknown(String),
+    /// The engine must be opened anew; nothing is tried again on this one (a failed fsync).
+    #[error("the store must be opened anew: {0}")]
+    Fatal(String),
+}
+
+/// Quotas of one mailbox, for entries that users send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Entries.
+    pub entries: u64,
+    /// Bytes of entries.
+    pub bytes: u64,
+}
+
+impl Default for Quota {
+    /// docs/PROTOCOL.md, "Limits".
+    fn default() -> Self {
+        Self { entries: 10_000, bytes: 64 * 1024 * 1024 }
+    }
+}
