@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn keys_survive_their_text_form() {
         for seed in 0..=255_u8 {
-            let key = PublicKey(std::array::from_fn(|i| seed.wrapping_mul(31).wrapping_add(i as u8)));
+            let key =
+                PublicKey(std::array::from_fn(|i| seed.wrapping_mul(31).wrapping_add(i as u8)));
             assert_eq!(key.to_string().len(), 43);
             assert_eq!(key.to_string().parse(), Ok(key));
         }

@@ -13,9 +13,14 @@ mod endpoint;
 mod ids;
 mod keys;
 mod link;
+mod noise;
+mod session;
 mod time;
+mod wire;
 
-pub use client::{Client, ClientConfig, ClientEvent, Login, PathStats, Refusal, ServerKey, Suspicion};
+pub use client::{
+    Client, ClientConfig, ClientEvent, Login, PathStats, Refusal, ServerKey, Suspicion,
+};
 pub use endpoint::{
     Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Incoming, Owner, SessionId, Transmit,
     Welcome,

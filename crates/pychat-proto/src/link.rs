@@ -27,7 +27,9 @@ pub enum InvalidLink {
     #[error("{0:?} is not a port: a number from 1 to 65535")]
     Port(String),
     /// What follows `#` is no key.
-    #[error("what follows '#' in the link is not a server key: a key has 43 characters; copy the whole line that `pychat-server link` prints")]
+    #[error(
+        "what follows '#' in the link is not a server key: a key has 43 characters; copy the whole line that `pychat-server link` prints"
+    )]
     Key,
     /// Another scheme than `pychat`.
     #[error("a link begins with pychat://, not with {0:?}")]

@@ -1,0 +1,167 @@
+//! One try to log in: INITs to the server's addresses until an answer checks.
+
+use crate::{
+    ConnectionId, Instant, PublicKey, SecretKey,
+    crypto::{self, Rng},
+    noise::{self, BadHandshake, Handshake},
+    wire::packet::{Init, Retry, SUITE, Token, VERSION},
+};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
+
+/// Between the first INIT to one address and that to the next.
+const RACE_STAGGER: Duration = Duration::from_millis(250);
+/// Wait after the first round; it doubles up to the bound.
+const ROUND_WAIT_MIN: Duration = Duration::from_millis(250);
+const ROUND_WAIT_MAX: Duration = Duration::from_secs(8);
+/// A handshake is begun anew after this long: the server forgets an unconfirmed session by then.
+const FRESH_FOR: Duration = Duration::from_secs(10);
+/// The client uses a token for a little less than the server accepts it.
+const TOKEN_FRESH_FOR: Duration = Duration::from_secs(12);
+/// RETRYs that one handshake answers; more come only from a troublemaker.
+const RETRIES_MAX: u32 = 8;
+
+/// The rhythm of the rounds; it goes on over fresh handshakes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rhythm {
+    /// Rounds so far.
+    pub(super) rounds: u32,
+    wait: Duration,
+}
+
+impl Rhythm {
+    pub(super) const START: Self = Self { rounds: 0, wait: ROUND_WAIT_MIN };
+}
+
+/// A handshake under way.
+pub(super) struct Attempt {
+    pub(super) client: ConnectionId,
+    pub(super) rhythm: Rhythm,
+    handshake: Handshake,
+    server: Option<PublicKey>,
+    first_message: Vec<u8>,
+    began: Instant,
+    addresses: Vec<SocketAddr>,
+    due: VecDeque<(Instant, SocketAddr)>,
+    next_round: Instant,
+    token: Option<(SocketAddr, Token, Instant)>,
+    retries: u32,
+}
+
+impl Attempt {
+    /// With `server` it logs in with IK and `payload`; without, it asks for the key with XX.
+    pub(super) fn new(
+        now: Instant,
+        identity: &SecretKey,
+        server: Option<PublicKey>,
+        payload: &[u8],
+        addresses: Vec<SocketAddr>,
+        rhythm: Rhythm,
+        rng: &mut Rng,
+    ) -> Result<Self, BadHandshake> {
+        let client = ConnectionId(rng.u64());
+        let mut handshake = Handshake::client(identity, server.as_ref(), client, rng);
+        let first_message = handshake.write(if server.is_some() { payload } else { &[] })?;
+        Ok(Self {
+            client,
+            rhythm,
+            handshake,
+            server,
+            first_message,
+            began: now,
+            addresses,
+            due: VecDeque::new(),
+            next_round: now,
+            token: None,
+            retries: 0,
+        })
+    }
+
+    pub(super) fn is_first_contact(&self) -> bool {
+        self.server.is_none()
+    }
+
+    pub(super) fn is_stale(&self, now: Instant) -> bool {
+        now.since(self.began) >= FRESH_FOR
+    }
+
+    pub(super) fn set_addresses(&mut self, addresses: Vec<SocketAddr>) {
+        self.due.retain(|(_, to)| addresses.contains(to));
+        self.addresses = addresses;
+    }
+
+    /// The network changed: begin the rounds anew, at once.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.rhythm.wait = ROUND_WAIT_MIN;
+        self.next_round = now;
+    }
+
+    pub(super) fn poll_timeout(&self) -> Instant {
+        self.due.iter().map(|(at, _)| *at).fold(self.next_round, Instant::min)
+    }
+
+    /// Begins a round if one is due; says whether.
+    pub(super) fn handle_timeout(&mut self, now: Instant, rng: &mut Rng) -> bool {
+        if self.next_round > now {
+            return false;
+        }
+        let stagger = if self.rhythm.rounds == 0 { RACE_STAGGER } else { Duration::ZERO };
+        for (index, address) in self.addresses.iter().enumerate() {
+            self.due.push_back((now + stagger * index as u32, *address));
+        }
+        self.due.truncate(4 * self.addresses.len());
+        self.next_round = now + rng.jitter(self.rhythm.wait, 20);
+        self.rhythm.wait = (self.rhythm.wait * 2).min(ROUND_WAIT_MAX);
+        self.rhythm.rounds = self.rhythm.rounds.saturating_add(1);
+        true
+    }
+
+    /// Writes the next INIT that is due.
+    pub(super) fn poll_init(&mut self, now: Instant, to: &mut Vec<u8>) -> Option<SocketAddr> {
+        let index = self.due.iter().position(|(at, _)| *at <= now)?;
+        let (_, address) = self.due.remove(index)?;
+        let token = self
+            .token
+            .filter(|(from, _, since)| *from == address && now.since(*since) < TOKEN_FRESH_FOR);
+        let init = Init {
+            version: VERSION,
+            suite: SUITE,
+            client: self.client,
+            server_key_id: noise::key_id(self.server.as_ref()),
+            token: token.map(|(_, token, _)| token),
+            noise: &self.first_message,
+        };
+        *to = init.encode();
+        let mac1 = crypto::mac(&noise::mac1_key(self.server.as_ref()), &[to]);
+        to.extend_from_slice(&mac1);
+        Some(address)
+    }
+
+    /// The server wants a token first; whether that is so.
+    pub(super) fn handle_retry(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let Ok((covered, retry, tag)) = Retry::decode(datagram) else { return false };
+        let expected = crypto::mac(&retry_key(&self.first_message), &[covered]);
+        if retry.client != self.client
+            || !crypto::equal(&tag, &expected)
+            || self.retries >= RETRIES_MAX
+        {
+            return false;
+        }
+        self.retries += 1;
+        self.token = Some((from, retry.token, now));
+        self.due.push_front((now, from));
+        true
+    }
+
+    pub(super) fn read(&mut self, noise: &[u8]) -> Result<Vec<u8>, BadHandshake> {
+        self.handshake.read(noise)
+    }
+
+    pub(super) fn into_handshake(self) -> Handshake {
+        self.handshake
+    }
+}
+
+/// The key of a RETRY's tag: who saw the INIT can make it, nobody else.
+pub(crate) fn retry_key(first_message: &[u8]) -> [u8; 32] {
+    crypto::hash(b"pychat retry", &[first_message])
+}

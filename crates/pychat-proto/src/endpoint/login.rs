@@ -1,0 +1,347 @@
+//! Logins: INIT, RETRY, RESP, and FIN after a first contact.
+
+use super::{
+    Endpoint, EndpointEvent, Entry, Incoming, SessionId, Slot, Standing, Unconfirmed, Welcome,
+    limits::{Prefix, UNCONFIRMED_FOR, UNCONFIRMED_MAX, Verdict},
+    token,
+};
+use crate::{
+    CloseCode, ConnectionId, Instant,
+    chat::{self, LoginReply},
+    client::attempt::retry_key,
+    crypto,
+    noise::{self, Handshake, Keys, NOISE_BYTES_MAX, Pattern},
+    session::{Role, Session, Start},
+    wire::packet::{self, Fin, HANDSHAKE_BYTES, Init, MAC_BYTES, Resp, Retry, SUITE, VERSION},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    time::Duration,
+};
+
+/// First contacts that wait for their third message; beyond, further ones are dropped.
+const FIRST_CONTACTS_MAX: usize = 1024;
+
+/// How a login came, and what it takes to answer it.
+pub(super) enum Asked {
+    /// The whole login in message 1.
+    Ik { handshake: Box<Handshake>, client: ConnectionId, message_hash: [u8; 32], proved: bool },
+    /// After the third message of a first contact.
+    Xx { keys: Keys, client: ConnectionId },
+}
+
+/// Handshakes of first contacts, until their third message.
+#[derive(Default)]
+pub(super) struct FirstContacts {
+    waiting: BTreeMap<ConnectionId, FirstContact>,
+    /// In the order of their deadlines; entries that were answered are skipped.
+    order: VecDeque<(Instant, ConnectionId)>,
+}
+
+struct FirstContact {
+    handshake: Handshake,
+    client: ConnectionId,
+}
+
+impl FirstContacts {
+    fn insert(&mut self, now: Instant, server: ConnectionId, contact: FirstContact) {
+        self.order.push_back((now + UNCONFIRMED_FOR, server));
+        self.waiting.insert(server, contact);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.order.front().map(|(at, _)| *at)
+    }
+
+    pub(super) fn expire(&mut self, now: Instant) {
+        while self.deadline().is_some_and(|at| at <= now) {
+            if let Some((_, server)) = self.order.pop_front() {
+                self.waiting.remove(&server);
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+impl Endpoint {
+    /// Takes an INIT; whether it was worth anything.
+    pub(super) fn handle_init(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let Ok(init) = Init::decode(datagram) else { return false };
+        if init.version != VERSION {
+            self.send_stateless(from, packet::encode_versions(init.client));
+            return false;
+        }
+        let pattern = if init.server_key_id == noise::key_id(Some(&self.public)) {
+            Pattern::Ik
+        } else if init.server_key_id == noise::key_id(None) {
+            Pattern::Xx
+        } else {
+            return false;
+        };
+        let known = (pattern == Pattern::Ik).then_some(&self.public);
+        let (covered, mac1) = datagram.split_at(HANDSHAKE_BYTES - MAC_BYTES);
+        let expected = crypto::mac(&noise::mac1_key(known), &[covered]);
+        if init.suite != SUITE
+            || init.noise.len() > NOISE_BYTES_MAX
+            || !crypto::equal(mac1, &expected)
+        {
+            return false;
+        }
+        let proved = init.token.is_some_and(|token| {
+            token::is_valid(&token, &self.token_root, now, from, init.client, init.noise)
+        });
+        let verdict = match pattern {
+            // The server would have to hold state: the address comes first.
+            Pattern::Xx if !proved => Verdict::Retry,
+            Pattern::Xx | Pattern::Ik => self.limits.judge(now, from, proved),
+        };
+        match verdict {
+            Verdict::Drop => return false,
+            Verdict::Retry => {
+                self.retry(now, from, &init);
+                return true;
+            }
+            Verdict::Go => {}
+        }
+        match pattern {
+            Pattern::Ik => self.login(from, &init, proved),
+            Pattern::Xx => self.first_contact(now, from, &init),
+        }
+    }
+
+    fn retry(&mut self, now: Instant, to: SocketAddr, init: &Init<'_>) {
+        let token = token::mint(&self.token_root, now, to, init.client, init.noise);
+        let mut datagram = Retry { client: init.client, token }.encode();
+        let tag = crypto::mac(&retry_key(init.noise), &[&datagram]);
+        datagram.extend_from_slice(&tag);
+        self.stats.retries += 1;
+        self.send_stateless(to, datagram);
+    }
+
+    fn login(&mut self, from: SocketAddr, init: &Init<'_>, proved: bool) -> bool {
+        let identity = &self.config.secrets.identity;
+        let mut handshake =
+            Handshake::server(identity, &self.public, Pattern::Ik, init.client, &mut self.rng);
+        let Ok(payload) = handshake.read(init.noise) else { return false };
+        let (Some(key), Ok(login)) = (handshake.peer(), chat::decode(&payload)) else {
+            return false;
+        };
+        let message_hash = crypto::hash(b"pychat first message", &[init.noise]);
+        let asked =
+            Asked::Ik { handshake: Box::new(handshake), client: init.client, message_hash, proved };
+        self.events.push_back(EndpointEvent::Incoming(Box::new(Incoming {
+            key,
+            login,
+            from,
+            asked,
+        })));
+        true
+    }
+
+    fn first_contact(&mut self, now: Instant, from: SocketAddr, init: &Init<'_>) -> bool {
+        if self.first_contacts.order.len() >= FIRST_CONTACTS_MAX {
+            return false;
+        }
+        let identity = &self.config.secrets.identity;
+        let mut handshake =
+            Handshake::server(identity, &self.public, Pattern::Xx, init.client, &mut self.rng);
+        if handshake.read(init.noise).is_err() {
+            return false;
+        }
+        let Ok(answer) = handshake.write(&[]) else { return false };
+        let server = self.draw_connection_id();
+        let resp = Resp { client: init.client, server, noise: &answer }.encode();
+        self.send_stateless(from, resp);
+        self.first_contacts.insert(now, server, FirstContact { handshake, client: init.client });
+        true
+    }
+
+    /// Takes the third message of a first contact.
+    pub(super) fn handle_fin(&mut self, _now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let Ok(fin) = Fin::decode(datagram) else { return false };
+        let Some(contact) = self.first_contacts.waiting.get_mut(&fin.server) else { return false };
+        let Ok(payload) = contact.handshake.read(fin.noise) else { return false };
+        let Some(contact) = self.first_contacts.waiting.remove(&fin.server) else { return false };
+        let Some(key) = contact.handshake.peer() else { return false };
+        let (Ok(login), Ok(keys)) = (chat::decode(&payload), contact.handshake.keys()) else {
+            return false;
+        };
+        let asked = Asked::Xx { keys, client: contact.client };
+        self.events.push_back(EndpointEvent::Incoming(Box::new(Incoming {
+            key,
+            login,
+            from,
+            asked,
+        })));
+        true
+    }
+
+    /// An id that names this shard and no other session.
+    fn draw_connection_id(&mut self) -> ConnectionId {
+        loop {
+            let random = self.rng.u64() >> 8;
+            let id = ConnectionId(u64::from(self.config.shard) << 56 | random);
+            if !self.by_connection.contains_key(&id)
+                && !self.first_contacts.waiting.contains_key(&id)
+            {
+                return id;
+            }
+        }
+    }
+
+    /// Lets a login in: answers it. The session stays unconfirmed until its first valid packet, and
+    /// vanishes quietly if none comes. `None`: a repeated login (the answer is sent again), or too
+    /// many unconfirmed ones (it is dropped).
+    // The box moves between shards, and its contents are large.
+    #[allow(clippy::boxed_local)]
+    pub fn accept(
+        &mut self,
+        now: Instant,
+        incoming: Box<Incoming>,
+        welcome: Welcome,
+    ) -> Option<SessionId> {
+        let Incoming { key, from, asked, .. } = *incoming;
+        let connection = self.draw_connection_id();
+        let payload = chat::encode(&LoginReply::Welcome {
+            connection_id: connection.0,
+            reset_token: self.reset_token(connection),
+            committed: welcome.committed.0,
+            server_time: welcome.server_time,
+        });
+        let (standing, keys, client) = match asked {
+            Asked::Xx { keys, client } => (Standing::Confirmed, keys, client),
+            Asked::Ik { mut handshake, client, message_hash, proved } => {
+                if self.answer_again(&key, &message_hash, from) {
+                    return None;
+                }
+                let prefix = Prefix::of(from);
+                if self.unconfirmed.len() >= UNCONFIRMED_MAX || !self.limits.admit(prefix, proved) {
+                    return None;
+                }
+                let answered =
+                    handshake.write(&payload).and_then(|noise| Ok((noise, handshake.keys()?)));
+                let Ok((noise, keys)) = answered else {
+                    self.limits.confirmed(prefix);
+                    return None;
+                };
+                let resp = Resp { client, server: connection, noise: &noise }.encode();
+                self.send_stateless(from, resp.clone());
+                let deadline = now + UNCONFIRMED_FOR;
+                let unconfirmed = Unconfirmed { message_hash, resp, deadline, prefix };
+                (Standing::Unconfirmed(Box::new(unconfirmed)), keys, client)
+            }
+        };
+        let first_contact = matches!(standing, Standing::Confirmed);
+        let mut session = self.session_with(now, from, client, keys, welcome.committed.0);
+        if first_contact {
+            session.welcome(&payload);
+        }
+        let entry =
+            Entry { session, connection, key, standing, away: false, armed: None, ready: false };
+        let slot = self.insert(entry);
+        if first_contact {
+            self.confirmed += 1;
+            self.events.push_back(EndpointEvent::Confirmed { session: self.id(slot) });
+        } else {
+            self.unconfirmed.insert(key, slot);
+        }
+        self.mark_ready(slot);
+        Some(self.id(slot))
+    }
+
+    /// The device's login is known already and waits to be confirmed: the same answer again. A
+    /// different login of the same device takes its place.
+    fn answer_again(
+        &mut self,
+        key: &crate::PublicKey,
+        message_hash: &[u8; 32],
+        from: SocketAddr,
+    ) -> bool {
+        let Some(slot) = self.unconfirmed.get(key).copied() else { return false };
+        let Some(entry) = self.slots[slot as usize].entry.as_ref() else { return false };
+        let Standing::Unconfirmed(unconfirmed) = &entry.standing else { return false };
+        if unconfirmed.message_hash == *message_hash {
+            let resp = unconfirmed.resp.clone();
+            self.send_stateless(from, resp);
+            return true;
+        }
+        self.retire(slot, CloseCode::Replaced);
+        self.remove(slot);
+        false
+    }
+
+    fn session_with(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        client: ConnectionId,
+        keys: Keys,
+        committed: u64,
+    ) -> Session {
+        let start = Start {
+            role: Role::Server,
+            peer: client,
+            remote,
+            send: keys.from_server,
+            receive: keys.from_client,
+            committed_out: 0,
+            committed_in: committed,
+            rtt_hint: None,
+        };
+        Session::new(start, now, &mut self.rng)
+    }
+
+    fn insert(&mut self, entry: Entry) -> u32 {
+        let connection = entry.connection;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            // 2^32 sessions do not fit any memory.
+            self.slots.len() as u32 - 1
+        });
+        self.slots[slot as usize].entry = Some(Box::new(entry));
+        self.by_connection.insert(connection, slot);
+        slot
+    }
+
+    /// Answers a login with a refusal.
+    #[allow(clippy::boxed_local)]
+    pub fn refuse(
+        &mut self,
+        now: Instant,
+        incoming: Box<Incoming>,
+        code: CloseCode,
+        retry_after: Duration,
+        reason: &str,
+    ) {
+        let Incoming { from, asked, .. } = *incoming;
+        match asked {
+            Asked::Ik { mut handshake, client, .. } => {
+                let payload = chat::encode(&LoginReply::Refused {
+                    code: code.code(),
+                    retry_after_ms: u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX),
+                    reason: reason.chars().take(REFUSAL_CHARS_MAX).collect(),
+                });
+                if let Ok(noise) = handshake.write(&payload) {
+                    let resp = Resp { client, server: ConnectionId(0), noise: &noise }.encode();
+                    self.send_stateless(from, resp);
+                }
+            }
+            // The client has keys already: a CLOSE, once. If it is lost, the client begins anew.
+            Asked::Xx { keys, client } => {
+                let mut session = self.session_with(now, from, client, keys, 0);
+                session.close(now, code, retry_after, reason);
+                let mut datagram = Vec::new();
+                if let Some(to) = session.poll_packet(now, &mut self.rng, &mut datagram) {
+                    self.send_stateless(to, datagram);
+                }
+            }
+        }
+    }
+}
+
+/// Longest reason of a refusal: with four bytes a character it fits the handshake message.
+const REFUSAL_CHARS_MAX: usize = 200;

@@ -1,0 +1,159 @@
+//! Packet keys of both directions and their ratchet. docs/PROTOCOL.md, "Key ratchet".
+
+use crate::{
+    Instant,
+    crypto::{Forged, PacketKey},
+    wire::packet::DataHeader,
+};
+use std::time::Duration;
+
+/// Packets sealed under one key at most.
+const PHASE_PACKETS_MAX: u64 = 1 << 20;
+/// Longest time that one key is used for sending.
+const PHASE_AGE_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Keys of a session.
+pub(crate) struct SessionKeys {
+    send: PacketKey,
+    send_phase: u8,
+    /// The phase's first packet number and when it began.
+    send_since: (u64, Instant),
+    /// Whether the peer has acknowledged a packet of this phase: only then may the next one begin.
+    send_confirmed: bool,
+    receive: PacketKey,
+    receive_phase: u8,
+    /// The smallest number seen in this phase.
+    receive_since: u64,
+    /// The key before, for packets that come late.
+    receive_before: Option<PacketKey>,
+}
+
+impl SessionKeys {
+    pub(crate) fn new(send: PacketKey, receive: PacketKey, now: Instant) -> Self {
+        Self {
+            send,
+            send_phase: 0,
+            send_since: (0, now),
+            send_confirmed: false,
+            receive,
+            receive_phase: 0,
+            receive_since: 0,
+            receive_before: None,
+        }
+    }
+
+    /// Moves the sending key on if it is due.
+    pub(crate) fn ratchet_if_due(&mut self, now: Instant, next_number: u64) {
+        let (since, began) = self.send_since;
+        let due = next_number - since >= PHASE_PACKETS_MAX || now.since(began) >= PHASE_AGE_MAX;
+        if due && self.send_confirmed {
+            self.send = self.send.ratchet();
+            self.send_phase ^= 1;
+            self.send_since = (next_number, now);
+            self.send_confirmed = false;
+        }
+    }
+
+    pub(crate) fn send_phase(&self) -> u8 {
+        self.send_phase
+    }
+
+    /// The peer has acknowledged packet `number`.
+    pub(crate) fn acknowledged(&mut self, number: u64) {
+        if number >= self.send_since.0 {
+            self.send_confirmed = true;
+        }
+    }
+
+    pub(crate) fn seal(&self, number: u64, packet: &mut Vec<u8>) {
+        self.send.seal(number, packet);
+    }
+
+    /// Opens a packet in place and follows the peer's ratchet.
+    pub(crate) fn open<'a>(
+        &mut self,
+        header: DataHeader,
+        packet: &'a mut [u8],
+    ) -> Result<&'a [u8], Forged> {
+        if header.phase == self.receive_phase {
+            let frames = self.receive.open(header.number, packet)?;
+            self.receive_since = self.receive_since.min(header.number);
+            return Ok(frames);
+        }
+        if header.number < self.receive_since {
+            let before = self.receive_before.as_ref().ok_or(Forged)?;
+            return before.open(header.number, packet);
+        }
+        let next = self.receive.ratchet();
+        let frames = next.open(header.number, packet)?;
+        self.receive_before = Some(std::mem::replace(&mut self.receive, next));
+        self.receive_phase = header.phase;
+        self.receive_since = header.number;
+        Ok(frames)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ConnectionId;
+
+    fn pair() -> (SessionKeys, SessionKeys) {
+        let (a, b) = (PacketKey::new([1; 32]), PacketKey::new([2; 32]));
+        let now = Instant::ZERO;
+        (SessionKeys::new(a.clone(), b.clone(), now), SessionKeys::new(b, a, now))
+    }
+
+    fn packet(keys: &SessionKeys, number: u64) -> (DataHeader, Vec<u8>) {
+        let header = DataHeader { phase: keys.send_phase(), to: ConnectionId(1), number };
+        let mut packet = header.encode().to_vec();
+        packet.extend_from_slice(b"frames");
+        keys.seal(number, &mut packet);
+        (header, packet)
+    }
+
+    #[test]
+    fn the_receiver_follows_the_ratchet_and_still_opens_late_packets() {
+        let (mut ours, mut theirs) = pair();
+        let (late_header, mut late) = packet(&ours, 3);
+        for round in 1..5_u64 {
+            ours.acknowledged(u64::MAX);
+            let first = round * PHASE_PACKETS_MAX;
+            ours.ratchet_if_due(Instant::ZERO, first);
+            assert_eq!(u64::from(ours.send_phase()), round % 2);
+            let (header, mut sealed) = packet(&ours, first);
+            assert!(theirs.open(header, &mut sealed).is_ok(), "round {round}");
+            if round == 1 {
+                assert!(theirs.open(late_header, &mut late).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn no_second_ratchet_before_the_first_was_acknowledged() {
+        let (mut ours, _) = pair();
+        ours.acknowledged(0);
+        let later = Instant::ZERO + PHASE_AGE_MAX;
+        ours.ratchet_if_due(later, 10);
+        assert_eq!(ours.send_phase(), 1);
+        ours.ratchet_if_due(later + PHASE_AGE_MAX, 11);
+        assert_eq!(ours.send_phase(), 1);
+        ours.acknowledged(9);
+        ours.ratchet_if_due(later + PHASE_AGE_MAX, 11);
+        assert_eq!(ours.send_phase(), 1, "an older packet proves nothing");
+        ours.acknowledged(10);
+        ours.ratchet_if_due(later + PHASE_AGE_MAX, 11);
+        assert_eq!(ours.send_phase(), 0);
+    }
+
+    #[test]
+    fn a_forged_phase_moves_nothing() {
+        let (ours, mut theirs) = pair();
+        let (mut header, mut sealed) = packet(&ours, 5);
+        header.phase = 1;
+        sealed[0] ^= 1;
+        assert!(theirs.open(header, &mut sealed).is_err());
+        let (header, mut sealed) = packet(&ours, 6);
+        assert!(theirs.open(header, &mut sealed).is_ok());
+    }
+}

@@ -1,0 +1,382 @@
+//! One peer's session after the handshake: packets in, packets out, recovery, liveness, close.
+//!
+//! Owned and driven by `Client` or `Endpoint`: `handle_packet`, `handle_timeout`, then `poll_packet`
+//! until it is empty. What happened is pushed to the owner's queue.
+
+mod congestion;
+mod keys;
+mod lane_in;
+mod lane_out;
+mod path;
+mod questions;
+mod receive;
+mod recovery;
+pub(crate) mod replay;
+pub(crate) mod rtt;
+mod transmit;
+
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    CloseCode, ConnectionId, Instant, RefuseCode,
+    crypto::{PacketKey, Rng},
+};
+use congestion::Congestion;
+use keys::SessionKeys;
+use lane_in::LaneIn;
+use lane_out::LaneOut;
+use path::Path;
+use questions::{Answers, Asked};
+use recovery::Recovery;
+use replay::ReplayWindow;
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
+
+/// Silence after which the server drops a session. docs/PROTOCOL.md, "Timers".
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(900);
+/// The client sends something at least this often, give or take a tenth, so that NATs remember it.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(25);
+/// Probe timeouts in a row after which the path is suspect.
+pub(crate) const PROBES_UNTIL_SUSPECT: u32 = 5;
+/// Notes that wait; more are dropped.
+const NOTES_MAX: usize = 8;
+/// Bytes that an ACK with what must ride along takes at most.
+const ACK_BUDGET_MIN: usize = 128;
+/// Packets of a closed session that are answered with another CLOSE.
+const CLOSE_ANSWERS_MAX: u8 = 3;
+
+/// Whose side this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Client,
+    Server,
+}
+
+/// What happened, for the owner.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SessionEvent {
+    Message { first: u64, last: u64, payload: Vec<u8> },
+    Skip { up_to: u64 },
+    Committed { up_to: u64 },
+    Refused { last: u64, code: RefuseCode },
+    Call { id: u64, payload: Vec<u8> },
+    Reply { id: u64, payload: Vec<u8> },
+    Note { payload: Vec<u8> },
+    Welcome { payload: Vec<u8> },
+    Writable,
+    Suspect,
+    Closed { code: CloseCode, retry_after: Duration, reason: String },
+}
+
+/// Where the session stands.
+///
+/// ```text
+/// Open --close()--> Closing --deadline--> Closed
+///  \--CLOSE from the peer, idle timeout--> Closed
+/// ```
+#[derive(Debug)]
+enum State {
+    Open,
+    Closing { until: Instant, close: Close, wanted: bool, answers_left: u8 },
+    Closed,
+}
+
+#[derive(Debug, Clone)]
+struct Close {
+    code: CloseCode,
+    retry_after: Duration,
+    reason: String,
+}
+
+/// What the receiver owes the sender in acknowledgements.
+#[derive(Debug, Clone, Copy)]
+struct AckDebt {
+    packets: u32,
+    deadline: Option<Instant>,
+    largest_at: Instant,
+}
+
+/// Counters for `status`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counters {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) lost: u64,
+    pub(crate) retransmitted: u64,
+    pub(crate) dropped: u64,
+}
+
+/// What a session begins with.
+pub(crate) struct Start {
+    pub(crate) role: Role,
+    /// The peer's connection id, where packets go.
+    pub(crate) peer: ConnectionId,
+    pub(crate) remote: SocketAddr,
+    pub(crate) send: PacketKey,
+    pub(crate) receive: PacketKey,
+    /// The lane's position in our outgoing and in our incoming direction.
+    pub(crate) committed_out: u64,
+    pub(crate) committed_in: u64,
+    pub(crate) rtt_hint: Option<Duration>,
+}
+
+/// A datagram that was dropped: forged, repeated, too old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dropped;
+
+/// One peer's session.
+pub(crate) struct Session {
+    role: Role,
+    state: State,
+    peer: ConnectionId,
+    keys: SessionKeys,
+    next_number: u64,
+    /// The number last left out on purpose, and the next one to be: who acknowledges it lies.
+    skipped: Option<u64>,
+    next_skip: u64,
+    replay: ReplayWindow,
+    debt: AckDebt,
+    recovery: Recovery,
+    congestion: Congestion,
+    path: Path,
+    heard: Instant,
+    keep_alive: Option<Instant>,
+    lane_out: LaneOut,
+    lane_in: LaneIn,
+    commit_wanted: bool,
+    refusals: Vec<Refusal>,
+    asked: Asked,
+    answers: Answers,
+    notes: VecDeque<Box<[u8]>>,
+    welcome: Option<Welcome>,
+    path_response: Option<[u8; 8]>,
+    ping_wanted: bool,
+    blocked: bool,
+    counters: Counters,
+}
+
+#[derive(Debug)]
+struct Refusal {
+    last: u64,
+    code: RefuseCode,
+    wanted: bool,
+}
+
+#[derive(Debug)]
+struct Welcome {
+    bytes: Box<[u8]>,
+    wanted: bool,
+}
+
+impl Session {
+    pub(crate) fn new(start: Start, now: Instant, rng: &mut Rng) -> Self {
+        let mut session = Self {
+            role: start.role,
+            state: State::Open,
+            peer: start.peer,
+            keys: SessionKeys::new(start.send, start.receive, now),
+            next_number: 0,
+            skipped: None,
+            next_skip: 0,
+            replay: ReplayWindow::default(),
+            debt: AckDebt { packets: 0, deadline: None, largest_at: now },
+            recovery: Recovery::new(start.rtt_hint, now),
+            congestion: Congestion::new(now),
+            path: Path::new(start.remote),
+            heard: now,
+            keep_alive: None,
+            lane_out: LaneOut::new(start.committed_out),
+            lane_in: LaneIn::new(start.committed_in),
+            commit_wanted: false,
+            refusals: Vec::new(),
+            asked: Asked::default(),
+            answers: Answers::default(),
+            notes: VecDeque::new(),
+            welcome: None,
+            path_response: None,
+            ping_wanted: false,
+            blocked: false,
+            counters: Counters::default(),
+        };
+        session.next_skip = session.draw_skip(rng);
+        session.arm_keep_alive(now, rng);
+        session
+    }
+
+    fn draw_skip(&self, rng: &mut Rng) -> u64 {
+        self.next_number + replay::WINDOW + rng.below(512)
+    }
+
+    fn arm_keep_alive(&mut self, now: Instant, rng: &mut Rng) {
+        if self.role == Role::Client {
+            self.keep_alive = Some(now + rng.jitter(KEEP_ALIVE, 10));
+        }
+    }
+
+    pub(crate) fn remote(&self) -> SocketAddr {
+        self.path.remote()
+    }
+
+    pub(crate) fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.recovery.rtt.measured()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    pub(crate) fn room(&self) -> u64 {
+        self.lane_out.room()
+    }
+
+    pub(crate) fn last_offered(&self) -> u64 {
+        self.lane_out.last_offered()
+    }
+
+    /// The room was asked for and too small: say `Writable` when there is more.
+    pub(crate) fn want_room(&mut self) {
+        self.blocked = true;
+    }
+
+    pub(crate) fn send_message(&mut self, payload: &[u8]) -> u64 {
+        self.lane_out.offer(payload)
+    }
+
+    pub(crate) fn skip(&mut self, up_to: u64) {
+        self.lane_out.skip(up_to);
+    }
+
+    pub(crate) fn commit(&mut self, up_to: u64) {
+        self.lane_in.commit(up_to);
+        self.commit_wanted = true;
+    }
+
+    pub(crate) fn refuse(&mut self, last: u64, code: RefuseCode) {
+        self.lane_in.refuse(last);
+        self.refusals.push(Refusal { last, code, wanted: true });
+    }
+
+    pub(crate) fn call(&mut self, payload: &[u8]) -> Option<u64> {
+        self.asked.ask(payload)
+    }
+
+    pub(crate) fn reply(&mut self, id: u64, payload: &[u8]) {
+        self.answers.answer(id, payload);
+    }
+
+    pub(crate) fn note(&mut self, payload: &[u8]) {
+        if self.notes.len() < NOTES_MAX && payload.len() <= questions::CALL_BYTES_MAX {
+            self.notes.push_back(payload.into());
+        }
+    }
+
+    pub(crate) fn welcome(&mut self, payload: &[u8]) {
+        self.welcome = Some(Welcome { bytes: payload.into(), wanted: true });
+    }
+
+    /// The server gave the session another id than the handshake's.
+    pub(crate) fn set_peer(&mut self, peer: ConnectionId) {
+        self.peer = peer;
+    }
+
+    /// What the server holds of our lane is known only now.
+    pub(crate) fn set_committed_out(&mut self, committed: u64) {
+        debug_assert!(self.lane_out.is_empty());
+        self.lane_out = LaneOut::new(committed);
+    }
+
+    /// Asks the peer for a sign of life.
+    pub(crate) fn ping(&mut self) {
+        self.ping_wanted = true;
+    }
+
+    pub(crate) fn close(
+        &mut self,
+        now: Instant,
+        code: CloseCode,
+        retry_after: Duration,
+        reason: &str,
+    ) {
+        if self.is_open() {
+            self.state = State::Closing {
+                until: now + self.recovery.rtt.probe_timeout(0) * 3,
+                close: Close { code, retry_after, reason: reason.into() },
+                wanted: true,
+                answers_left: CLOSE_ANSWERS_MAX,
+            };
+        }
+    }
+
+    /// The peer broke the protocol: say so and be done.
+    fn violation(&mut self, now: Instant, what: &'static str, events: &mut VecDeque<SessionEvent>) {
+        let reason = format!("protocol violation: {what}");
+        self.close(now, CloseCode::Protocol, Duration::ZERO, &reason);
+        events.push_back(SessionEvent::Closed {
+            code: CloseCode::Protocol,
+            retry_after: Duration::ZERO,
+            reason,
+        });
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Closed => None,
+            State::Closing { until, .. } => Some(*until),
+            State::Open => {
+                let idle = (self.role == Role::Server).then(|| self.heard + IDLE_TIMEOUT);
+                let pacing = self.pacing_deadline();
+                // Without a budget for it, an ACK waits for the peer's next packet.
+                let ack = self.debt.deadline.filter(|_| self.path.budget() >= ACK_BUDGET_MIN);
+                let timers = [
+                    ack,
+                    self.recovery.deadline(),
+                    self.keep_alive,
+                    self.path.deadline(),
+                    idle,
+                    pacing,
+                ];
+                timers.into_iter().flatten().min()
+            }
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant, events: &mut VecDeque<SessionEvent>) {
+        match &self.state {
+            State::Closed => return,
+            State::Closing { until, .. } => {
+                if *until <= now {
+                    self.state = State::Closed;
+                }
+                return;
+            }
+            State::Open => {}
+        }
+        if self.role == Role::Server && self.heard + IDLE_TIMEOUT <= now {
+            self.state = State::Closed;
+            events.push_back(SessionEvent::Closed {
+                code: CloseCode::Idle,
+                retry_after: Duration::ZERO,
+                reason: CloseCode::Idle.to_string(),
+            });
+            return;
+        }
+        self.path.handle_timeout(now);
+        if self.keep_alive.is_some_and(|at| at <= now) {
+            self.ping_wanted = true;
+            self.keep_alive = None;
+        }
+        self.handle_recovery_timeout(now, events);
+    }
+}

@@ -1,0 +1,200 @@
+//! Questions and answers: CALL and REPLY. The client asks, the server answers, in parts if long.
+
+use super::replay::ReplayWindow;
+use crate::wire::frame::{Frame, Part};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Questions under way at once, in one session.
+pub(crate) const CALLS_MAX: usize = 16;
+/// Longest question.
+pub(crate) const CALL_BYTES_MAX: usize = 1000;
+/// Longest piece of an answer, and the most pieces.
+const PART_BYTES: usize = 1000;
+const PARTS_MAX: u64 = 16;
+/// Pieces of answers that wait to be sent or acknowledged.
+const PARTS_WAITING_MAX: usize = 64;
+
+/// The client's questions.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    next: u64,
+    open: BTreeMap<u64, Question>,
+}
+
+#[derive(Debug)]
+struct Question {
+    bytes: Box<[u8]>,
+    wanted: bool,
+    parts: BTreeMap<u64, Box<[u8]>>,
+    parts_count: Option<u64>,
+}
+
+impl Asked {
+    pub(crate) fn ask(&mut self, bytes: &[u8]) -> Option<u64> {
+        if self.open.len() >= CALLS_MAX || bytes.len() > CALL_BYTES_MAX {
+            return None;
+        }
+        let id = self.next;
+        self.next += 1;
+        let question = Question {
+            bytes: bytes.into(),
+            wanted: true,
+            parts: BTreeMap::new(),
+            parts_count: None,
+        };
+        self.open.insert(id, question);
+        Some(id)
+    }
+
+    pub(crate) fn wants_to_send(&self) -> bool {
+        self.open.values().any(|question| question.wanted)
+    }
+
+    /// Encodes the next question that fits.
+    pub(crate) fn next_frame(&mut self, space: usize, to: &mut Vec<u8>) -> Option<u64> {
+        let (id, question) = self.open.iter_mut().find(|(_, question)| question.wanted)?;
+        let before = to.len();
+        Frame::Call { id: *id, bytes: &question.bytes }.encode(to);
+        if to.len() - before > space {
+            to.truncate(before);
+            return None;
+        }
+        question.wanted = false;
+        Some(*id)
+    }
+
+    pub(crate) fn lost(&mut self, id: u64) {
+        if let Some(question) = self.open.get_mut(&id) {
+            question.wanted = true;
+        }
+    }
+
+    /// Takes a part of an answer; the whole once it is complete.
+    pub(crate) fn answered(
+        &mut self,
+        id: u64,
+        index: u64,
+        part: Part,
+        bytes: &[u8],
+    ) -> Option<Vec<u8>> {
+        if index >= PARTS_MAX {
+            return None;
+        }
+        let question = self.open.get_mut(&id)?;
+        question.parts.insert(index, bytes.into());
+        if part == Part::Last {
+            question.parts_count = Some(index + 1);
+        }
+        if question.parts_count != Some(question.parts.len() as u64) {
+            return None;
+        }
+        let question = self.open.remove(&id)?;
+        Some(question.parts.into_values().flatten().collect())
+    }
+}
+
+/// The server's answers.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    seen: ReplayWindow,
+    open: usize,
+    parts: VecDeque<Answer>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    id: u64,
+    index: u64,
+    part: Part,
+    bytes: Box<[u8]>,
+    wanted: bool,
+}
+
+impl Answers {
+    /// A question came; whether it is to be answered (not a repeated one, and not too many).
+    pub(crate) fn asked(&mut self, id: u64) -> bool {
+        if !self.seen.is_fresh(id)
+            || self.open >= CALLS_MAX
+            || self.parts.len() >= PARTS_WAITING_MAX
+        {
+            return false;
+        }
+        self.seen.mark(id);
+        self.open += 1;
+        true
+    }
+
+    /// Cuts an answer into parts; what is beyond [`PARTS_MAX`] of them is a bug of the caller.
+    pub(crate) fn answer(&mut self, id: u64, bytes: &[u8]) {
+        debug_assert!(bytes.len() <= PART_BYTES * PARTS_MAX as usize);
+        self.open = self.open.saturating_sub(1);
+        let count = bytes.len().div_ceil(PART_BYTES).max(1);
+        for index in 0..count {
+            let start = index * PART_BYTES;
+            let bytes = bytes[start..bytes.len().min(start + PART_BYTES)].into();
+            let part = if index + 1 == count { Part::Last } else { Part::More };
+            self.parts.push_back(Answer { id, index: index as u64, part, bytes, wanted: true });
+        }
+    }
+
+    pub(crate) fn wants_to_send(&self) -> bool {
+        self.parts.iter().any(|answer| answer.wanted)
+    }
+
+    pub(crate) fn next_frame(&mut self, space: usize, to: &mut Vec<u8>) -> Option<(u64, u64)> {
+        let answer = self.parts.iter_mut().find(|answer| answer.wanted)?;
+        let before = to.len();
+        let Answer { id, index, part, ref bytes, .. } = *answer;
+        Frame::Reply { id, index, part, bytes }.encode(to);
+        if to.len() - before > space {
+            to.truncate(before);
+            return None;
+        }
+        answer.wanted = false;
+        Some((id, index))
+    }
+
+    pub(crate) fn lost(&mut self, id: u64, index: u64) {
+        if let Some(answer) = self.parts.iter_mut().find(|a| (a.id, a.index) == (id, index)) {
+            answer.wanted = true;
+        }
+    }
+
+    pub(crate) fn acked(&mut self, id: u64, index: u64) {
+        self.parts.retain(|answer| (answer.id, answer.index) != (id, index));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_answer_arrives_whole_whatever_the_order() {
+        let mut asked = Asked::default();
+        let id = asked.ask(b"who?").unwrap();
+        let mut answers = Answers::default();
+        assert!(answers.asked(id));
+        assert!(!answers.asked(id), "a repeated question is answered once");
+        let whole: Vec<u8> = (0..2500_u32).map(|n| n as u8).collect();
+        answers.answer(id, &whole);
+        assert_eq!(answers.parts.len(), 3);
+        assert_eq!(asked.answered(id, 2, Part::Last, &whole[2000..]), None);
+        assert_eq!(asked.answered(id, 0, Part::More, &whole[..1000]), None);
+        assert_eq!(asked.answered(id, 0, Part::More, &whole[..1000]), None);
+        assert_eq!(asked.answered(id, 1, Part::More, &whole[1000..2000]), Some(whole));
+        assert_eq!(asked.answered(id, 1, Part::More, b"late"), None);
+    }
+
+    #[test]
+    fn questions_are_bounded() {
+        let mut asked = Asked::default();
+        for _ in 0..CALLS_MAX {
+            assert!(asked.ask(b"?").is_some());
+        }
+        assert_eq!(asked.ask(b"?"), None);
+        assert_eq!(Asked::default().ask(&[0; CALL_BYTES_MAX + 1]), None);
+        let mut answers = Answers::default();
+        assert_eq!((0..100).filter(|id| answers.asked(*id)).count(), CALLS_MAX);
+    }
+}

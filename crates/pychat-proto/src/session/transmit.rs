@@ -1,0 +1,236 @@
+//! Packets to the peer: what goes in, in which order, and when it may leave.
+
+use super::{
+    Session, State,
+    recovery::{SentFrame, SentPacket},
+};
+use crate::{
+    DATAGRAM_BYTES_MAX, Instant,
+    crypto::Rng,
+    wire::{
+        frame::{Ack, Frame},
+        packet::{
+            DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, DataHeader, PACKET_NUMBER_MAX, TAG_BYTES,
+        },
+    },
+};
+use smallvec::SmallVec;
+use std::net::SocketAddr;
+
+/// A probe is at least this large, so that an address that is not proved yet may be answered with
+/// a challenge without sending more than came.
+const PROBE_BYTES_MIN: usize = 64;
+
+/// What goes into the packet under way.
+#[derive(Default)]
+struct Contents {
+    frames: SmallVec<[SentFrame; 4]>,
+    eliciting: bool,
+}
+
+impl Session {
+    fn wants_to_send(&self) -> bool {
+        self.ping_wanted
+            || self.commit_wanted
+            || self.lane_out.wants_to_send()
+            || self.refusals.iter().any(|refusal| refusal.wanted)
+            || self.asked.wants_to_send()
+            || self.answers.wants_to_send()
+            || !self.notes.is_empty()
+            || self.welcome.as_ref().is_some_and(|welcome| welcome.wanted)
+    }
+
+    fn window_is_open(&self) -> bool {
+        (self.recovery.in_flight() as u32) < self.congestion.window()
+    }
+
+    /// When the pacer lets the next packet go, if that is all that it waits for.
+    pub(super) fn pacing_deadline(&self) -> Option<Instant> {
+        let waits = self.window_is_open() && !self.recovery.is_resting() && self.wants_to_send();
+        // An address that is not proved is sent to when something comes from there.
+        let waits = waits && self.path.budget() == usize::MAX;
+        waits.then(|| self.congestion.next_send(self.recovery.rtt.smoothed()))
+    }
+
+    /// Writes the next packet to `to` (cleared first); returns where it goes.
+    pub(crate) fn poll_packet(
+        &mut self,
+        now: Instant,
+        rng: &mut Rng,
+        to: &mut Vec<u8>,
+    ) -> Option<SocketAddr> {
+        to.clear();
+        if let State::Closing { close, wanted, .. } = &mut self.state {
+            if !std::mem::take(wanted) {
+                return None;
+            }
+            let close = close.clone();
+            to.resize(DATA_HEADER_BYTES, 0);
+            let (code, reason) = (close.code.code(), close.reason.as_bytes());
+            Frame::Close { code, retry_after: close.retry_after, reason }.encode(to);
+            if to.len() + TAG_BYTES > self.path.budget() {
+                return None;
+            }
+            let number = self.draw_number(rng);
+            return self.seal_as(now, number, to);
+        }
+        if !self.is_open() {
+            return None;
+        }
+        let limit = DATAGRAM_BYTES_MAX.min(self.path.budget());
+        let probing = self.recovery.probes() > 0 && !self.recovery.is_resting();
+        let paced = self.congestion.next_send(self.recovery.rtt.smoothed()) <= now;
+        let may_send = probing || (self.window_is_open() && paced && !self.recovery.is_resting());
+        let sends = may_send && self.wants_to_send();
+        let ack_due = self.debt.deadline.is_some_and(|at| at <= now);
+        let path_work = self.path_response.is_some() || self.path.challenge().is_some();
+        if !(sends || ack_due || path_work) || limit < DATA_OVERHEAD_BYTES + 1 {
+            return None;
+        }
+
+        to.resize(DATA_HEADER_BYTES, 0);
+        let end = limit - TAG_BYTES;
+        let mut contents = Contents::default();
+        self.put_path_frames(end, to, &mut contents);
+        self.put_ack(now, end, to);
+        if sends {
+            self.put_control_frames(end, to, &mut contents);
+            self.put_lane_frames(end, to, &mut contents);
+            self.put_ping(end, to, &mut contents);
+        }
+        if to.len() == DATA_HEADER_BYTES {
+            return None;
+        }
+        let number = self.draw_number(rng);
+        if contents.eliciting {
+            self.arm_keep_alive(now, rng);
+            self.congestion.sent(now, self.recovery.rtt.smoothed());
+            self.recovery.sent(SentPacket { number, at: now, frames: contents.frames });
+        }
+        self.seal_as(now, number, to)
+    }
+
+    fn put_path_frames(&mut self, end: usize, to: &mut Vec<u8>, contents: &mut Contents) {
+        if let Some(answer) = self.path_response
+            && put(&Frame::PathResponse(answer), end, to)
+        {
+            self.path_response = None;
+            contents.eliciting = true;
+        }
+        if let Some(challenge) = self.path.challenge()
+            && put(&Frame::PathChallenge(challenge), end, to)
+        {
+            self.path.challenge_sent();
+            contents.frames.push(SentFrame::PathChallenge);
+            contents.eliciting = true;
+        }
+    }
+
+    /// An ACK rides along with whatever leaves.
+    fn put_ack(&mut self, now: Instant, end: usize, to: &mut Vec<u8>) {
+        if self.debt.packets == 0 {
+            return;
+        }
+        let Some((largest, bitmap)) = self.replay.seen() else { return };
+        let delay = now.since(self.debt.largest_at);
+        if put(&Frame::Ack(Ack { largest, delay, congested: 0, bitmap }), end, to) {
+            self.debt.packets = 0;
+            self.debt.deadline = None;
+        }
+    }
+
+    fn put_control_frames(&mut self, end: usize, to: &mut Vec<u8>, contents: &mut Contents) {
+        let mut add = |frame: SentFrame| {
+            contents.frames.push(frame);
+            contents.eliciting = true;
+        };
+        if let Some(welcome) = &mut self.welcome
+            && welcome.wanted
+            && put(&Frame::Welcome { bytes: &welcome.bytes }, end, to)
+        {
+            welcome.wanted = false;
+            add(SentFrame::Welcome);
+        }
+        if self.commit_wanted {
+            let up_to = self.lane_in.committed();
+            if put(&Frame::Commit { lane: 0, up_to }, end, to) {
+                self.commit_wanted = false;
+                add(SentFrame::Commit(up_to));
+            }
+        }
+        for refusal in self.refusals.iter_mut().filter(|refusal| refusal.wanted) {
+            let (seq, code) = (refusal.last, refusal.code.code());
+            if !put(&Frame::Refuse { lane: 0, seq, code }, end, to) {
+                break;
+            }
+            refusal.wanted = false;
+            add(SentFrame::Refuse(seq));
+        }
+        while let Some((id, index)) = self.answers.next_frame(end.saturating_sub(to.len()), to) {
+            add(SentFrame::Reply(id, index));
+        }
+        while let Some(id) = self.asked.next_frame(end.saturating_sub(to.len()), to) {
+            add(SentFrame::Call(id));
+        }
+    }
+
+    fn put_lane_frames(&mut self, end: usize, to: &mut Vec<u8>, contents: &mut Contents) {
+        while let Some(sent) = self.lane_out.next_frame(0, end.saturating_sub(to.len()), to) {
+            contents.frames.push(SentFrame::Lane(sent));
+            contents.eliciting = true;
+        }
+        while let Some(note) = self.notes.front() {
+            if !put(&Frame::Note { bytes: note }, end, to) {
+                break;
+            }
+            self.notes.pop_front();
+            contents.eliciting = true;
+        }
+    }
+
+    fn put_ping(&mut self, end: usize, to: &mut Vec<u8>, contents: &mut Contents) {
+        if !std::mem::take(&mut self.ping_wanted) || contents.eliciting {
+            return;
+        }
+        contents.eliciting = put(&Frame::Ping, end, to);
+        let padded = (PROBE_BYTES_MIN - TAG_BYTES).min(end);
+        if to.len() < padded {
+            // PADDING is a zero byte.
+            to.resize(padded, 0);
+        }
+    }
+
+    fn draw_number(&mut self, rng: &mut Rng) -> u64 {
+        if self.next_number == self.next_skip {
+            self.skipped = Some(self.next_number);
+            self.next_number += 1;
+            self.next_skip = self.draw_skip(rng);
+        }
+        let number = self.next_number;
+        // 2^56 packets would take a session thousands of years.
+        debug_assert!(number <= PACKET_NUMBER_MAX);
+        self.next_number += 1;
+        number
+    }
+
+    fn seal_as(&mut self, now: Instant, number: u64, to: &mut Vec<u8>) -> Option<SocketAddr> {
+        self.keys.ratchet_if_due(now, number);
+        let header = DataHeader { phase: self.keys.send_phase(), to: self.peer, number };
+        to[..DATA_HEADER_BYTES].copy_from_slice(&header.encode());
+        self.keys.seal(number, to);
+        self.path.sent(to.len());
+        self.counters.sent += 1;
+        Some(self.path.remote())
+    }
+}
+
+/// Encodes `frame` unless it would reach past `end`.
+fn put(frame: &Frame<'_>, end: usize, to: &mut Vec<u8>) -> bool {
+    let before = to.len();
+    frame.encode(to);
+    let fits = to.len() <= end;
+    if !fits {
+        to.truncate(before);
+    }
+    fits
+}
