@@ -1,5 +1,19 @@
 //! The one thread that owns the store: gathers what all shards ask, executes it as one transaction,
 //! and tells each shard what came of it.
+//!
+//! [`Committer`] is the logic, without a thread: [`Committer::step`] takes what was gathered and
+//! gives what is to be told. [`spawn`] puts a thread around it.
+
+mod presence;
+mod step;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+pub use step::Committer;
+pub use thread::{
+    BATCH_BYTES_MAX, CommitterHandle, JOBS_PER_BATCH_MAX, JOBS_QUEUED_MAX, SubmitError, spawn,
+};
 
 use crate::store::{Account, Answer, Command, Entry, Page, ReadLimit, StoreError};
 use pychat_proto::{Seq, StreamId, UserName, chat::UserState};

@@ -1,4 +1,13 @@
 //! The PyChat server: shards with sessions, a committer, and a store behind a trait.
+//!
+//! [`shard`] and [`committer`] are the server, without a clock or a socket; [`run`] gives them
+//! threads, sockets and signals; [`cli`], [`config`] and [`identity`] are what surrounds a program.
 
+pub mod cli;
 pub mod committer;
+pub mod config;
+pub mod identity;
+mod random;
+pub mod run;
+pub mod shard;
 pub mod store;

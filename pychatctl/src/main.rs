@@ -1,2 +1,36 @@
-//! placeholder
-fn main() {}
+//! PyChat's command line: one short-lived process for each command, which asks the daemon and
+//! prints the answer.
+//!
+//! `cli` says what can be typed, `settings` merges flags, variables and files, `session` reaches
+//! the daemon (and starts it), `commands` holds one file for each verb, `screen` turns answers into
+//! text.
+
+mod cli;
+mod commands;
+mod config;
+mod defaults;
+mod duration;
+mod names;
+mod output;
+mod report;
+mod screen;
+mod session;
+mod settings;
+mod start;
+
+use clap::Parser;
+use cli::Cli;
+use output::Stop;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return report::usage(&error, std::env::args_os()),
+    };
+    match commands::run(cli) {
+        // A reader that has enough, such as `head`, is no failure.
+        Ok(()) | Err(Stop::ReaderGone) => ExitCode::SUCCESS,
+        Err(Stop::Failed { failure, form }) => report::failure(&failure, form),
+    }
+}

@@ -1,3 +1,8 @@
 //! The PyChat daemon: a core without I/O, its database, and the loops that drive it.
 
+pub mod control;
+pub mod core;
+pub mod db;
 pub mod handle;
+pub mod run;
+pub mod shell;

@@ -323,6 +323,16 @@ pub struct Subscribed {
     pub cursor: u64,
 }
 
+/// The last notification of a subscription, of method `cut_off`: the client read too slowly.
+/// `subscribe` with `after` set to this cursor goes on without a gap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutOff {
+    /// The last event before those that were not sent.
+    pub cursor: u64,
+    /// Why, for a person.
+    pub message: String,
+}
+
 /// Something that happened, pushed to subscribers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -467,6 +477,23 @@ impl ErrorCode {
             Self::LimitReached => 8,
             Self::VersionMismatch => 9,
             Self::Refused => 10,
+        }
+    }
+
+    /// The word for it, in `error.data.name` on the socket and in `--json`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::Usage => "usage",
+            Self::DaemonUnreachable => "daemon_unreachable",
+            Self::NotConnected => "not_connected",
+            Self::NoSuchUser => "no_such_user",
+            Self::TimedOut => "timed_out",
+            Self::KeyChanged => "key_changed",
+            Self::LimitReached => "limit_reached",
+            Self::VersionMismatch => "version_mismatch",
+            Self::Refused => "refused",
         }
     }
 

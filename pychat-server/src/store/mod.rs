@@ -5,6 +5,10 @@
 use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat::UnixMillis};
 use std::sync::Arc;
 
+#[cfg(test)]
+mod contract;
+pub mod embedded;
+
 /// A mailbox engine. One thread owns it, so that what it does has one order.
 pub trait MailboxStore: Send {
     /// Executes a batch in its order, as one transaction. `Ok` means that all of it survives a
@@ -13,16 +17,31 @@ pub trait MailboxStore: Send {
 
     /// Entries of a mailbox after `after`, ascending, within the limit (at least one, if there is
     /// one). Sees all that was committed.
-    fn read(&mut self, mailbox: &UserName, after: Cursor, limit: ReadLimit) -> Result<Page, StoreError>;
+    fn read(
+        &mut self,
+        mailbox: &UserName,
+        after: Cursor,
+        limit: ReadLimit,
+    ) -> Result<Page, StoreError>;
 
     /// The account of that name.
     fn account(&mut self, name: &UserName) -> Result<Option<Account>, StoreError>;
 
     /// Accounts in the order of their names, those after `after`, at most `limit`.
-    fn accounts(&mut self, after: Option<&UserName>, limit: usize) -> Result<Vec<Account>, StoreError>;
+    fn accounts(
+        &mut self,
+        after: Option<&UserName>,
+        limit: usize,
+    ) -> Result<Vec<Account>, StoreError>;
 
     /// The highest record of a user's outbox stream that was committed; zero for an unknown one.
     fn position(&mut self, user: &UserName, stream: StreamId) -> Result<Seq, StoreError>;
+
+    /// Does what was put off (trims), before an orderly end. Changes no answer; an engine that is
+    /// dropped without it has lost nothing else.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// What is to be made true on disk.

@@ -1,0 +1,256 @@
+//! A blocking client of the daemon: one connection, requests in turn, events in between.
+
+use crate::{
+    Address, CutOff, Event, Failure, FromDaemon, Hello, HelloParams, Id, InvalidLine, LineBuffer,
+    LineTooLong, PROTOCOL_VERSION, Request, Untrusted, call_line, check_private_dir,
+    parse_from_daemon,
+};
+use interprocess::{
+    ConnectWaitMode,
+    local_socket::{ConnectOptions, Stream, traits::Stream as _, traits::StreamCommon as _},
+};
+use serde::de::DeserializeOwned;
+use std::{
+    collections::VecDeque,
+    io::{self, Read, Write},
+    time::{Duration, Instant},
+};
+
+/// A connection to the daemon.
+#[derive(Debug)]
+pub struct Client {
+    stream: Stream,
+    lines: LineBuffer,
+    last_id: u64,
+    /// Events that came before the answer that was waited for.
+    early: VecDeque<Pushed>,
+}
+
+/// What comes without being asked for.
+type Pushed = Result<Box<Event>, CutOff>;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nobody listens: the daemon can be started.
+    #[error("no daemon is running")]
+    NotRunning,
+    /// The socket's directory is not ours, so whoever listens there may not be either.
+    #[error("the daemon's socket is not trusted: {0}")]
+    Untrusted(#[from] Untrusted),
+    /// Somebody else listens.
+    #[error("the daemon's socket is held by another user (uid {0})")]
+    ForeignPeer(u32),
+    /// Anything else.
+    #[error("the daemon's socket at {address} cannot be used: {source}")]
+    Io {
+        /// Where.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The daemon says no.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// No answer in time; the daemon may yet do what was asked.
+    #[error("the daemon did not answer in time")]
+    TimedOut,
+    /// The daemon ended, or cut the connection.
+    #[error("the daemon closed the connection")]
+    Closed,
+    /// It speaks something else.
+    #[error(transparent)]
+    Invalid(#[from] InvalidLine),
+    /// It never ends its line.
+    #[error(transparent)]
+    TooLong(#[from] LineTooLong),
+    /// The socket failed.
+    #[error("the connection to the daemon failed: {0}")]
+    Io(#[source] io::Error),
+}
+
+impl Client {
+    /// Connects to whoever listens at `address`, once it is sure that this is our own user.
+    ///
+    /// # Errors
+    /// Nobody listens, or somebody who is not trusted.
+    pub fn connect(address: &Address) -> Result<Self, ConnectError> {
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ConnectError::NotRunning,
+            _ => ConnectError::Io { address: address.to_string(), source },
+        };
+        if let Some(dir) = address.dir() {
+            match check_private_dir(dir) {
+                Err(Untrusted::Unreadable { source, .. }) => return Err(failed(source)),
+                checked => checked?,
+            }
+        }
+        let stream = ConnectOptions::new()
+            .name(address.name().map_err(failed)?)
+            .wait_mode(ConnectWaitMode::Timeout(CONNECT_TIMEOUT))
+            .connect_sync()
+            .map_err(failed)?;
+        check_peer(&stream)?;
+        Ok(Self { stream, lines: LineBuffer::default(), last_id: 0, early: VecDeque::new() })
+    }
+
+    /// Introduces us; the first request on a connection.
+    ///
+    /// # Errors
+    /// The versions do not fit, or nobody answers.
+    pub fn hello(
+        &mut self,
+        client: &str,
+        version: &str,
+        timeout: Duration,
+    ) -> Result<Hello, CallError> {
+        let params = HelloParams {
+            client: client.into(),
+            version: version.into(),
+            protocol_min: PROTOCOL_VERSION,
+            protocol_max: PROTOCOL_VERSION,
+        };
+        self.call(&Request::Hello(params), timeout)
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// The daemon says no, or nobody answers within `timeout`.
+    pub fn call<T: DeserializeOwned>(
+        &mut self,
+        request: &Request,
+        timeout: Duration,
+    ) -> Result<T, CallError> {
+        let deadline = Instant::now() + timeout;
+        self.last_id += 1;
+        let asked = Id::from(self.last_id);
+        self.write(call_line(&asked, request).as_bytes(), timeout)?;
+        loop {
+            match self.read(Some(deadline))? {
+                // A line that could not be read is answered without an id.
+                FromDaemon::Answer { id, outcome } if id == asked || id == Id::Null => {
+                    let result = serde_json::from_value(outcome?).map_err(InvalidLine::from)?;
+                    return Ok(result);
+                }
+                // The answer to a request that we gave up waiting for.
+                FromDaemon::Answer { .. } | FromDaemon::Unknown(_) => {}
+                FromDaemon::Event(event) => self.early.push_back(Ok(event)),
+                FromDaemon::CutOff(cut) => self.early.push_back(Err(cut)),
+            }
+        }
+    }
+
+    /// Waits for the next event, as long as it takes. The inner error ends the subscription.
+    ///
+    /// # Errors
+    /// The connection ended.
+    pub fn next_event(&mut self) -> Result<Result<Box<Event>, CutOff>, CallError> {
+        if let Some(pushed) = self.early.pop_front() {
+            return Ok(pushed);
+        }
+        loop {
+            match self.read(None)? {
+                FromDaemon::Event(event) => return Ok(Ok(event)),
+                FromDaemon::CutOff(cut) => return Ok(Err(cut)),
+                FromDaemon::Answer { .. } | FromDaemon::Unknown(_) => {}
+            }
+        }
+    }
+
+    /// Waits until the daemon closes the connection, which it does as its last act.
+    ///
+    /// # Errors
+    /// It is still open after `timeout`.
+    pub fn wait_closed(&mut self, timeout: Duration) -> Result<(), CallError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            match self.read(Some(deadline)) {
+                Ok(_) => {}
+                Err(CallError::Closed | CallError::Io(_)) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8], timeout: Duration) -> Result<(), CallError> {
+        limit(self.stream.set_send_timeout(Some(timeout.max(SHORTEST_WAIT))))?;
+        self.stream.write_all(bytes).map_err(lost)
+    }
+
+    fn read(&mut self, deadline: Option<Instant>) -> Result<FromDaemon, CallError> {
+        let mut chunk = [0; READ_BYTES];
+        loop {
+            if let Some(line) = self.lines.next_line()? {
+                return Ok(parse_from_daemon(line)?);
+            }
+            let wait = match deadline {
+                None => None,
+                Some(deadline) => match deadline.saturating_duration_since(Instant::now()) {
+                    Duration::ZERO => return Err(CallError::TimedOut),
+                    wait => Some(wait.max(SHORTEST_WAIT)),
+                },
+            };
+            limit(self.stream.set_recv_timeout(wait))?;
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(CallError::Closed),
+                Ok(count) => self.lines.push(&chunk[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(lost(error)),
+            }
+        }
+    }
+}
+
+/// Pipes on Windows know no time limit: there a request waits as long as the daemon lives.
+fn limit(set: io::Result<()>) -> Result<(), CallError> {
+    match set {
+        Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(CallError::Io(error)),
+        _ => Ok(()),
+    }
+}
+
+fn lost(error: io::Error) -> CallError {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => CallError::TimedOut,
+        io::ErrorKind::BrokenPipe
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::UnexpectedEof => CallError::Closed,
+        _ => CallError::Io(error),
+    }
+}
+
+#[cfg(unix)]
+fn check_peer(stream: &Stream) -> Result<(), ConnectError> {
+    let us = rustix::process::geteuid().as_raw();
+    let peer = stream.peer_creds().ok().and_then(|peer| peer.euid());
+    match peer {
+        Some(uid) if uid == us => Ok(()),
+        Some(uid) => Err(ConnectError::ForeignPeer(uid)),
+        // The other side is gone already.
+        None => Err(ConnectError::NotRunning),
+    }
+}
+
+/// The pipe's descriptor lets nobody but its owner in.
+#[cfg(not(unix))]
+fn check_peer(_: &Stream) -> Result<(), ConnectError> {
+    Ok(())
+}
+
+/// How long the daemon may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A time limit of nothing would mean none at all.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// Read at a time.
+const READ_BYTES: usize = 8 * 1024;
+
+#[cfg(all(test, unix))]
+mod tests;

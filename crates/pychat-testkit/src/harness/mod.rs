@@ -1,0 +1,30 @@
+//! The real programs, in private directories on free loopback ports.
+//!
+//! [`Server`] is a `pychat-server`, [`Profile`] is one person's `pychatctl` and `pychatd`. Both
+//! stop what they started when dropped. Everything waits with a deadline, and what fails says what
+//! the programs wrote.
+
+mod log;
+mod process;
+mod profile;
+mod programs;
+mod run;
+mod server;
+
+pub use process::{is_running, kill9_and_wait};
+pub use profile::{CTL_DEADLINE, Profile};
+pub use programs::Programs;
+pub use run::{Output, Running};
+pub use server::{Options, Server};
+
+use pychat_proto::JoinLink;
+use std::net::SocketAddr;
+
+/// `link` to the same server, but by way of `address`, a proxy's.
+#[must_use]
+pub fn link_via(link: &JoinLink, address: SocketAddr) -> JoinLink {
+    JoinLink { host: address.ip().to_string(), port: address.port(), key: link.key }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::{net::SocketAddr, num::NonZeroU8, path::PathBuf};
+
+/// What the program is asked to do.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pychat-server",
+    version,
+    about = "The PyChat server: relays and keeps messages until their recipients have them",
+    after_help = EXIT_CODES,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// Without one: `serve`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// For `serve` without the word.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve until stopped (the default)
+    #[command(after_help = EXIT_CODES)]
+    Serve(ServeArgs),
+    /// Print the join link that people need to connect
+    Link(LinkArgs),
+    /// Check a configuration file, or print one with all defaults
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// What both `serve` and `link` look at. A flag goes before its variable, and both before the file.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CommonArgs {
+    /// Where keys and mailboxes are kept
+    /// [default: $XDG_STATE_HOME/pychat-server; for root: /var/lib/pychat-server]
+    #[arg(long, value_name = "DIR", env = "PYCHAT_SERVER_DATA", verbatim_doc_comment)]
+    pub data: Option<PathBuf>,
+    /// Configuration file (TOML; see `config default`)
+    #[arg(long, value_name = "FILE", env = "PYCHAT_SERVER_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The name under which people reach this server, for the join link
+    #[arg(long, value_name = "HOST", env = "PYCHAT_SERVER_HOST")]
+    pub host: Option<String>,
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: CommonArgs,
+    /// Address and UDP port to listen on; may be given several times; port 0 takes a free one
+    /// [default: [::]:7420, with --dev 127.0.0.1:7420]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "PYCHAT_SERVER_LISTEN",
+        value_delimiter = ',',
+        verbatim_doc_comment
+    )]
+    pub listen: Vec<SocketAddr>,
+    /// Threads that serve sessions [default: one for each core]
+    #[arg(long, value_name = "N", env = "PYCHAT_SERVER_SHARDS")]
+    pub shards: Option<NonZeroU8>,
+    /// For development: listen on this machine only, keep data apart, answer as the user `echo`
+    #[arg(long, env = "PYCHAT_SERVER_DEV")]
+    pub dev: bool,
+    /// What to log to standard error: error, warn, info, debug, trace, or a filter by module
+    /// [default: info]
+    #[arg(long, value_name = "FILTER", env = "PYCHAT_SERVER_LOG", verbatim_doc_comment)]
+    pub log: Option<String>,
+}
+
+/// Whose link to print.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LinkArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: CommonArgs,
+    /// The UDP port under which people reach this server [default: as configured, or 7420]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// The data directory of `serve --dev`
+    #[arg(long, env = "PYCHAT_SERVER_DEV")]
+    pub dev: bool,
+}
+
+/// What to do with configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a file; says nothing if it is fine
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print a configuration file with all defaults
+    Default,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  stopped as asked        4  the data directory cannot be used
+  1  other failure           5  another server uses the data directory
+  2  wrong usage             6  the address cannot be listened on
+  3  bad configuration       7  the store failed for good: start again
+130  interrupted twice
+
+Each option has a variable: PYCHAT_SERVER_LISTEN, PYCHAT_SERVER_DATA, ...";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_may_be_left_out() {
+        let with = Cli::try_parse_from(["pychat-server", "serve", "--shards", "3"]).unwrap();
+        let Some(Command::Serve(with)) = with.command else { panic!("not serve") };
+        let without = Cli::try_parse_from(["pychat-server", "--shards", "3"]).unwrap();
+        assert!(without.command.is_none());
+        assert_eq!(with.shards, without.serve.shards);
+    }
+
+    #[test]
+    fn several_addresses_may_be_listened_on() {
+        let cli = Cli::try_parse_from([
+            "pychat-server",
+            "--listen",
+            "127.0.0.1:1",
+            "--listen",
+            "[::1]:2,127.0.0.1:3",
+        ]);
+        let addresses: Vec<String> =
+            cli.unwrap().serve.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["127.0.0.1:1", "[::1]:2", "127.0.0.1:3"]);
+    }
+}

@@ -1,0 +1,294 @@
+//! What shards are told, and when.
+
+use super::{
+    Committer, CommitterHandle, FromCommitter, JOBS_PER_BATCH_MAX, JOBS_QUEUED_MAX, Job, Outcome,
+    SubmitError, Work, home, spawn,
+};
+use crate::store::{
+    Account, Answer, Append, Appended, Claimed, Command, MailboxStore, Origin, Page, Quota,
+    ReadLimit, StoreError, embedded::Embedded,
+};
+use pychat_proto::{
+    Cursor, DisplayName, PublicKey, Seq, StreamId, UserName,
+    chat::{Presence, USERS_PER_PAGE_MAX, UserState},
+};
+use std::sync::{Arc, Mutex, mpsc as std_mpsc};
+use tokio::sync::mpsc;
+
+const SHARDS: u8 = 3;
+const ALL: ReadLimit = ReadLimit { entries: 100, bytes: 1 << 20 };
+
+fn user(name: &str) -> UserName {
+    UserName::parse(name).unwrap()
+}
+
+fn claim(name: &str) -> Work {
+    let (key, display) = (PublicKey([1; 32]), DisplayName::parse("").unwrap());
+    Work::Commit(Command::Claim(Account { user: user(name), key, name: display, since: 7 }))
+}
+
+fn receipt(to: &str, entry: &[u8]) -> Work {
+    let append = Append { mailbox: user(to), origin: Origin::Server, entry: entry.into() };
+    Work::Commit(Command::Append(append))
+}
+
+fn read(mailbox: &str) -> Work {
+    Work::Read { mailbox: user(mailbox), after: Cursor::NONE, limit: ALL }
+}
+
+fn state(name: &str, presence: Presence) -> UserState {
+    UserState { user: user(name), name: DisplayName::parse("").unwrap(), presence, since: 9 }
+}
+
+fn committer() -> Committer {
+    Committer::new(Box::new(Embedded::in_memory(Quota::default()).unwrap()), SHARDS)
+}
+
+/// Executes work of shard 0 with tickets from 0.
+fn step(committer: &mut Committer, work: Vec<Work>) -> Vec<(u8, FromCommitter)> {
+    let job = |(ticket, work)| Job { shard: 0, ticket, work };
+    let mut out = Vec::new();
+    committer.step((0..).zip(work).map(job).collect(), &mut out);
+    out
+}
+
+/// The outcome of one question.
+fn ask(committer: &mut Committer, work: Work) -> Result<Outcome, StoreError> {
+    match step(committer, vec![work]).pop() {
+        Some((_, FromCommitter::Done { outcome, .. })) => outcome,
+        other => panic!("no outcome: {other:?}"),
+    }
+}
+
+/// Names and presence of a page.
+fn users(committer: &mut Committer, after: Option<&str>, offline_too: bool) -> (Vec<String>, bool) {
+    let after = after.map(user);
+    match ask(committer, Work::Users { after, offline_too }) {
+        Ok(Outcome::Users { users, more }) => {
+            let text = |state: UserState| format!("{} {:?}", state.user, state.presence);
+            (users.into_iter().map(text).collect(), more)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn commands_come_first_then_questions_which_see_them() {
+    let out = step(&mut committer(), vec![read("bob"), claim("bob"), receipt("bob", b"1")]);
+    let done: Vec<_> = out
+        .iter()
+        .map(|(_, message)| match message {
+            FromCommitter::Done { ticket, .. } => Some(*ticket),
+            FromCommitter::Arrived { .. } => None,
+        })
+        .collect();
+    assert_eq!(done, [Some(1), Some(2), None, Some(0)]);
+    let Some((_, FromCommitter::Done { outcome: Ok(Outcome::Page(page)), .. })) = out.last() else {
+        panic!("{out:?}")
+    };
+    assert_eq!(page.entries.len(), 1);
+}
+
+#[test]
+fn arrivals_go_to_the_mailbox_s_home_in_the_order_of_cursors() {
+    let mut committer = committer();
+    let names = ["ann", "bob", "cyd", "dan", "eve"];
+    step(&mut committer, names.map(claim).into());
+    let work = (0..20).map(|n| receipt(names[n % names.len()], &[n as u8])).collect();
+    let out = step(&mut committer, work);
+    let mut last = std::collections::BTreeMap::new();
+    for (shard, message) in &out {
+        let FromCommitter::Arrived { mailbox, entry } = message else { continue };
+        assert_eq!(*shard, home(mailbox, SHARDS));
+        assert!(last.insert(mailbox, entry.cursor) < Some(entry.cursor));
+    }
+    assert_eq!(last.len(), names.len());
+    assert_eq!(out.len(), 40);
+}
+
+#[test]
+fn an_entry_that_was_not_stored_does_not_arrive() {
+    let out = step(&mut committer(), vec![receipt("nobody", b"")]);
+    let [(0, FromCommitter::Done { ticket: 0, outcome })] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(*outcome, Ok(Outcome::Committed(Answer::Append(Appended::NoSuchUser))));
+}
+
+#[test]
+fn a_login_learns_the_account_and_the_position() {
+    let mut committer = committer();
+    let stream = StreamId([5; 16]);
+    let login = || Work::Login { user: user("ann"), stream };
+    let unknown = Ok(Outcome::Login { account: None, position: Seq(0) });
+    assert_eq!(ask(&mut committer, login()), unknown);
+    let advance = Command::Advance { user: user("ann"), stream, up_to: Seq(4) };
+    step(&mut committer, vec![claim("ann"), Work::Commit(advance)]);
+    match ask(&mut committer, login()) {
+        Ok(Outcome::Login { account: Some(account), position: Seq(4) }) => {
+            assert_eq!(account.user, user("ann"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn users_are_those_present_and_the_others_if_asked() {
+    let mut committer = committer();
+    step(&mut committer, vec![claim("ann"), claim("cyd"), claim("dan"), claim("eve")]);
+    let news = [("cyd", Presence::Online), ("bob", Presence::Away), ("eve", Presence::Online)];
+    step(&mut committer, news.map(|(name, presence)| Work::Presence(state(name, presence))).into());
+    step(&mut committer, vec![Work::Presence(state("eve", Presence::Offline))]);
+    let present = (vec!["bob Away".into(), "cyd Online".into()], false);
+    assert_eq!(users(&mut committer, None, false), present);
+    let all =
+        ["ann Offline", "bob Away", "cyd Online", "dan Offline", "eve Offline"].map(String::from);
+    assert_eq!(users(&mut committer, None, true), (all.to_vec(), false));
+    assert_eq!(users(&mut committer, Some("bob"), true), (all[2..].to_vec(), false));
+}
+
+#[test]
+fn a_page_of_users_ends_at_its_limit() {
+    let mut committer = committer();
+    let names: Vec<_> = (0..=USERS_PER_PAGE_MAX).map(|n| format!("user{n:04}")).collect();
+    step(&mut committer, names.iter().map(|name| claim(name)).collect());
+    let online = |name: &String| Work::Presence(state(name, Presence::Online));
+    step(&mut committer, names.iter().step_by(2).map(online).collect());
+    let (page, more) = users(&mut committer, None, true);
+    assert_eq!((page.len(), more), (USERS_PER_PAGE_MAX, true));
+    let (rest, more) = users(&mut committer, Some(&names[USERS_PER_PAGE_MAX - 1]), true);
+    assert_eq!((rest.len(), more), (1, false));
+    let (page, more) = users(&mut committer, Some(&names[0]), true);
+    assert_eq!((page.len(), more), (USERS_PER_PAGE_MAX, false));
+}
+
+#[test]
+fn one_user_is_found_present_or_offline() {
+    let mut committer = committer();
+    step(&mut committer, vec![claim("ann"), Work::Presence(state("ann", Presence::Away))]);
+    let find = |name| Work::User { name: user(name) };
+    let away = state("ann", Presence::Away);
+    assert_eq!(ask(&mut committer, find("ann")), Ok(Outcome::User(Some(away))));
+    step(&mut committer, vec![Work::Presence(state("ann", Presence::Offline))]);
+    let offline = UserState { since: 7, ..state("ann", Presence::Offline) };
+    assert_eq!(ask(&mut committer, find("ann")), Ok(Outcome::User(Some(offline))));
+    assert_eq!(ask(&mut committer, find("bob")), Ok(Outcome::User(None)));
+}
+
+/// What a [`Scripted`] store saw.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Batch(usize),
+    Flush,
+}
+
+/// A store that fails on demand, and waits for leave before each batch.
+struct Scripted {
+    seen: Arc<Mutex<Vec<Seen>>>,
+    fails: Option<StoreError>,
+    leave: Option<std_mpsc::Receiver<()>>,
+}
+
+impl MailboxStore for Scripted {
+    fn commit(&mut self, batch: &[Command]) -> Result<Vec<Answer>, StoreError> {
+        if let Some(leave) = &self.leave {
+            let _ = leave.recv();
+        }
+        self.seen.lock().unwrap().push(Seen::Batch(batch.len()));
+        let answer = Answer::Claim(Claimed::New);
+        self.fails.clone().map_or(Ok(vec![answer; batch.len()]), Err)
+    }
+    fn read(&mut self, _: &UserName, _: Cursor, _: ReadLimit) -> Result<Page, StoreError> {
+        Ok(Page { entries: Vec::new(), more: false })
+    }
+    fn account(&mut self, _: &UserName) -> Result<Option<Account>, StoreError> {
+        Ok(None)
+    }
+    fn accounts(&mut self, _: Option<&UserName>, _: usize) -> Result<Vec<Account>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn position(&mut self, _: &UserName, _: StreamId) -> Result<Seq, StoreError> {
+        Ok(Seq::NONE)
+    }
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.seen.lock().unwrap().push(Seen::Flush);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_failed_batch_is_told_to_each_of_it_and_questions_go_on() {
+    let error = StoreError::NotWritten("full".into());
+    let store = Scripted { seen: Arc::default(), fails: Some(error.clone()), leave: None };
+    let mut committer = Committer::new(Box::new(store), SHARDS);
+    let out = step(&mut committer, vec![claim("ann"), read("ann"), receipt("ann", b"")]);
+    let outcomes: Vec<_> = out
+        .into_iter()
+        .map(|(_, message)| match message {
+            FromCommitter::Done { ticket, outcome } => (ticket, outcome.map(|_| ())),
+            FromCommitter::Arrived { .. } => panic!("nothing arrived"),
+        })
+        .collect();
+    assert_eq!(outcomes, [(0, Err(error.clone())), (2, Err(error)), (1, Ok(()))]);
+}
+
+fn submit(handle: &CommitterHandle, ticket: u64) -> Result<(), SubmitError> {
+    handle.submit(Job { shard: 0, ticket, work: claim("ann") })
+}
+
+#[test]
+fn what_gathers_during_a_flush_is_one_batch_and_the_queue_is_bounded() {
+    let (give_leave, leave) = std_mpsc::channel();
+    let seen = Arc::default();
+    let store = Scripted { seen: Arc::clone(&seen), fails: None, leave: Some(leave) };
+    let (to_shard, mut told) = mpsc::channel(1);
+    let (handle, thread) = spawn(Committer::new(Box::new(store), 1), vec![to_shard]).unwrap();
+
+    // Fill the queue while no batch gets on: what is taken is at most one batch and a full queue.
+    let mut taken = 0;
+    let refused = loop {
+        match submit(&handle, taken) {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, SubmitError::Full(Job { ticket, .. }) if ticket == taken));
+    assert!((JOBS_QUEUED_MAX..=JOBS_QUEUED_MAX + JOBS_PER_BATCH_MAX).contains(&(taken as usize)));
+
+    // The queue drains though the shard's channel has one place only.
+    drop((handle, give_leave));
+    let mut tickets = Vec::new();
+    while let Some(message) = told.blocking_recv() {
+        let FromCommitter::Done { ticket, .. } = message else { panic!("{message:?}") };
+        tickets.push(ticket);
+    }
+    assert_eq!(tickets, (0..taken).collect::<Vec<_>>());
+    thread.join().unwrap().unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.last(), Some(&Seen::Flush));
+    assert!(seen.contains(&Seen::Batch(JOBS_PER_BATCH_MAX)));
+    assert!(!seen.iter().any(|seen| matches!(seen, Seen::Batch(n) if *n > JOBS_PER_BATCH_MAX)));
+}
+
+#[test]
+fn a_batch_ends_at_its_bytes() {
+    let (jobs, queue) = std_mpsc::sync_channel(10);
+    let job = |bytes| Job { shard: 0, ticket: 0, work: receipt("ann", &vec![0; bytes]) };
+    for bytes in [super::BATCH_BYTES_MAX - 1, 1, 5, 5] {
+        jobs.send(job(bytes)).unwrap();
+    }
+    drop(jobs);
+    let batches: Vec<_> =
+        std::iter::from_fn(|| super::thread::gather(&queue)).map(|batch| batch.len()).collect();
+    assert_eq!(batches, [2, 2]);
+}
+
+#[test]
+fn a_shard_that_is_gone_stops_nobody() {
+    let store = Scripted { seen: Arc::default(), fails: None, leave: None };
+    let (to_shard, told) = mpsc::channel(1);
+    let (handle, thread) = spawn(Committer::new(Box::new(store), 1), vec![to_shard]).unwrap();
+    drop(told);
+    submit(&handle, 1).unwrap();
+    submit(&handle, 2).unwrap();
+    drop(handle);
+    thread.join().unwrap().unwrap();
+}

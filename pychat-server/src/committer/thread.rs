@@ -1,0 +1,109 @@
+//! The thread around the committer.
+//!
+//! Shards never block: what does not fit into the queue stays with the shard, whose sessions' windows
+//! bound it. The committer blocks while a shard's channel is full; since shards always go on to empty
+//! theirs, neither waits for the other forever.
+
+use super::{Committer, FromCommitter, Job, Work};
+use crate::store::{Command, StoreError};
+use std::{
+    io,
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    thread::JoinHandle,
+};
+use tokio::sync::mpsc;
+
+/// Most jobs executed at once. The others wait in the queue for the next batch.
+pub const JOBS_PER_BATCH_MAX: usize = 4096;
+
+/// Bytes of entries from which on a batch takes no further job. The last one may exceed it.
+pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// Jobs that wait while a batch is on its way to the disk. Beyond it [`CommitterHandle::submit`]
+/// gives the job back.
+pub const JOBS_QUEUED_MAX: usize = 2 * JOBS_PER_BATCH_MAX;
+
+/// Hands jobs to the committer's thread.
+#[derive(Clone, Debug)]
+pub struct CommitterHandle {
+    jobs: SyncSender<Job>,
+}
+
+/// Why a job was not taken. It comes back, to be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// [`JOBS_QUEUED_MAX`] are waiting: try again, in the same order, after the next message from the
+    /// committer or a few milliseconds.
+    #[error("the committer's queue is full")]
+    Full(Job),
+    /// The thread has ended.
+    #[error("the committer has stopped")]
+    Stopped(Job),
+}
+
+impl CommitterHandle {
+    /// Hands a job over, without waiting.
+    ///
+    /// # Errors
+    /// See [`SubmitError`]; the job is in it.
+    pub fn submit(&self, job: Job) -> Result<(), SubmitError> {
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(job) => SubmitError::Full(job),
+            TrySendError::Disconnected(job) => SubmitError::Stopped(job),
+        })
+    }
+}
+
+/// Starts the thread. `to_shards` has each shard's channel at the shard's index.
+///
+/// The thread ends when every handle is dropped: it executes what is queued, does what the store put
+/// off, and answers what came of that. A shard that is gone is told nothing.
+///
+/// # Errors
+/// There can be no further thread.
+pub fn spawn(
+    committer: Committer,
+    to_shards: Vec<mpsc::Sender<FromCommitter>>,
+) -> io::Result<(CommitterHandle, JoinHandle<Result<(), StoreError>>)> {
+    let (jobs, queue) = sync_channel(JOBS_QUEUED_MAX);
+    let thread = std::thread::Builder::new()
+        .name("committer".into())
+        .spawn(move || run(committer, &queue, &to_shards))?;
+    Ok((CommitterHandle { jobs }, thread))
+}
+
+fn run(
+    mut committer: Committer,
+    queue: &Receiver<Job>,
+    to_shards: &[mpsc::Sender<FromCommitter>],
+) -> Result<(), StoreError> {
+    let mut out = Vec::new();
+    while let Some(jobs) = gather(queue) {
+        committer.step(jobs, &mut out);
+        for (shard, message) in out.drain(..) {
+            if let Some(shard) = to_shards.get(usize::from(shard)) {
+                // Its receiver is gone only when the shard has ended.
+                let _ = shard.blocking_send(message);
+            }
+        }
+    }
+    committer.flush()
+}
+
+/// Waits for a job and takes what else is queued by then: what gathered during the last flush. No
+/// timer: a lone job is executed at once. `None` after the last job of the last handle.
+pub(super) fn gather(queue: &Receiver<Job>) -> Option<Vec<Job>> {
+    let first = queue.recv().ok()?;
+    let mut bytes = entry_bytes(&first);
+    let mut jobs = vec![first];
+    while jobs.len() < JOBS_PER_BATCH_MAX && bytes < BATCH_BYTES_MAX {
+        let Ok(job) = queue.try_recv() else { break };
+        bytes += entry_bytes(&job);
+        jobs.push(job);
+    }
+    Some(jobs)
+}
+
+fn entry_bytes(job: &Job) -> usize {
+    if let Work::Commit(Command::Append(append)) = &job.work { append.entry.len() } else { 0 }
+}

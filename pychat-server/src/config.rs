@@ -1,0 +1,331 @@
+//! The configuration file, and what it, the flags and the variables come to.
+
+use crate::{
+    cli::{LinkArgs, ServeArgs},
+    shard::Registration,
+    store::Quota,
+};
+use serde::Deserialize;
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::{NonZeroU8, NonZeroU64},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The port where none is given.
+pub const DEFAULT_PORT: u16 = 7420;
+
+/// A configuration file with every setting at its default.
+pub const DEFAULT_FILE: &str = include_str!("default.toml");
+
+/// Over how long the clients of a stopped server come back, so that they do not all come at once.
+const RESTART_SPREAD: Duration = Duration::from_secs(10);
+
+/// All that `serve` needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where to listen; never empty.
+    pub listen: Vec<SocketAddr>,
+    /// Where keys and mailboxes are kept.
+    pub data: PathBuf,
+    /// For the join link.
+    pub host: Option<String>,
+    /// Threads that serve sessions.
+    pub shards: u8,
+    /// Whether the user `echo` answers.
+    pub dev: bool,
+    /// What to log.
+    pub log: String,
+    /// Over how long clients are to come back after a stop.
+    pub restart_spread: Duration,
+    /// What a mailbox holds.
+    pub quota: Quota,
+    /// Who may claim a name.
+    pub registration: Registration,
+}
+
+/// What `link` needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkSettings {
+    /// Where the keys are.
+    pub data: PathBuf,
+    /// The name under which people reach the server.
+    pub host: Option<String>,
+    /// Where it listens, or the port that was asked for.
+    pub address: SocketAddr,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file makes no sense at one place.
+    #[error("{}:{place}: {message}", path.display())]
+    Parse {
+        /// Which.
+        path: PathBuf,
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        message: String,
+    },
+    /// The policy is to ask for invite codes and there are none.
+    #[error("{}: registration.policy is \"invite\", but registration.invites is empty", path.display())]
+    NoInvites {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// There is no place for the data.
+    #[error("there is no data directory: neither --data nor XDG_STATE_HOME nor HOME is set")]
+    NoData,
+}
+
+/// A place in a file, both counted from 1; the column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The character in it.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    listen: Vec<SocketAddr>,
+    data: Option<PathBuf>,
+    host: Option<String>,
+    shards: Option<NonZeroU8>,
+    log: Option<String>,
+    restart_spread_s: Option<u16>,
+    mailbox: Mailbox,
+    registration: RegistrationTable,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Mailbox {
+    messages: Option<NonZeroU64>,
+    bytes: Option<NonZeroU64>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RegistrationTable {
+    policy: Policy,
+    invites: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Policy {
+    #[default]
+    Open,
+    Invite,
+    Closed,
+}
+
+impl Settings {
+    /// Flags and variables over the file over the defaults.
+    ///
+    /// # Errors
+    /// The file cannot be used, or there is no place for the data.
+    pub fn resolve(args: &ServeArgs) -> Result<Self, ConfigError> {
+        let path = config_path(args.common.config.as_deref());
+        let file = path.as_deref().map(read).transpose()?.unwrap_or_default();
+        let data = args.common.data.clone().or(file.data);
+        let default_quota = Quota::default();
+        Ok(Self {
+            listen: first_listed([&args.listen, &file.listen], args.dev),
+            data: data.map_or_else(|| default_data(args.dev), Ok)?,
+            host: args.common.host.clone().or(file.host),
+            shards: args.shards.or(file.shards).map_or_else(cores, NonZeroU8::get),
+            dev: args.dev,
+            log: args.log.clone().or(file.log).unwrap_or_else(|| "info".into()),
+            restart_spread: file
+                .restart_spread_s
+                .map_or(RESTART_SPREAD, |seconds| Duration::from_secs(seconds.into())),
+            quota: Quota {
+                entries: file.mailbox.messages.map_or(default_quota.entries, NonZeroU64::get),
+                bytes: file.mailbox.bytes.map_or(default_quota.bytes, NonZeroU64::get),
+            },
+            registration: match file.registration.policy {
+                Policy::Open => Registration::Open,
+                Policy::Invite => Registration::Invite(file.registration.invites),
+                Policy::Closed => Registration::Closed,
+            },
+        })
+    }
+}
+
+impl LinkSettings {
+    /// Flags and variables over the file over the defaults.
+    ///
+    /// # Errors
+    /// As for [`Settings::resolve`].
+    pub fn resolve(args: &LinkArgs) -> Result<Self, ConfigError> {
+        let serve =
+            ServeArgs { common: args.common.clone(), dev: args.dev, ..ServeArgs::default() };
+        let settings = Settings::resolve(&serve)?;
+        let mut address = settings.listen[0];
+        match (args.port, address.port()) {
+            (Some(port), _) => address.set_port(port),
+            (None, 0) => address.set_port(DEFAULT_PORT),
+            (None, _) => {}
+        }
+        Ok(Self { data: settings.data, host: settings.host, address })
+    }
+}
+
+/// Checks a file.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check(path: &Path) -> Result<(), ConfigError> {
+    read(path).map(drop)
+}
+
+/// The file that was asked for, or the one that the service manager's directory holds.
+fn config_path(asked: Option<&Path>) -> Option<PathBuf> {
+    let of_the_service = || {
+        let path = Path::new(&std::env::var_os("CONFIGURATION_DIRECTORY")?).join("config.toml");
+        path.exists().then_some(path)
+    };
+    asked.map(Path::to_owned).or_else(of_the_service)
+}
+
+fn read(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    parse(path, &text)
+}
+
+fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
+    let file: File = toml::from_str(text).map_err(|error| ConfigError::Parse {
+        path: path.to_owned(),
+        place: place(text, error.span().map_or(0, |span| span.start)),
+        message: error.message().trim_end().replace('\n', ", "),
+    })?;
+    if file.registration.policy == Policy::Invite && file.registration.invites.is_empty() {
+        return Err(ConfigError::NoInvites { path: path.to_owned() });
+    }
+    Ok(file)
+}
+
+fn place(text: &str, offset: usize) -> Place {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Place {
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+    }
+}
+
+fn first_listed(lists: [&Vec<SocketAddr>; 2], dev: bool) -> Vec<SocketAddr> {
+    let default = if dev {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))
+    } else {
+        SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT))
+    };
+    lists.into_iter().find(|list| !list.is_empty()).cloned().unwrap_or_else(|| vec![default])
+}
+
+fn default_data(dev: bool) -> Result<PathBuf, ConfigError> {
+    let name = if dev { "pychat-server-dev" } else { "pychat-server" };
+    #[cfg(unix)]
+    if !dev && rustix::process::geteuid().is_root() {
+        return Ok(Path::new("/var/lib").join(name));
+    }
+    let directory = |variable| std::env::var_os(variable).filter(|value| !value.is_empty());
+    let state = directory("XDG_STATE_HOME").map(PathBuf::from);
+    let in_home = || directory("HOME").map(|home| Path::new(&home).join(".local/state"));
+    let on_windows = || directory("LOCALAPPDATA").map(PathBuf::from);
+    let base = state.or_else(in_home).or_else(on_windows).ok_or(ConfigError::NoData)?;
+    Ok(base.join(name))
+}
+
+fn cores() -> u8 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u8::try_from(cores).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(text: &str) -> String {
+        parse(Path::new("server.toml"), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_default_file_says_the_defaults() {
+        let file = parse(Path::new("default.toml"), DEFAULT_FILE).unwrap();
+        assert_eq!(file.listen, first_listed([&vec![], &vec![]], false));
+        let quota = Quota::default();
+        assert_eq!(file.mailbox.messages.map(NonZeroU64::get), Some(quota.entries));
+        assert_eq!(file.mailbox.bytes.map(NonZeroU64::get), Some(quota.bytes));
+        assert_eq!(file.restart_spread_s.map(u64::from), Some(RESTART_SPREAD.as_secs()));
+        assert_eq!(file.log.as_deref(), Some("info"));
+        assert_eq!(file.registration, RegistrationTable::default());
+    }
+
+    #[test]
+    fn every_setting_that_is_commented_out_is_one() {
+        let lines = DEFAULT_FILE.lines().map(|line| line.strip_prefix('#').unwrap_or(line));
+        let set: Vec<&str> = lines.filter(|line| !line.starts_with(' ')).collect();
+        let file = parse(Path::new("default.toml"), &set.join("\n")).unwrap();
+        assert!(file.data.is_some() && file.host.is_some() && file.shards.is_some());
+    }
+
+    #[test]
+    fn an_error_names_file_line_and_column() {
+        let unknown = failure("log = \"info\"\n\n[mailbox]\n  massages = 3\n");
+        assert!(unknown.starts_with("server.toml:4:3: unknown field `massages`"), "{unknown}");
+        let address = failure("listen = [\"nowhere\"]\n");
+        assert!(address.starts_with("server.toml:1:11: invalid socket address"), "{address}");
+        let zero = failure("shards = 0\n");
+        assert!(zero.starts_with("server.toml:1:10: "), "{zero}");
+        let broken = failure("é = \n");
+        assert!(broken.starts_with("server.toml:1:"), "{broken}");
+    }
+
+    #[test]
+    fn invites_are_needed_where_they_are_asked_for() {
+        let text = "[registration]\npolicy = \"invite\"\n";
+        assert!(failure(text).contains("registration.invites is empty"));
+        let text = "[registration]\npolicy = \"invite\"\ninvites = [\"a\"]\n";
+        assert!(parse(Path::new("x"), text).is_ok());
+    }
+
+    #[test]
+    fn flags_go_before_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("server.toml");
+        std::fs::write(&config, "listen = [\"127.0.0.1:1\"]\nshards = 2\ndata = \"/a\"\n").unwrap();
+        let mut args = ServeArgs::default();
+        args.common.config = Some(config);
+        let settings = Settings::resolve(&args).unwrap();
+        assert_eq!((settings.shards, settings.data), (2, PathBuf::from("/a")));
+        args.shards = NonZeroU8::new(5);
+        args.common.data = Some("/b".into());
+        args.listen = vec!["[::1]:3".parse().unwrap()];
+        let settings = Settings::resolve(&args).unwrap();
+        assert_eq!((settings.shards, settings.data), (5, PathBuf::from("/b")));
+        assert_eq!(settings.listen, args.listen);
+    }
+}

@@ -1,0 +1,274 @@
+//! One shard's loop: whatever comes goes into the [`Shard`], and whatever it says goes out.
+
+use super::{
+    Failure,
+    peers::{Mail, Peers},
+    routes::Routes,
+};
+use crate::{
+    committer::{CommitterHandle, FromCommitter, Job, SubmitError},
+    shard::{Now, Shard},
+};
+use pychat_proto::{Endpoint, Instant, Owner, Transmit};
+use pychat_udp::Socket;
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+use tokio::sync::mpsc::Receiver;
+use tracing::debug;
+
+/// Things of one kind that are taken before the others have their turn.
+const TURN: usize = 256;
+
+/// When something is tried again that another thread or the network could not take.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// After the goodbye, how long late datagrams are still answered.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// After the goodbye, how long jobs that are under way are waited for.
+const JOBS_DEADLINE: Duration = Duration::from_secs(3);
+
+/// What the main thread says.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Order {
+    /// Say goodbye, clients coming back over this time, and end.
+    Stop {
+        /// The time.
+        spread: Duration,
+    },
+    /// Show a sign of life.
+    Beat,
+}
+
+/// A shard with its sockets and channels.
+pub(super) struct Driver {
+    shard: Shard,
+    sockets: Vec<Socket>,
+    routes: Routes,
+    number: u8,
+    peers: Peers,
+    committer: CommitterHandle,
+    /// A job that the committer's queue had no room for; those behind it wait in the shard.
+    held_job: Option<Job>,
+    /// A datagram in `buffer` that the network had no room for.
+    held_datagram: Option<Transmit>,
+    buffer: Vec<u8>,
+    beats: Arc<AtomicU64>,
+    stopped_at: Option<Instant>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        shard: Shard,
+        sockets: Vec<Socket>,
+        peers: Peers,
+        committer: CommitterHandle,
+        beats: Arc<AtomicU64>,
+    ) -> Result<Self, Failure> {
+        let bound = sockets.iter().map(Socket::local_addr).collect::<io::Result<_>>();
+        let bound = bound.map_err(Failure::system("asking where a socket is bound"))?;
+        Ok(Self {
+            number: shard.number(),
+            shard,
+            sockets,
+            routes: Routes::new(bound),
+            peers,
+            committer,
+            held_job: None,
+            held_datagram: None,
+            buffer: Vec::new(),
+            beats,
+            stopped_at: None,
+        })
+    }
+
+    /// Runs until stopped, or until something breaks that only a new start mends.
+    pub(super) async fn run(
+        mut self,
+        mut inbox: Receiver<Mail>,
+        mut from_committer: Receiver<FromCommitter>,
+        mut orders: Receiver<Order>,
+    ) -> Result<(), Failure> {
+        let mut mail = Vec::with_capacity(TURN);
+        let mut news = Vec::with_capacity(TURN);
+        loop {
+            self.flush()?;
+            if self.has_ended() {
+                debug!(
+                    shard = self.number,
+                    dropped = self.peers.dropped(),
+                    "{:?}",
+                    self.shard.stats()
+                );
+                return Ok(());
+            }
+            let pause = self.pause();
+            let Self { shard, sockets, routes, peers, number, .. } = &mut self;
+            let take = |socket, from, datagram: &mut [u8]| match Endpoint::owner(datagram) {
+                Owner::Shard(owner) if owner != *number && usize::from(owner) < peers.count() => {
+                    peers.forward(owner, socket, from, datagram);
+                }
+                Owner::Shard(_) | Owner::Any => {
+                    routes.learn(from, socket);
+                    shard.handle_datagram(now(), from, datagram);
+                }
+            };
+            tokio::select! {
+                received = receive(sockets, take) => {
+                    received.map_err(Failure::system("receiving datagrams"))?;
+                }
+                _ = inbox.recv_many(&mut mail, TURN) => self.take_mail(&mut mail),
+                count = from_committer.recv_many(&mut news, TURN) => {
+                    if count == 0 {
+                        return Err(Failure::Panicked("the committer".into()));
+                    }
+                    for news in news.drain(..) {
+                        self.shard.handle_committer(now(), news);
+                    }
+                }
+                order = orders.recv() => self.obey(order),
+                () = tokio::time::sleep(pause) => {}
+            }
+            if self.shard.poll_timeout().is_some_and(|due| due <= now().mono) {
+                self.shard.handle_timeout(now());
+            }
+        }
+    }
+
+    fn take_mail(&mut self, mail: &mut Vec<Mail>) {
+        for mail in mail.drain(..) {
+            match mail {
+                Mail::Datagram { socket, from, mut bytes } => {
+                    self.routes.learn(from, socket);
+                    self.shard.handle_datagram(now(), from, &mut bytes);
+                }
+                Mail::Relay(news) => self.shard.handle_peer_shard(now(), news),
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Option<Order>) {
+        match order {
+            Some(Order::Beat) => {
+                self.beats.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(Order::Stop { spread }) => {
+                self.shard.begin_shutdown(now(), spread);
+                self.stopped_at.get_or_insert(now().mono);
+            }
+            // The main thread is gone without a word: no goodbye is worth waiting for.
+            None => self.stopped_at = Some(Instant::ZERO),
+        }
+    }
+
+    /// Sends out all that the shard has to say, as far as it is taken.
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.flush_jobs()?;
+        self.peers.flush();
+        while let Some((shard, news)) = self.shard.poll_to_shard() {
+            self.peers.tell(shard, news);
+        }
+        self.flush_datagrams()?;
+        match self.shard.broken_store() {
+            Some(reason) if self.stopped_at.is_none() => {
+                Err(Failure::StoreBroken(reason.to_owned()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn flush_jobs(&mut self) -> Result<(), Failure> {
+        while let Some(job) = self.held_job.take().or_else(|| self.shard.poll_job()) {
+            match self.committer.submit(job) {
+                Ok(()) => {}
+                Err(SubmitError::Full(job)) => {
+                    self.held_job = Some(job);
+                    break;
+                }
+                Err(SubmitError::Stopped(_)) => {
+                    return Err(Failure::Panicked("the committer".into()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_datagrams(&mut self) -> Result<(), Failure> {
+        loop {
+            let held = self.held_datagram.take();
+            let next = held.or_else(|| self.shard.poll_transmit(now(), &mut self.buffer));
+            let Some(transmit) = next else { return Ok(()) };
+            let socket = &self.sockets[self.routes.socket_for(transmit.to)];
+            match socket.try_send(&transmit, &self.buffer) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.held_datagram = Some(transmit);
+                    return Ok(());
+                }
+                Err(source) => return Err(Failure::system("sending datagrams")(source)),
+            }
+        }
+    }
+
+    /// How long nothing needs to be done by itself.
+    fn pause(&self) -> Duration {
+        let waits =
+            self.held_job.is_some() || self.held_datagram.is_some() || self.peers.holds_back();
+        let retry = waits.then_some(RETRY);
+        let linger = self.stopped_at.map(|_| LINGER / 10);
+        let due = self.shard.poll_timeout().map(|due| due.since(now().mono));
+        [retry, linger, due].into_iter().flatten().min().unwrap_or(Duration::from_secs(3600))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.stopped_at.is_some_and(|stopped_at| {
+            let since = now().mono.since(stopped_at);
+            let jobs_done = self.held_job.is_none() && self.shard.jobs_under_way() == 0;
+            since >= LINGER && jobs_done || since >= JOBS_DEADLINE
+        })
+    }
+}
+
+/// Waits for datagrams on any of the sockets and hands each on with its socket's number.
+async fn receive(
+    sockets: &mut [Socket],
+    take: impl FnMut(usize, SocketAddr, &mut [u8]),
+) -> io::Result<()> {
+    let take = RefCell::new(take);
+    let receive_on = |(number, socket)| {
+        let socket: &mut Socket = socket;
+        let take = &take;
+        Box::pin(socket.recv(move |from, datagram: &mut [u8]| {
+            (take.borrow_mut())(number, from, datagram);
+        }))
+    };
+    let mut receives: Vec<Pin<Box<_>>> = sockets.iter_mut().enumerate().map(receive_on).collect();
+    poll_fn(|context| {
+        // Every socket has its turn before any has its second.
+        let mut result = Poll::Pending;
+        for receive in &mut receives {
+            match Future::poll(receive.as_mut(), context) {
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => result = Poll::Ready(Ok(())),
+                Poll::Pending => {}
+            }
+        }
+        result
+    })
+    .await
+}
+
+fn now() -> Now {
+    Now { mono: pychat_udp::now(), unix_ms: pychat_udp::unix_ms() }
+}

@@ -1,0 +1,103 @@
+//! Why the program ends otherwise than asked, as a person and a script see it.
+
+use crate::{config::ConfigError, identity::DataError, store::embedded::OpenError};
+use std::{io, net::SocketAddr};
+
+/// What made the program fail. Each kind has its exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// What to log makes no sense.
+    #[error("{0:?} is no log filter: {1}")]
+    Log(String, String),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The mailbox store cannot be opened.
+    #[error("the mailbox store cannot be opened: {0}")]
+    Store(#[from] OpenError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A socket of the service manager's is of no use.
+    #[error("the socket that the service manager passed cannot be used: {0}")]
+    Inherited(io::Error),
+    /// The operating system refused something.
+    #[error("{doing}: {source}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The store must be opened anew.
+    #[error("the mailbox store failed for good: {0}")]
+    StoreBroken(String),
+    /// A bug.
+    #[error("{0} ended unexpectedly")]
+    Panicked(String),
+    /// Threads did not end.
+    #[error("not everything ended in time")]
+    Hung,
+}
+
+impl Failure {
+    /// For `map_err`: the operating system refused `doing`.
+    pub(super) fn system(doing: &'static str) -> impl Fn(io::Error) -> Self {
+        move |source| Self::System { doing, source }
+    }
+
+    /// The program's exit code. `pychat-server --help` lists them.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Log(..) => 3,
+            Self::Data(DataError::InUse(_)) | Self::Store(OpenError::InUse) => 5,
+            Self::Data(_) | Self::Store(_) => 4,
+            Self::Listen { .. } | Self::Inherited(_) => 6,
+            Self::StoreBroken(_) => 7,
+            Self::System { .. } | Self::Panicked(_) | Self::Hung => 1,
+        }
+    }
+
+    /// What to do about it, where that is not plain.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(ConfigError::NoData) => Some("name one with --data".into()),
+            Self::Config(_) => Some("`pychat-server config default` prints a good file".into()),
+            Self::Log(..) => Some("use error, warn, info, debug or trace".into()),
+            Self::Data(error) => Some(error.hint()),
+            Self::Listen { source, .. } => match source.kind() {
+                io::ErrorKind::AddrInUse => Some(
+                    "another program listens there, maybe another pychat-server; stop it, or \
+                     choose another address with --listen"
+                        .into(),
+                ),
+                io::ErrorKind::AddrNotAvailable => {
+                    Some("this machine has no such address; use [::] for all that it has".into())
+                }
+                io::ErrorKind::PermissionDenied => {
+                    Some("ports below 1024 need privileges; choose a higher one".into())
+                }
+                _ => None,
+            },
+            Self::StoreBroken(_) => Some(
+                "check the disk, then start the server again; nothing that was acknowledged is lost"
+                    .into(),
+            ),
+            Self::Store(_)
+            | Self::Inherited(_)
+            | Self::System { .. }
+            | Self::Panicked(_)
+            | Self::Hung => None,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The server as a program: threads, sockets and signals around shards and committer.
+//!
+//! One thread for each shard, one for the committer, and this one, which waits for signals. They
+//! talk over bounded channels and share nothing else.
+
+mod driver;
+mod failure;
+mod link;
+mod listen;
+mod peers;
+mod routes;
+mod service;
+mod threads;
+
+pub use failure::Failure;
+pub use link::join_link;
+
+use crate::{
+    committer::{self, Committer},
+    config::Settings,
+    identity::DataDirectory,
+    store::embedded::Embedded,
+};
+use listen::Listeners;
+use pychat_proto::JoinLink;
+use service::Watchdog;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use threads::{Ended, Shards, ShardsConfig};
+use tokio::time::timeout;
+use tracing::{error, info, warn};
+
+/// Threads that have not ended by then are left behind: the service manager is promised 5 seconds.
+const STOP_DEADLINE: Duration = Duration::from_secs(4);
+
+/// Messages from the committer that may wait for one shard; then the committer waits.
+const COMMITTER_QUEUE_LEN: usize = 4096;
+
+/// Exit code of one who was interrupted twice.
+const INTERRUPTED: i32 = 130;
+
+/// Serves until a signal says stop.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn serve(settings: &Settings) -> Result<(), Failure> {
+    let data = DataDirectory::take(&settings.data)?;
+    let secrets = Arc::new(data.secrets()?);
+    let store = Embedded::open(&data.store(), settings.quota)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Failure::system("starting the runtime"))?;
+    let entered = runtime.enter();
+    let listeners = Listeners::open(&settings.listen, settings.shards)?;
+    let signals = Signals::new()?;
+
+    let (to_shards, from_committer) =
+        (0..settings.shards).map(|_| tokio::sync::mpsc::channel(COMMITTER_QUEUE_LEN)).unzip();
+    let committer = Committer::new(Box::new(store), settings.shards);
+    let (handle, committer) = committer::spawn(committer, to_shards)
+        .map_err(Failure::system("starting the committer's thread"))?;
+    let config = ShardsConfig { settings, secrets: secrets.clone(), listeners: &listeners };
+    let shards = Shards::start(&config, &handle, from_committer)?;
+    drop(handle);
+
+    let link = join_link(settings.host.as_deref(), listeners.addresses()[0], &secrets);
+    announce(listeners.addresses(), &link);
+    drop(entered);
+    let stopped = runtime.block_on(until_stopped(shards, signals, settings.restart_spread));
+    let flushed = runtime.block_on(async {
+        let joined = tokio::task::spawn_blocking(move || committer.join());
+        timeout(STOP_DEADLINE, joined).await
+    });
+    runtime.shutdown_background();
+    stopped?;
+    match flushed {
+        Ok(Ok(Ok(Ok(())))) => info!("stopped"),
+        Ok(Ok(Ok(Err(error)))) => {
+            warn!(%error, "late work of the store is left for the next start")
+        }
+        Ok(Ok(Err(_)) | Err(_)) => return Err(Failure::Panicked("the committer".into())),
+        Err(_) => return Err(Failure::Hung),
+    }
+    Ok(())
+}
+
+/// The one line that programs wait for, and the service manager's notice.
+fn announce(addresses: &[SocketAddr], link: &JoinLink) {
+    let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let list = list.join(" and ");
+    eprintln!("pychat-server: ready on {list}, join with {link}");
+    service::ready(&format!("Serving on {list}"));
+}
+
+/// Waits for a signal or a failure, and then until all shards have ended.
+async fn until_stopped(
+    mut shards: Shards,
+    mut signals: Signals,
+    spread: Duration,
+) -> Result<(), Failure> {
+    let mut watchdog = Watchdog::from_environment();
+    let first = loop {
+        tokio::select! {
+            () = signals.next() => break None,
+            ended = shards.ended() => break Some(ended),
+            () = watchdog.due() => watchdog.check(&shards),
+        }
+    };
+    let failure = match first {
+        None => {
+            info!("stopping");
+            None
+        }
+        Some(Ended { shard, result }) => {
+            let failure =
+                result.err().unwrap_or_else(|| Failure::Panicked(format!("shard {shard}")));
+            error!("{failure}; stopping");
+            Some(failure)
+        }
+    };
+    service::stopping();
+    shards.stop(spread);
+    let all_ended = timeout(STOP_DEADLINE, async {
+        loop {
+            tokio::select! {
+                () = signals.next() => std::process::exit(INTERRUPTED),
+                more = shards.next_end() => if !more { break },
+            }
+        }
+    });
+    let all_ended = all_ended.await;
+    match (failure, all_ended) {
+        (Some(failure), _) => Err(failure),
+        (None, Ok(())) => Ok(()),
+        (None, Err(_)) => Err(Failure::Hung),
+    }
+}
+
+/// What tells a program to stop.
+struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let of = |kind| signal(kind).map_err(Failure::system("listening for signals"));
+        Ok(Self {
+            interrupt: of(SignalKind::interrupt())?,
+            terminate: of(SignalKind::terminate())?,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    #[allow(clippy::unnecessary_wraps)]
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    #[allow(clippy::unused_self)]
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}

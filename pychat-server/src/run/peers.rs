@@ -1,0 +1,118 @@
+//! What shards hand each other: datagrams that landed on the wrong one, and the relay's news.
+
+use crate::shard::FromShard;
+use std::{collections::VecDeque, net::SocketAddr};
+use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
+
+/// Things that may wait for one shard. Beyond it datagrams and logins are dropped, as a network
+/// may drop them: their senders try again.
+const QUEUE_LEN: usize = 4096;
+
+/// News that wait for a shard whose queue is full; beyond it they are dropped, which delays an
+/// entry that was never announced until its mailbox's next one.
+const HELD_MAX: usize = 1024;
+
+/// Something for another shard.
+pub(super) enum Mail {
+    /// A datagram of one of its sessions.
+    Datagram {
+        /// Over which socket it came.
+        socket: usize,
+        /// From whom.
+        from: SocketAddr,
+        /// What.
+        bytes: Box<[u8]>,
+    },
+    /// What a shard's relay says.
+    Relay(FromShard),
+}
+
+/// One shard's way to all others.
+pub(super) struct Peers {
+    to: Vec<Sender<Mail>>,
+    held: VecDeque<(u8, FromShard)>,
+    dropped: u64,
+}
+
+/// Each shard's queue and its way to the others, by number.
+pub(super) fn connect(shards: u8) -> Vec<(Peers, Receiver<Mail>)> {
+    let (to, inboxes): (Vec<_>, Vec<_>) = (0..shards).map(|_| channel(QUEUE_LEN)).unzip();
+    let peers = || Peers { to: to.clone(), held: VecDeque::new(), dropped: 0 };
+    inboxes.into_iter().map(|inbox| (peers(), inbox)).collect()
+}
+
+impl Peers {
+    /// How many shards there are.
+    pub(super) fn count(&self) -> usize {
+        self.to.len()
+    }
+
+    /// Hands a datagram over.
+    pub(super) fn forward(&mut self, shard: u8, socket: usize, from: SocketAddr, bytes: &[u8]) {
+        let mail = Mail::Datagram { socket, from, bytes: bytes.into() };
+        if self.to[usize::from(shard)].try_send(mail).is_err() {
+            self.dropped += 1;
+        }
+    }
+
+    /// Hands the relay's news over.
+    pub(super) fn tell(&mut self, shard: u8, news: FromShard) {
+        match self.to[usize::from(shard)].try_send(Mail::Relay(news)) {
+            Err(TrySendError::Full(Mail::Relay(news @ FromShard::Unannounced { .. })))
+                if self.held.len() < HELD_MAX =>
+            {
+                self.held.push_back((shard, news));
+            }
+            Err(_) => self.dropped += 1,
+            Ok(()) => {}
+        }
+    }
+
+    /// Tries again what was held back.
+    pub(super) fn flush(&mut self) {
+        for (shard, news) in std::mem::take(&mut self.held) {
+            self.tell(shard, news);
+        }
+    }
+
+    /// Whether something is held back.
+    pub(super) fn holds_back(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// What was dropped because a queue was full.
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pychat_proto::UserName;
+
+    fn unannounced() -> FromShard {
+        FromShard::Unannounced { mailbox: UserName::parse("bob").unwrap() }
+    }
+
+    #[test]
+    fn a_full_queue_drops_datagrams_and_holds_news_back() {
+        let mut shards = connect(2);
+        let (_, mut inbox) = shards.pop().unwrap();
+        let (mut peers, _own) = shards.pop().unwrap();
+        let from = SocketAddr::from(([127, 0, 0, 1], 9));
+        (0..QUEUE_LEN).for_each(|_| peers.forward(1, 0, from, b"x"));
+        assert_eq!(peers.dropped(), 0);
+        peers.forward(1, 0, from, b"x");
+        assert_eq!(peers.dropped(), 1);
+        (0..HELD_MAX).for_each(|_| peers.tell(1, unannounced()));
+        assert_eq!((peers.dropped(), peers.holds_back()), (1, true));
+        peers.tell(1, unannounced());
+        assert_eq!(peers.dropped(), 2);
+
+        while inbox.try_recv().is_ok() {}
+        peers.flush();
+        assert!(!peers.holds_back());
+        assert!(matches!(inbox.try_recv(), Ok(Mail::Relay(FromShard::Unannounced { .. }))));
+    }
+}

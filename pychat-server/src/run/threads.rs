@@ -1,0 +1,170 @@
+//! The shards' threads: starting them, telling them, and noticing when one ends.
+
+use super::{
+    Failure,
+    driver::{Driver, Order},
+    listen::Listeners,
+    peers::{self, Mail, Peers},
+};
+use crate::{
+    committer::{CommitterHandle, FromCommitter},
+    config::Settings,
+    random,
+    shard::{Shard, ShardConfig},
+};
+use pychat_proto::ServerSecrets;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+/// Orders that may wait for one shard: a stop and a beat or two.
+const ORDERS_LEN: usize = 8;
+
+/// What all shards are started from.
+pub(super) struct ShardsConfig<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) secrets: Arc<ServerSecrets>,
+    pub(super) listeners: &'a Listeners,
+}
+
+/// All shards' threads.
+pub(super) struct Shards {
+    threads: Vec<Thread>,
+    ends: Receiver<Ended>,
+}
+
+struct Thread {
+    orders: Sender<Order>,
+    beats: Arc<AtomicU64>,
+}
+
+/// A shard's thread has ended.
+pub(super) struct Ended {
+    pub(super) shard: u8,
+    pub(super) result: Result<(), Failure>,
+}
+
+/// What one thread takes along.
+struct Luggage {
+    config: ShardConfig,
+    seed: [u8; 32],
+    sockets: Vec<pychat_udp::Socket>,
+    runtime: tokio::runtime::Runtime,
+    peers: Peers,
+    inbox: Receiver<Mail>,
+    committer: CommitterHandle,
+    from_committer: Receiver<FromCommitter>,
+}
+
+impl Shards {
+    /// Starts one thread for each of `from_committer`. All sockets are bound when it returns.
+    pub(super) fn start(
+        config: &ShardsConfig<'_>,
+        committer: &CommitterHandle,
+        from_committer: Vec<Receiver<FromCommitter>>,
+    ) -> Result<Self, Failure> {
+        let shards = config.settings.shards;
+        let (end, ends) = channel(usize::from(shards));
+        let queues = peers::connect(shards).into_iter().zip(from_committer);
+        // All luggage first: if a socket cannot be bound, no thread has started.
+        let luggage: Result<Vec<Luggage>, Failure> = (0..shards)
+            .zip(queues)
+            .map(|(shard, ((peers, inbox), from_committer))| {
+                let committer = committer.clone();
+                pack(config, shard, peers, inbox, committer, from_committer)
+            })
+            .collect();
+        let threads = luggage?.into_iter().map(|luggage| luggage.start(&end));
+        Ok(Self { threads: threads.collect::<Result<_, _>>()?, ends })
+    }
+
+    /// The first shard to end.
+    pub(super) async fn ended(&mut self) -> Ended {
+        match self.ends.recv().await {
+            Some(ended) => ended,
+            // Every thread says how it ended before it drops its sender.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits for another shard to end; `false`: all have.
+    pub(super) async fn next_end(&mut self) -> bool {
+        self.ends.recv().await.is_some()
+    }
+
+    /// Tells all shards to say goodbye and end.
+    pub(super) fn stop(&self, spread: Duration) {
+        for thread in &self.threads {
+            // One that has ended already, or is too stuck to listen, is not waited for.
+            let _ = thread.orders.try_send(Order::Stop { spread });
+        }
+    }
+
+    /// How often each shard has answered.
+    pub(super) fn beats(&self) -> Vec<u64> {
+        self.threads.iter().map(|thread| thread.beats.load(Ordering::Relaxed)).collect()
+    }
+
+    /// Asks each shard for a sign of life.
+    pub(super) fn ask_for_beats(&self) {
+        for thread in &self.threads {
+            let _ = thread.orders.try_send(Order::Beat);
+        }
+    }
+}
+
+fn pack(
+    config: &ShardsConfig<'_>,
+    shard: u8,
+    peers: Peers,
+    inbox: Receiver<Mail>,
+    committer: CommitterHandle,
+    from_committer: Receiver<FromCommitter>,
+) -> Result<Luggage, Failure> {
+    let settings = config.settings;
+    let seed = *random::bytes().map_err(Failure::system("asking for randomness"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Failure::system("starting a shard's runtime"))?;
+    let sockets = {
+        let _entered = runtime.enter();
+        config.listeners.sockets()?
+    };
+    let config = ShardConfig {
+        dev_echo: settings.dev,
+        registration: settings.registration.clone(),
+        ..ShardConfig::new(config.secrets.clone(), shard, settings.shards)
+    };
+    Ok(Luggage { config, seed, sockets, runtime, peers, inbox, committer, from_committer })
+}
+
+impl Luggage {
+    fn start(self, end: &Sender<Ended>) -> Result<Thread, Failure> {
+        let (orders, from_main) = channel(ORDERS_LEN);
+        let beats = Arc::new(AtomicU64::new(0));
+        let (shard, end, beating) = (self.config.shard, end.clone(), beats.clone());
+        let body = move || {
+            let ran = catch_unwind(AssertUnwindSafe(|| self.run(from_main, beating)));
+            let panicked = |_| Err(Failure::Panicked(format!("shard {shard}")));
+            let ended = Ended { shard, result: ran.unwrap_or_else(panicked) };
+            // There is room for every shard's end.
+            let _ = end.try_send(ended);
+        };
+        let name = format!("shard-{shard}");
+        let started = thread::Builder::new().name(name).spawn(body);
+        started.map_err(Failure::system("starting a shard's thread"))?;
+        Ok(Thread { orders, beats })
+    }
+
+    fn run(self, orders: Receiver<Order>, beats: Arc<AtomicU64>) -> Result<(), Failure> {
+        let shard = Shard::new(self.config, self.seed);
+        let driver = Driver::new(shard, self.sockets, self.peers, self.committer, beats);
+        self.runtime.block_on(driver?.run(self.inbox, self.from_committer, orders))
+    }
+}

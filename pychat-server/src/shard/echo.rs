@@ -1,0 +1,181 @@
+//! The echo peer: during development a user `echo` answers each text with the same text.
+//!
+//! It is a reader of its mailbox like any other, only without a session: a page, the answers to
+//! it, and when all of them are on disk the trim and the next page. What a crash makes it answer
+//! twice bears the same id, and the recipient stores it once.
+
+use super::{Now, Shard, jobs::Purpose};
+use crate::{
+    committer::{Outcome, Work, home},
+    store::{Account, Append, Command, Entry, Origin, Page, ReadLimit, StoreError},
+};
+use pychat_proto::{
+    Cursor, DisplayName, MessageId, UserName,
+    chat::{self, Presence, ToClient, UserState},
+};
+
+/// Entries that it answers at once.
+const PAGE: ReadLimit = ReadLimit { entries: 64, bytes: 256 * 1024 };
+
+/// The echo peer of the shard on which its name lives.
+pub(super) struct Echo {
+    user: UserName,
+    name: DisplayName,
+    answered: Cursor,
+    state: State,
+    /// Something arrived since the last page was asked for.
+    announced: bool,
+}
+
+enum State {
+    /// The name is to be claimed, so that people may write to it.
+    Nameless,
+    Claiming,
+    Idle,
+    /// The mailbox is to be read.
+    Behind,
+    Reading,
+    Answering {
+        up_to: Cursor,
+        outstanding: usize,
+        failed: bool,
+    },
+}
+
+impl Shard {
+    /// Claims the name and starts reading, if this shard is the one for it.
+    pub(super) fn start_echo(&mut self) {
+        let user = UserName::parse("echo").expect("echo is a name");
+        if !self.config.dev_echo || home(&user, self.config.shards) != self.config.shard {
+            return;
+        }
+        let name = DisplayName::parse("Echo").expect("Echo is a display name");
+        let since = 0;
+        let (answered, state) = (Cursor::NONE, State::Nameless);
+        let online =
+            UserState { user: user.clone(), name: name.clone(), presence: Presence::Online, since };
+        self.jobs.tell(Work::Presence(online));
+        self.echo = Some(Echo { user, name, answered, state, announced: false });
+        self.pump_echo();
+    }
+
+    /// Something arrived in a mailbox; maybe in this one.
+    pub(super) fn wake_echo(&mut self, mailbox: &UserName) {
+        let Some(echo) = self.echo.as_mut().filter(|echo| echo.user == *mailbox) else { return };
+        echo.announced = true;
+        if matches!(echo.state, State::Idle) {
+            echo.state = State::Behind;
+            self.pump_echo();
+        }
+    }
+
+    /// Takes the next step. After a failure the store's pause passes first.
+    pub(super) fn pump_echo(&mut self) {
+        let Some(echo) = self.echo.as_mut() else { return };
+        if self.reads.is_pausing() || self.writes.is_pausing() {
+            return;
+        }
+        match echo.state {
+            State::Nameless => {
+                echo.state = State::Claiming;
+                let key = self.config.secrets.identity.public();
+                let (user, name) = (echo.user.clone(), echo.name.clone());
+                let claim = Command::Claim(Account { user, key, name, since: 0 });
+                self.jobs.push(Purpose::EchoClaim, Work::Commit(claim));
+            }
+            State::Behind => {
+                echo.state = State::Reading;
+                echo.announced = false;
+                let (mailbox, after) = (echo.user.clone(), echo.answered);
+                self.jobs.push(Purpose::EchoPage, Work::Read { mailbox, after, limit: PAGE });
+            }
+            State::Claiming | State::Idle | State::Reading | State::Answering { .. } => {}
+        }
+    }
+
+    pub(super) fn on_echo_claimed(&mut self, done: bool) {
+        if let Some(echo) = self.echo.as_mut() {
+            // A name that somebody else has is as good: it exists, and nobody will answer.
+            echo.state = if done { State::Behind } else { State::Nameless };
+        }
+        self.pump_echo();
+    }
+
+    pub(super) fn on_echo_page(&mut self, now: Now, outcome: Result<Outcome, StoreError>) {
+        let Some(echo) = self.echo.as_mut() else { return };
+        echo.state = State::Behind;
+        if let Ok(Outcome::Page(Page { entries, .. })) = outcome {
+            let Some(last) = entries.last() else {
+                if !echo.announced {
+                    echo.state = State::Idle;
+                }
+                return self.pump_echo();
+            };
+            let answers: Vec<Append> =
+                entries.iter().flat_map(|entry| echo.answers(now, entry)).collect();
+            let outstanding = answers.len();
+            echo.state = State::Answering { up_to: last.cursor, outstanding, failed: false };
+            for answer in answers {
+                self.write(Purpose::EchoAnswer, Command::Append(answer));
+            }
+            self.finish_echo_page();
+        }
+        self.pump_echo();
+    }
+
+    pub(super) fn on_echo_answer(&mut self, stored: bool) {
+        if let Some(Echo { state: State::Answering { outstanding, failed, .. }, .. }) =
+            &mut self.echo
+        {
+            *outstanding -= 1;
+            *failed |= !stored;
+        }
+        self.finish_echo_page();
+        self.pump_echo();
+    }
+
+    /// Trims when all answers to a page are on disk; answers all of it again if one is not.
+    fn finish_echo_page(&mut self) {
+        let Some(echo) = self.echo.as_mut() else { return };
+        let State::Answering { up_to, outstanding: 0, failed } = echo.state else { return };
+        echo.state = State::Behind;
+        if !failed {
+            echo.answered = up_to;
+            let mailbox = echo.user.clone();
+            self.write(Purpose::Unwatched, Command::Trim { mailbox, up_to });
+        }
+    }
+}
+
+impl Echo {
+    /// What a client would cause, too: delivered, read, and the same text back.
+    fn answers(&self, now: Now, entry: &Entry) -> Vec<Append> {
+        let (by, at) = (self.user.clone(), now.unix_ms);
+        let Ok(ToClient::Text { id, from, body, .. }) = chat::decode(&entry.entry) else {
+            return Vec::new();
+        };
+        let text = ToClient::Text {
+            id: answer_id(id),
+            from: by.clone(),
+            name: self.name.clone(),
+            sent_at: at,
+            accepted_at: at,
+            body,
+        };
+        let delivered = ToClient::Delivered { by: by.clone(), ids: vec![id], at };
+        let read = ToClient::Read { by, ids: vec![id], at };
+        let append = |entry: &ToClient| Append {
+            mailbox: from.clone(),
+            origin: Origin::Server,
+            entry: chat::encode(entry).into(),
+        };
+        [delivered, read, text].iter().map(append).collect()
+    }
+}
+
+/// The same for the same text, so that an answer given twice is one message.
+fn answer_id(id: MessageId) -> MessageId {
+    let mut bytes = *id.as_bytes();
+    bytes[6..].iter_mut().for_each(|byte| *byte ^= 0xff);
+    MessageId::from_bytes(bytes)
+}

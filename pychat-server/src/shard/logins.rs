@@ -1,0 +1,375 @@
+//! Who may come in: the account check, the claim of a name, and the older session that goes.
+
+use super::{
+    FromShard, Now, RESTARTING, Shard,
+    jobs::Purpose,
+    session::{Delivery, Session, Step},
+};
+use crate::{
+    committer::{Outcome, Work, home},
+    store::{Account, Answer, Claimed, Command, StoreError},
+};
+use pychat_proto::{
+    CloseCode, Cursor, DisplayName, Incoming, Instant, PublicKey, Seq, SessionId, StreamId,
+    UserName, Welcome,
+    chat::{Presence, UserState},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+use tracing::debug;
+
+/// Logins that may wait for the store on one shard; further ones are told to come back.
+pub const LOGINS_WAITING_MAX: usize = 1024;
+
+/// No mailbox gets this far: a login that claims it would spoil the numbers of its mailbox.
+pub const CURSOR_MAX: Cursor = Cursor(1 << 48);
+
+/// No outbox gets this far.
+pub const SKIP_MAX: Seq = Seq(1 << 48);
+
+/// How long an accepted login may stay unconfirmed here: longer than the endpoint keeps it, which
+/// lets it go without a word.
+const APPLICANT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// When one who found the store failing is to come back.
+const RETRY_AFTER_FAULT: Duration = Duration::from_secs(5);
+
+/// When one who found too many others is to come back.
+const RETRY_AFTER_BUSY: Duration = Duration::from_secs(2);
+
+/// Who may claim a new name. Those who have one come in always.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Everybody.
+    Open,
+    /// Those who show one of these codes.
+    Invite(Vec<String>),
+    /// Nobody.
+    Closed,
+}
+
+impl Registration {
+    fn check(&self, invite: Option<&str>) -> Result<(), &'static str> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Invite(codes) if invite.is_some_and(|it| codes.iter().any(|code| code == it)) => {
+                Ok(())
+            }
+            Self::Invite(_) => {
+                Err("this server asks newcomers for an invite code; ask its operator for one")
+            }
+            Self::Closed => Err("this server takes no new users; ask its operator"),
+        }
+    }
+}
+
+/// Logins that were let in and have not yet proved that they are live, and those that wait for the
+/// store.
+#[derive(Default)]
+pub(super) struct Applicants {
+    waiting: usize,
+    accepted: BTreeMap<SessionId, Applicant>,
+    deadlines: VecDeque<(Instant, SessionId)>,
+}
+
+struct Applicant {
+    user: UserName,
+    name: DisplayName,
+    stream: StreamId,
+    cursor: Cursor,
+    committed: Seq,
+    /// The key, if the name is not this device's yet or its display name changes.
+    claim: Option<PublicKey>,
+}
+
+impl Applicants {
+    /// Forgets those who never came.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((deadline, session)) = self.deadlines.front().copied() {
+            if deadline > now {
+                break;
+            }
+            self.deadlines.pop_front();
+            self.accepted.remove(&session);
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.front().map(|(deadline, _)| *deadline)
+    }
+
+    /// Those let in and not yet confirmed.
+    #[cfg(test)]
+    pub(super) fn accepted(&self) -> usize {
+        self.accepted.len()
+    }
+}
+
+impl Shard {
+    /// A login arrived here: it goes to the shard of its user, where the older session's writes
+    /// went the same way before it.
+    pub(super) fn on_incoming(&mut self, now: Now, incoming: Box<Incoming>) {
+        let home = home(&incoming.login.user, self.config.shards);
+        if home == self.config.shard {
+            self.begin_login(now, incoming);
+        } else {
+            self.to_shards.push_back((home, FromShard::Login(incoming)));
+        }
+    }
+
+    pub(super) fn begin_login(&mut self, now: Now, incoming: Box<Incoming>) {
+        if let Some(spread) = self.stopping {
+            let share = self.share_of(spread);
+            return self.refuse(now, incoming, CloseCode::Restarting, share, RESTARTING);
+        }
+        if incoming.login.cursor > CURSOR_MAX {
+            let reason = "the mailbox cursor makes no sense";
+            return self.refuse(now, incoming, CloseCode::BadLogin, Duration::ZERO, reason);
+        }
+        if self.applicants.waiting >= LOGINS_WAITING_MAX {
+            let reason = "too many logins at once";
+            return self.refuse(now, incoming, CloseCode::Busy, RETRY_AFTER_BUSY, reason);
+        }
+        self.applicants.waiting += 1;
+        let user = incoming.login.user.clone();
+        let stream = StreamId(incoming.login.stream);
+        self.jobs.push(Purpose::Login(incoming), Work::Login { user, stream });
+    }
+
+    /// The store says what it knows of one who logs in.
+    pub(super) fn on_login_known(
+        &mut self,
+        now: Now,
+        incoming: Box<Incoming>,
+        outcome: Result<Outcome, StoreError>,
+    ) {
+        self.applicants.waiting -= 1;
+        let Ok(Outcome::Login { account, position }) = outcome else {
+            let reason = "the server cannot read its accounts now";
+            return self.refuse(now, incoming, CloseCode::ServerFault, RETRY_AFTER_FAULT, reason);
+        };
+        if self.stopping.is_some() {
+            return self.begin_login(now, incoming);
+        }
+        let login = &incoming.login;
+        let claim = match &account {
+            Some(account) if account.key != incoming.key => {
+                let reason = name_taken(&login.user);
+                return self.refuse(now, incoming, CloseCode::NameTaken, Duration::ZERO, &reason);
+            }
+            Some(account) => (account.name != login.name).then_some(incoming.key),
+            None => {
+                if let Err(reason) = self.config.registration.check(login.invite.as_deref()) {
+                    let code = CloseCode::NotPermitted;
+                    return self.refuse(now, incoming, code, Duration::ZERO, reason);
+                }
+                Some(incoming.key)
+            }
+        };
+        let applicant = Applicant {
+            user: login.user.clone(),
+            name: login.name.clone(),
+            stream: StreamId(login.stream),
+            cursor: login.cursor,
+            committed: position,
+            claim,
+        };
+        let welcome = Welcome { committed: position, server_time: now.unix_ms };
+        if let Some(session) = self.endpoint.accept(now.mono, incoming, welcome) {
+            self.applicants.accepted.insert(session, applicant);
+            self.applicants.deadlines.push_back((now.mono + APPLICANT_TIMEOUT, session));
+        }
+    }
+
+    /// A session is live: its name is claimed if need be, and then it takes its place.
+    pub(super) fn on_confirmed(&mut self, now: Now, id: SessionId) {
+        let Some(applicant) = self.applicants.accepted.remove(&id) else {
+            let reason = "the login took too long";
+            return self.close(now, id, CloseCode::Busy, Duration::ZERO, reason);
+        };
+        if let Some(spread) = self.stopping {
+            let share = self.share_of(spread);
+            return self.close(now, id, CloseCode::Restarting, share, RESTARTING);
+        }
+        let Applicant { user, name, stream, cursor, committed, claim } = applicant;
+        let delivery = match claim {
+            Some(key) => {
+                let (user, name) = (user.clone(), name.clone());
+                let account = Account { user, key, name, since: now.unix_ms };
+                Delivery::Claiming(Box::new(account), Step::Waiting)
+            }
+            None => Delivery::Raising(Step::Waiting),
+        };
+        let session = Session {
+            user,
+            name,
+            stream,
+            committed,
+            floor: cursor,
+            sent: Cursor::NONE,
+            announced: Cursor::NONE,
+            delivery,
+            presence: Presence::Online,
+            hot: None,
+        };
+        let claimed = session.is_claimed();
+        self.sessions.insert(id, session);
+        if claimed {
+            self.take_place(now, id);
+        }
+        self.pump(now, id);
+    }
+
+    /// Submits the claim and then the client's cursor, unless they are submitted or done.
+    pub(super) fn pump_claim(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let (step, purpose, command) = match &mut session.delivery {
+            Delivery::Claiming(account, step) => {
+                (step, Purpose::Claim(id), Command::Claim((**account).clone()))
+            }
+            Delivery::Raising(step) if session.floor == Cursor::NONE => {
+                debug_assert_eq!(*step, Step::Waiting);
+                session.delivery = Delivery::Behind;
+                return;
+            }
+            Delivery::Raising(step) => {
+                let (mailbox, above) = (session.user.clone(), session.floor);
+                (step, Purpose::Raise(id), Command::Raise { mailbox, above })
+            }
+            Delivery::Behind | Delivery::Reading | Delivery::Blocked | Delivery::CaughtUp => return,
+        };
+        if *step == Step::Submitted {
+            return;
+        }
+        if self.writes.is_pausing() {
+            self.stalled.insert(id);
+            return;
+        }
+        *step = Step::Submitted;
+        self.write(purpose, command);
+    }
+
+    pub(super) fn on_claimed(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        outcome: Result<Outcome, StoreError>,
+    ) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Delivery::Claiming(_, step) = &mut session.delivery else { return };
+        match outcome {
+            Ok(Outcome::Committed(Answer::Claim(Claimed::New | Claimed::Ours))) => {
+                session.delivery = Delivery::Raising(Step::Waiting);
+                self.take_place(now, id);
+            }
+            Ok(Outcome::Committed(Answer::Claim(Claimed::Taken))) => {
+                let reason = name_taken(&session.user);
+                self.close(now, id, CloseCode::NameTaken, Duration::ZERO, &reason);
+            }
+            Ok(_) | Err(_) => *step = Step::Waiting,
+        }
+        self.pump(now, id);
+    }
+
+    pub(super) fn on_raised(&mut self, now: Now, id: SessionId, done: bool) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let Delivery::Raising(step) = &mut session.delivery {
+            if done {
+                session.delivery = Delivery::Behind;
+            } else {
+                *step = Step::Waiting;
+            }
+        }
+        self.pump(now, id);
+    }
+
+    /// The session becomes its user's one session.
+    fn take_place(&mut self, now: Now, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        debug!(user = %session.user, "logged in");
+        if let Some(older) = self.by_user.insert(session.user.clone(), id) {
+            let reason = "this name has logged in anew";
+            self.close(now, older, CloseCode::Replaced, Duration::ZERO, reason);
+        }
+        self.tell_presence(now, id);
+    }
+
+    pub(super) fn on_presence(&mut self, now: Now, id: SessionId, presence: Presence) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.presence = presence;
+        if session.is_claimed() {
+            self.tell_presence(now, id);
+        }
+    }
+
+    fn tell_presence(&mut self, now: Now, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let state = UserState {
+            user: session.user.clone(),
+            name: session.name.clone(),
+            presence: session.presence,
+            since: now.unix_ms,
+        };
+        self.jobs.tell(Work::Presence(state));
+    }
+
+    pub(super) fn on_closed(&mut self, now: Now, id: SessionId, code: CloseCode) {
+        self.applicants.accepted.remove(&id);
+        if let Some(session) = self.sessions.get(&id) {
+            debug!(user = %session.user, %code, "logged out");
+        }
+        self.forget(now, id);
+    }
+
+    /// Closes a session for a reason of ours.
+    pub(super) fn close(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        code: CloseCode,
+        retry_after: Duration,
+        reason: &str,
+    ) {
+        debug!(session = ?id, %code, reason, "closing");
+        self.endpoint.close(now.mono, id, code, retry_after, reason);
+        self.forget(now, id);
+    }
+
+    /// Drops what is known of a session. What it owed the senders of its entries is still tried.
+    fn forget(&mut self, now: Now, id: SessionId) {
+        let Some(mut session) = self.sessions.remove(&id) else { return };
+        self.stalled.remove(&id);
+        if let Some(hot) = session.hot.take() {
+            for command in hot.receipts.into_remaining(&session.user, now.unix_ms) {
+                self.write(Purpose::Unwatched, command);
+            }
+        }
+        if self.by_user.get(&session.user) == Some(&id) {
+            self.by_user.remove(&session.user);
+            let Session { user, name, .. } = session;
+            let (presence, since) = (Presence::Offline, now.unix_ms);
+            self.jobs.tell(Work::Presence(UserState { user, name, presence, since }));
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        now: Now,
+        incoming: Box<Incoming>,
+        code: CloseCode,
+        retry_after: Duration,
+        reason: &str,
+    ) {
+        debug!(user = %incoming.login.user, %code, reason, "login refused");
+        self.endpoint.refuse(now.mono, incoming, code, retry_after, reason);
+    }
+}
+
+fn name_taken(user: &UserName) -> String {
+    format!(
+        "the name {user} belongs to another device; choose another name, or ask the server's \
+         operator to free it"
+    )
+}

@@ -1,0 +1,126 @@
+//! What a daemon's message becomes in the recipient's mailbox.
+
+use pychat_proto::{
+    DisplayName, UserName,
+    chat::{self, IDS_PER_RECEIPT_MAX, TEXT_BYTES_MAX, ToClient, ToServer, UnixMillis},
+};
+use std::sync::Arc;
+
+/// A message that was understood, ready to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Message {
+    /// Whose mailbox.
+    pub(super) to: UserName,
+    /// What kind of message it is.
+    pub(super) kind: Kind,
+    /// An encoded [`ToClient`].
+    pub(super) entry: Arc<[u8]>,
+}
+
+/// What a message is, as far as its fate depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A person waits for it: a refusal goes back to the sender.
+    Text,
+    /// Nobody misses it: where it cannot be written, the stream moves on without it.
+    Read,
+}
+
+/// A payload that no honest daemon sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// Puts the authenticated sender, the sender's display name and the server's time on a message.
+pub(super) fn translate(
+    payload: &[u8],
+    from: &UserName,
+    name: &DisplayName,
+    at: UnixMillis,
+) -> Result<Message, Malformed> {
+    let (to, kind, entry) = match chat::decode(payload).map_err(|_| Malformed)? {
+        ToServer::Text { id, to, sent_at, body } => {
+            if body.len() > TEXT_BYTES_MAX || std::str::from_utf8(&body).is_err() {
+                return Err(Malformed);
+            }
+            let (from, name) = (from.clone(), name.clone());
+            let entry = ToClient::Text { id, from, name, sent_at, accepted_at: at, body };
+            (to, Kind::Text, entry)
+        }
+        ToServer::Read { to, ids } => {
+            if ids.is_empty() || ids.len() > IDS_PER_RECEIPT_MAX {
+                return Err(Malformed);
+            }
+            (to, Kind::Read, ToClient::Read { by: from.clone(), ids, at })
+        }
+    };
+    Ok(Message { to, kind, entry: chat::encode(&entry).into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pychat_proto::MessageId;
+
+    fn user(name: &str) -> UserName {
+        UserName::parse(name).unwrap()
+    }
+
+    fn translated(message: &ToServer) -> Result<Message, Malformed> {
+        let name = DisplayName::parse("Alice").unwrap();
+        translate(&chat::encode(message), &user("alice"), &name, 77)
+    }
+
+    fn text(body: Vec<u8>) -> ToServer {
+        ToServer::Text { id: MessageId::from_bytes([1; 16]), to: user("bob"), sent_at: 5, body }
+    }
+
+    fn read(count: usize) -> ToServer {
+        ToServer::Read { to: user("bob"), ids: vec![MessageId::from_bytes([1; 16]); count] }
+    }
+
+    #[test]
+    fn a_text_bears_its_authenticated_sender_and_the_servers_time() {
+        let message = translated(&text(b"hi".to_vec())).unwrap();
+        assert_eq!((message.to, message.kind), (user("bob"), Kind::Text));
+        let expected = ToClient::Text {
+            id: MessageId::from_bytes([1; 16]),
+            from: user("alice"),
+            name: DisplayName::parse("Alice").unwrap(),
+            sent_at: 5,
+            accepted_at: 77,
+            body: b"hi".to_vec(),
+        };
+        assert_eq!(chat::decode::<ToClient>(&message.entry), Ok(expected));
+    }
+
+    #[test]
+    fn the_longest_text_passes_and_fits_a_message_towards_the_recipient() {
+        let name = DisplayName::parse(&"\u{10ffff}".repeat(DisplayName::CHARS_MAX)).unwrap();
+        let from = user(&"x".repeat(UserName::CHARS_MAX));
+        let payload = chat::encode(&text(vec![b'x'; TEXT_BYTES_MAX]));
+        let message = translate(&payload, &from, &name, u64::MAX).unwrap();
+        let cursor = chat::encode(&pychat_proto::Cursor(u64::MAX));
+        assert!(cursor.len() + message.entry.len() <= pychat_proto::MESSAGE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_text_beyond_the_limit_or_not_utf8_is_malformed() {
+        assert_eq!(translated(&text(vec![b'x'; TEXT_BYTES_MAX + 1])), Err(Malformed));
+        assert_eq!(translated(&text(vec![0xff])), Err(Malformed));
+    }
+
+    #[test]
+    fn a_read_receipt_names_one_to_sixty_four_texts() {
+        assert_eq!(translated(&read(0)), Err(Malformed));
+        assert_eq!(translated(&read(IDS_PER_RECEIPT_MAX)).unwrap().kind, Kind::Read);
+        assert_eq!(translated(&read(IDS_PER_RECEIPT_MAX + 1)), Err(Malformed));
+    }
+
+    #[test]
+    fn noise_is_malformed() {
+        let name = DisplayName::parse("").unwrap();
+        for noise in [&b""[..], b"\x07", b"\0\x01\x02", b"\xff\xff\xff\xff\xff\xff"] {
+            assert_eq!(translate(noise, &user("alice"), &name, 0), Err(Malformed));
+        }
+    }
+}

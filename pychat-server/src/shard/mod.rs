@@ -1,0 +1,361 @@
+//! One shard: its users' sessions, and the relay between them and the store. Sans-IO.
+//!
+//! Drive it: one `handle_*`, then drain `poll_transmit`, `poll_job` and `poll_to_shard`, then sleep
+//! until `poll_timeout`. Nothing here waits, reads a clock or touches a disk: what must survive goes
+//! to the committer as a [`Job`] and comes back as [`FromCommitter`].
+//!
+//! - `logins`: who may come in, and the older session that has to go.
+//! - `appends`: from a session's outbox to the recipients' mailboxes ([`uplink`]).
+//! - `delivery`: from a user's mailbox to the session, in order and once ([`unsettled`]), and the
+//!   receipts that follow ([`receipts`]).
+//! - `calls`: questions. `echo`: the peer that answers during development.
+
+mod appends;
+mod calls;
+mod delivery;
+mod echo;
+mod health;
+mod jobs;
+mod logins;
+mod message;
+mod receipts;
+mod session;
+mod unsettled;
+mod uplink;
+
+pub use logins::{CURSOR_MAX, LOGINS_WAITING_MAX, Registration, SKIP_MAX};
+
+use crate::{
+    committer::{FromCommitter, Job, Outcome, Work},
+    store::{Command, StoreError},
+};
+use echo::Echo;
+use health::Health;
+use jobs::{Jobs, Purpose};
+use logins::Applicants;
+use pychat_proto::{
+    CloseCode, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Incoming, Instant,
+    ServerSecrets, SessionId, Transmit, UserName,
+    chat::{Presence, UnixMillis},
+};
+use rand_chacha::{
+    ChaCha12Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use session::Session;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+/// Logins per second on one shard beyond which every newcomer has to prove its address first.
+/// docs/PROTOCOL.md, "Limits".
+pub const RETRY_BEYOND_PER_S: u32 = 200;
+
+/// What a [`Shard`] is made of.
+#[derive(Clone, Debug)]
+pub struct ShardConfig {
+    /// The server's keys, the same on every shard.
+    pub secrets: Arc<ServerSecrets>,
+    /// This shard's number, from 0.
+    pub shard: u8,
+    /// How many there are.
+    pub shards: u8,
+    /// Whether a user `echo` answers each text with the same text.
+    pub dev_echo: bool,
+    /// Who may claim a new name.
+    pub registration: Registration,
+    /// Logins per second beyond which every newcomer has to prove its address first.
+    pub retry_beyond_per_s: u32,
+}
+
+impl ShardConfig {
+    /// A shard of a server that is open to all.
+    #[must_use]
+    pub fn new(secrets: Arc<ServerSecrets>, shard: u8, shards: u8) -> Self {
+        Self {
+            secrets,
+            shard,
+            shards,
+            dev_echo: false,
+            registration: Registration::Open,
+            retry_beyond_per_s: RETRY_BEYOND_PER_S,
+        }
+    }
+}
+
+/// The time on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// For timers.
+    pub mono: Instant,
+    /// For people.
+    pub unix_ms: UnixMillis,
+}
+
+/// What one shard tells another.
+pub enum FromShard {
+    /// A login of a user who lives there.
+    Login(Box<Incoming>),
+    /// The mailbox of a user who lives there may hold an entry that was never announced.
+    Unannounced {
+        /// Whose mailbox.
+        mailbox: UserName,
+    },
+}
+
+/// One shard. See the module's documentation for how to drive it.
+pub struct Shard {
+    config: ShardConfig,
+    endpoint: Endpoint,
+    applicants: Applicants,
+    sessions: BTreeMap<SessionId, Session>,
+    by_user: HashMap<UserName, SessionId>,
+    jobs: Jobs,
+    to_shards: VecDeque<(u8, FromShard)>,
+    writes: Health,
+    reads: Health,
+    broken: Option<String>,
+    /// Sessions that hold something back until the store works again.
+    stalled: BTreeSet<SessionId>,
+    echo: Option<Echo>,
+    random: ChaCha12Rng,
+    /// Set once the server stops: the time over which clients are to come back.
+    stopping: Option<Duration>,
+}
+
+impl Shard {
+    /// A shard without sessions. `seed` is all its randomness.
+    #[must_use]
+    pub fn new(config: ShardConfig, seed: [u8; 32]) -> Self {
+        let mut random = ChaCha12Rng::from_seed(seed);
+        let mut endpoint_seed = [0; 32];
+        random.fill_bytes(&mut endpoint_seed);
+        let endpoint = EndpointConfig {
+            secrets: config.secrets.clone(),
+            shard: config.shard,
+            retry_beyond_per_s: config.retry_beyond_per_s,
+        };
+        let mut shard = Self {
+            endpoint: Endpoint::new(endpoint, endpoint_seed),
+            applicants: Applicants::default(),
+            sessions: BTreeMap::new(),
+            by_user: HashMap::new(),
+            jobs: Jobs::new(config.shard),
+            to_shards: VecDeque::new(),
+            writes: Health::default(),
+            reads: Health::default(),
+            broken: None,
+            stalled: BTreeSet::new(),
+            echo: None,
+            random,
+            stopping: None,
+            config,
+        };
+        shard.start_echo();
+        shard
+    }
+
+    /// Takes a datagram; it is decrypted in place.
+    pub fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &mut [u8]) {
+        self.endpoint.handle_datagram(now.mono, from, datagram);
+        self.handle_events(now);
+    }
+
+    /// Takes what the committer says.
+    pub fn handle_committer(&mut self, now: Now, from: FromCommitter) {
+        match from {
+            FromCommitter::Done { ticket, outcome } => {
+                if let Some(purpose) = self.jobs.finish(ticket) {
+                    self.note_health(now, &purpose, outcome.as_ref().err());
+                    self.handle_outcome(now, purpose, outcome);
+                }
+            }
+            FromCommitter::Arrived { mailbox, entry } => self.on_arrived(now, &mailbox, &entry),
+        }
+        self.handle_events(now);
+    }
+
+    /// Takes what another shard says.
+    pub fn handle_peer_shard(&mut self, now: Now, from: FromShard) {
+        match from {
+            FromShard::Login(incoming) => self.begin_login(now, incoming),
+            FromShard::Unannounced { mailbox } => self.on_unannounced(now, &mailbox),
+        }
+        self.handle_events(now);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.endpoint.handle_timeout(now.mono);
+        self.handle_events(now);
+        self.applicants.expire(now.mono);
+        let writes = self.writes.handle_timeout(now.mono);
+        let reads = self.reads.handle_timeout(now.mono);
+        if writes || reads {
+            for session in std::mem::take(&mut self.stalled) {
+                self.pump(now, session);
+            }
+            self.pump_echo();
+        }
+        self.handle_events(now);
+    }
+
+    /// When `handle_timeout` is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let store = [self.writes.poll_timeout(), self.reads.poll_timeout()];
+        let others = [self.endpoint.poll_timeout(), self.applicants.poll_timeout()];
+        store.into_iter().chain(others).flatten().min()
+    }
+
+    /// Writes the next datagram to `buffer` (cleared first).
+    pub fn poll_transmit(&mut self, now: Now, buffer: &mut Vec<u8>) -> Option<Transmit> {
+        self.endpoint.poll_transmit(now.mono, buffer)
+    }
+
+    /// The next job for the committer. The committer takes a shard's jobs in their order.
+    pub fn poll_job(&mut self) -> Option<Job> {
+        self.jobs.pop()
+    }
+
+    /// What to tell another shard, and which.
+    pub fn poll_to_shard(&mut self) -> Option<(u8, FromShard)> {
+        self.to_shards.pop_front()
+    }
+
+    /// Says goodbye to all: come back after a random share of `spread`. Later logins hear the same.
+    pub fn begin_shutdown(&mut self, now: Now, spread: Duration) {
+        self.stopping = Some(spread);
+        let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for session in sessions {
+            let share = self.share_of(spread);
+            self.close(now, session, CloseCode::Restarting, share, RESTARTING);
+        }
+        self.handle_events(now);
+    }
+
+    /// This shard's number.
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        self.config.shard
+    }
+
+    /// Confirmed sessions.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Jobs that the committer has not answered.
+    #[must_use]
+    pub fn jobs_under_way(&self) -> usize {
+        self.jobs.under_way()
+    }
+
+    /// Why the store has to be opened anew, if it has to; nothing is written until then.
+    #[must_use]
+    pub fn broken_store(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    /// The endpoint's counters.
+    #[must_use]
+    pub fn stats(&self) -> EndpointStats {
+        self.endpoint.stats()
+    }
+
+    fn handle_events(&mut self, now: Now) {
+        while let Some(event) = self.endpoint.poll_event() {
+            match event {
+                EndpointEvent::Incoming(incoming) => self.on_incoming(now, incoming),
+                EndpointEvent::Confirmed { session } => self.on_confirmed(now, session),
+                EndpointEvent::Message { session, lane, first, last, payload } => {
+                    self.on_message(now, session, lane, (first, last), &payload);
+                }
+                EndpointEvent::Skip { session, lane, up_to } => {
+                    self.on_skip(now, session, lane, up_to);
+                }
+                EndpointEvent::Committed { session, lane, up_to } => {
+                    self.on_committed(now, session, lane, up_to);
+                }
+                EndpointEvent::Writable { session } => self.on_writable(now, session),
+                EndpointEvent::Call { session, id, payload } => {
+                    self.on_call(now, session, id, &payload);
+                }
+                EndpointEvent::Away { session } => self.on_presence(now, session, Presence::Away),
+                EndpointEvent::Back { session } => self.on_presence(now, session, Presence::Online),
+                EndpointEvent::Closed { session, code } => self.on_closed(now, session, code),
+            }
+        }
+    }
+
+    fn handle_outcome(&mut self, now: Now, purpose: Purpose, outcome: Result<Outcome, StoreError>) {
+        match purpose {
+            Purpose::Login(incoming) => self.on_login_known(now, incoming, outcome),
+            Purpose::Claim(session) => self.on_claimed(now, session, outcome),
+            Purpose::Raise(session) => self.on_raised(now, session, outcome.is_ok()),
+            Purpose::Append(session, last) => self.on_appended(now, session, last, outcome),
+            Purpose::Advance(session, up_to) => self.on_advanced(now, session, up_to, outcome),
+            Purpose::Page(session) => self.on_page(now, session, outcome),
+            Purpose::Receipt(session, number) => {
+                self.on_receipt(now, session, number, outcome.is_ok());
+            }
+            Purpose::Call(session, id) => self.on_answer(now, session, id, outcome),
+            Purpose::EchoClaim => self.on_echo_claimed(outcome.is_ok()),
+            Purpose::EchoPage => self.on_echo_page(now, outcome),
+            Purpose::EchoAnswer => self.on_echo_answer(outcome.is_ok()),
+            Purpose::Unwatched => {}
+        }
+    }
+
+    fn note_health(&mut self, now: Now, purpose: &Purpose, error: Option<&StoreError>) {
+        let health = match purpose {
+            Purpose::Login(_) | Purpose::Page(_) | Purpose::Call(..) | Purpose::EchoPage => {
+                &mut self.reads
+            }
+            Purpose::Claim(_)
+            | Purpose::Raise(_)
+            | Purpose::Append(..)
+            | Purpose::Advance(..)
+            | Purpose::Receipt(..)
+            | Purpose::EchoClaim
+            | Purpose::EchoAnswer
+            | Purpose::Unwatched => &mut self.writes,
+        };
+        match error {
+            None => health.succeeded(),
+            Some(error) => {
+                health.failed(now.mono);
+                if let (StoreError::Fatal(reason), None) = (error, &self.broken) {
+                    self.broken = Some(reason.clone());
+                }
+            }
+        }
+    }
+
+    /// Submits whatever a session holds back.
+    fn pump(&mut self, now: Now, session: SessionId) {
+        self.pump_claim(session);
+        self.pump_appends(now, session);
+        self.pump_receipts(now, session);
+        self.pump_delivery(session);
+    }
+
+    fn write(&mut self, purpose: Purpose, command: Command) {
+        self.jobs.push(purpose, Work::Commit(command));
+    }
+
+    /// A random part of `spread`.
+    fn share_of(&mut self, spread: Duration) -> Duration {
+        spread.mul_f64(f64::from(self.random.next_u32()) / f64::from(u32::MAX))
+    }
+}
+
+/// What a client is told when the server stops.
+const RESTARTING: &str = "the server restarts";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! What the relay knows of one confirmed session: little while it is idle.
+
+use super::{receipts::Receipts, unsettled::Unsettled, uplink::Uplink};
+use crate::store::Account;
+use pychat_proto::{Cursor, DisplayName, Seq, StreamId, UserName, chat::Presence};
+
+/// A confirmed session.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) user: UserName,
+    pub(super) name: DisplayName,
+    pub(super) stream: StreamId,
+    /// The client's records up to here are on disk.
+    pub(super) committed: Seq,
+    /// Entries up to here were on the client's disk when it logged in.
+    pub(super) floor: Cursor,
+    /// Entries up to here were sent, or were at the client already.
+    pub(super) sent: Cursor,
+    /// The newest entry announced since the last page was asked for.
+    pub(super) announced: Cursor,
+    pub(super) delivery: Delivery,
+    pub(super) presence: Presence,
+    /// What is under way, if anything is.
+    pub(super) hot: Option<Box<Hot>>,
+}
+
+/// How far a session is with its mailbox.
+///
+/// ```text
+/// Claiming --> Raising --> Behind <--> Reading --> CaughtUp --> Behind, Blocked
+///                            ^------ Blocked <------'
+/// ```
+#[derive(Debug)]
+pub(super) enum Delivery {
+    /// The name has to become the device's first; until then nothing is written for it.
+    Claiming(Box<Account>, Step),
+    /// The store has to know the client's cursor first.
+    Raising(Step),
+    /// The mailbox may hold entries after `sent`; they are read when there is room.
+    Behind,
+    /// A page of them is on its way.
+    Reading,
+    /// There is no room; the endpoint will say when there is.
+    Blocked,
+    /// The mailbox holds nothing after `sent`.
+    CaughtUp,
+}
+
+/// Where a single write stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// To be submitted.
+    Waiting,
+    /// With the committer.
+    Submitted,
+}
+
+/// Freed as soon as nothing is under way.
+#[derive(Debug, Default)]
+pub(super) struct Hot {
+    pub(super) uplink: Uplink,
+    pub(super) unsettled: Unsettled,
+    pub(super) receipts: Receipts,
+}
+
+impl Session {
+    pub(super) fn hot(&mut self) -> &mut Hot {
+        self.hot.get_or_insert_default()
+    }
+
+    /// Frees what an idle session does not need.
+    pub(super) fn cool(&mut self) {
+        let idle = |hot: &Hot| {
+            hot.uplink.is_empty() && hot.unsettled.is_empty() && hot.receipts.is_empty()
+        };
+        if self.hot.as_deref().is_some_and(idle) {
+            self.hot = None;
+        }
+    }
+
+    pub(super) const fn is_claimed(&self) -> bool {
+        !matches!(self.delivery, Delivery::Claiming(..))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The design allows 512 bytes for all tables of an idle session; the two names, the maps'
+    /// entries and the endpoint's own state come on top of this.
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Session>() <= 128, "{}", size_of::<Session>());
+    }
+}

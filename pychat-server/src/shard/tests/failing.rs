@@ -1,0 +1,116 @@
+//! A store that fails: senders wait, nothing is refused, nothing is lost, nothing comes twice.
+
+use super::{Options, World, store::Mood};
+use pychat_proto::Seq;
+use std::time::Duration;
+
+#[test]
+fn while_nothing_can_be_written_senders_wait_and_then_all_arrives() {
+    for shards in [1, 2] {
+        let options = Options { shards, ..Options::default() };
+        let (mut world, [alice, bob]) = World::with_people(options, ["alice", "bob"]);
+        world.set_mood(Mood::WritesNothing);
+        let bodies: Vec<String> = (0..100).map(|number| format!("text {number}")).collect();
+        world.write_all(alice, "bob", &bodies);
+        world.run(Duration::from_secs(60));
+        assert_eq!(world.person(alice).committed, Seq::NONE);
+        assert_eq!(world.person(alice).refused, []);
+        assert!(world.person(alice).client.is_connected());
+        world.set_mood(Mood::Works);
+        world.run(Duration::from_secs(10));
+        assert_eq!(world.person(bob).texts(), bodies);
+        assert_eq!(world.person(alice).delivered().len(), 100);
+        assert_eq!(world.person(alice).committed, Seq(100));
+    }
+}
+
+#[test]
+fn what_was_written_in_secret_arrives_once() {
+    for shards in [1, 2] {
+        let options = Options { shards, ..Options::default() };
+        let (mut world, [alice, bob]) = World::with_people(options, ["alice", "bob"]);
+        world.set_mood(Mood::WritesInSecret);
+        world.write_all(alice, "bob", &["1", "2", "3"]);
+        world.run(Duration::from_secs(1));
+        assert_eq!(world.person(bob).texts(), [""; 0]);
+        world.set_mood(Mood::Works);
+        world.run(Duration::from_secs(10));
+        assert_eq!(world.person(bob).texts(), ["1", "2", "3"]);
+        assert_eq!(world.person(alice).delivered().len(), 3);
+    }
+}
+
+#[test]
+fn receipts_wait_for_the_store_and_the_mailbox_for_the_receipts() {
+    let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
+    world.leave(bob);
+    let ids = ["1", "2"].map(|body| world.write(alice, "bob", body));
+    world.settle();
+    world.set_mood(Mood::WritesNothing);
+    world.come_back(bob);
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.person(bob).texts(), ["1", "2"]);
+    assert_eq!(world.person(alice).delivered(), []);
+    // A crash now: the mailbox was not trimmed, and the next login brings the receipts.
+    world.restart();
+    world.set_mood(Mood::Works);
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.person(alice).delivered(), ids);
+    assert_eq!(world.person(bob).texts(), ["1", "2"]);
+}
+
+#[test]
+fn pages_wait_for_a_store_that_cannot_be_read() {
+    let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
+    world.announcements_lost = true;
+    world.write(alice, "bob", "1");
+    world.settle();
+    world.announcements_lost = false;
+    world.write(alice, "bob", "2");
+    // The announcement of the second makes the shard read, while the store is dead.
+    world.set_mood(Mood::Works);
+    world.run(Duration::from_micros(1));
+    world.set_mood(Mood::Dead);
+    world.run(Duration::from_secs(20));
+    world.set_mood(Mood::Works);
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.person(bob).texts(), ["1", "2"]);
+}
+
+#[test]
+fn a_claim_that_cannot_be_written_holds_everything_back_until_it_can() {
+    let (mut world, [alice]) = World::with_people(Options::default(), ["alice"]);
+    world.set_mood(Mood::WritesNothing);
+    let bob = world.join_as("bob");
+    world.settle();
+    world.write(bob, "alice", "hello");
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.person(alice).texts(), [""; 0]);
+    world.set_mood(Mood::Works);
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.person(alice).texts(), ["hello"]);
+    assert_eq!(world.person(bob).delivered().len(), 1);
+}
+
+#[test]
+fn a_store_that_comes_and_goes_loses_and_doubles_nothing() {
+    let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
+    let moods = [Mood::WritesNothing, Mood::Works, Mood::WritesInSecret, Mood::Dead, Mood::Works];
+    let mut bodies = Vec::new();
+    for (round, mood) in moods.iter().cycle().take(40).enumerate() {
+        world.set_mood(*mood);
+        for number in 0..7 {
+            let body = format!("{round}.{number}");
+            world.write(alice, "bob", &body);
+            bodies.push(body);
+        }
+        world.run(Duration::from_millis(30 + 61 * (round as u64 % 7)));
+    }
+    world.set_mood(Mood::Works);
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.person(bob).texts(), bodies);
+    let mut delivered = world.person(alice).delivered();
+    delivered.sort_unstable();
+    delivered.dedup();
+    assert_eq!(delivered.len(), bodies.len());
+}

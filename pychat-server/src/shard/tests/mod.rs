@@ -1,0 +1,14 @@
+//! The relay as its users see it: real clients, real shards, a real store in memory, and a time
+//! that passes only when nothing else is left to do.
+
+mod bounds;
+mod delivery;
+mod echo;
+mod failing;
+mod logins;
+mod person;
+mod refusals;
+mod store;
+mod world;
+
+use world::{Options, World};

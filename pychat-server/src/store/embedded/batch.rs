@@ -1,0 +1,183 @@
+//! Executes a batch against memory and notes what the transaction has to write.
+
+use super::{
+    Quota, archive,
+    memory::{Memory, Owner, Slot, Usage, UserId},
+};
+use crate::store::{Account, Answer, Append, Appended, Claimed, Command, Origin};
+use pychat_proto::{Cursor, Seq, StreamId, UserName};
+use rusqlite::Connection;
+
+/// What a batch writes. Its buffers live as long as the engine.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) inserts: Vec<Insert>,
+    /// Users whose row is new or changed; some perhaps twice.
+    pub(super) users: Vec<UserId>,
+    /// Streams whose row is new or changed.
+    pub(super) streams: Vec<(UserId, u64)>,
+    /// Streams whose row goes.
+    pub(super) evicted: Vec<u64>,
+}
+
+/// A row of `entries`. The bytes are in the batch.
+#[derive(Debug)]
+pub(super) struct Insert {
+    pub(super) command: usize,
+    pub(super) mailbox: UserId,
+    pub(super) slot: Slot,
+    /// The stream's row and its position afterwards.
+    pub(super) told: Option<(u64, Seq)>,
+}
+
+impl Plan {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.inserts.is_empty()
+            && self.users.is_empty()
+            && self.streams.is_empty()
+            && self.evicted.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.inserts.clear();
+        self.users.clear();
+        self.streams.clear();
+        self.evicted.clear();
+    }
+}
+
+/// A batch under way.
+pub(super) struct Run<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) memory: &'a mut Memory,
+    pub(super) plan: &'a mut Plan,
+    pub(super) quota: Quota,
+}
+
+impl Run<'_> {
+    /// Executes the command at `index` of its batch.
+    pub(super) fn execute(&mut self, index: usize, command: &Command) -> rusqlite::Result<Answer> {
+        match command {
+            Command::Append(append) => return Ok(Answer::Append(self.append(index, append))),
+            Command::Claim(account) => return Ok(Answer::Claim(self.claim(account))),
+            Command::Advance { user, stream, up_to } => self.advance(user, *stream, *up_to),
+            Command::Trim { mailbox, up_to } => self.trim(mailbox, *up_to)?,
+            Command::Raise { mailbox, above } => self.raise(mailbox, *above),
+        }
+        Ok(Answer::Done)
+    }
+
+    fn append(&mut self, index: usize, append: &Append) -> Appended {
+        // A repeated record is answered as what it is, whatever became of the mailbox since.
+        let mut sender = None;
+        if let Origin::Stream { user, stream, first, last } = &append.origin {
+            sender = self.memory.named(user);
+            let position = sender.map_or(Seq::NONE, |id| self.memory.user(id).position(*stream));
+            if position >= *last {
+                return Appended::Duplicate;
+            }
+            if position.0.checked_add(1) != Some(first.0) {
+                return Appended::Gap { position };
+            }
+        }
+        let claimed = |id: &UserId| self.memory.user(*id).account.is_some();
+        let Some(mailbox) = self.memory.named(&append.mailbox).filter(claimed) else {
+            return Appended::NoSuchUser;
+        };
+        let Ok(bytes) = u32::try_from(append.entry.len()) else { return Appended::Full };
+        let told = match &append.origin {
+            Origin::Server => None,
+            Origin::Stream { user, stream, last, .. } => {
+                if !self.fits(mailbox, bytes) {
+                    return Appended::Full;
+                }
+                let sender = sender.unwrap_or_else(|| self.user(user));
+                Some((self.move_stream(sender, *stream, *last, true), *last))
+            }
+        };
+        let (slot, reserved) = self.memory.put(mailbox, bytes, told.is_some());
+        if reserved {
+            self.plan.users.push(mailbox);
+        }
+        self.plan.inserts.push(Insert { command: index, mailbox, slot, told });
+        Appended::Stored(Cursor(slot.cursor))
+    }
+
+    fn fits(&self, mailbox: UserId, bytes: u32) -> bool {
+        let head = &self.memory.user(mailbox).head;
+        let mut used = head.in_slots;
+        used.add(head.in_archive);
+        used.entries < self.quota.entries
+            && used.bytes.saturating_add(u64::from(bytes)) <= self.quota.bytes
+    }
+
+    fn advance(&mut self, user: &UserName, stream: StreamId, up_to: Seq) {
+        if up_to > self.memory.position(user, stream) {
+            let user = self.user(user);
+            let row = self.move_stream(user, stream, up_to, false);
+            self.plan.streams.push((user, row));
+        }
+    }
+
+    fn trim(&mut self, mailbox: &UserName, up_to: Cursor) -> rusqlite::Result<()> {
+        let Some(id) = self.memory.named(mailbox) else { return Ok(()) };
+        let head = self.memory.user(id).head;
+        // What was not handed out yet stays to come.
+        let up_to = up_to.0.min(head.next - 1);
+        if up_to <= head.trimmed {
+            return Ok(());
+        }
+        let archived = if up_to >= head.archived {
+            head.in_archive
+        } else if head.archives_after(0) {
+            archive::usage(self.connection, id, head.trimmed, up_to)?
+        } else {
+            Usage::default()
+        };
+        self.memory.trim(id, up_to, archived);
+        Ok(())
+    }
+
+    fn raise(&mut self, mailbox: &UserName, above: Cursor) {
+        if above > Cursor::NONE {
+            let id = self.user(mailbox);
+            if self.memory.raise(id, above) {
+                self.plan.users.push(id);
+            }
+        }
+    }
+
+    fn claim(&mut self, account: &Account) -> Claimed {
+        let id = self.user(&account.user);
+        let claimed = match &self.memory.user(id).account {
+            None => Claimed::New,
+            Some(owner) if owner.key != account.key => return Claimed::Taken,
+            // Logins repeat it; they need not write.
+            Some(owner) if owner.name == account.name => return Claimed::Ours,
+            Some(_) => Claimed::Ours,
+        };
+        let owner = Owner { key: account.key, name: account.name.clone(), since: account.since };
+        self.memory.own(id, owner);
+        self.plan.users.push(id);
+        claimed
+    }
+
+    /// The user of that name, with a row if it is new.
+    fn user(&mut self, name: &UserName) -> UserId {
+        let (id, new) = self.memory.named_or_new(name);
+        if new {
+            self.plan.users.push(id);
+        }
+        id
+    }
+
+    /// Moves a stream; answers its row.
+    fn move_stream(&mut self, user: UserId, stream: StreamId, to: Seq, told_by_row: bool) -> u64 {
+        let moved = self.memory.move_stream(user, stream, to, told_by_row);
+        if moved.new {
+            self.plan.streams.push((user, moved.row));
+        }
+        self.plan.evicted.extend(moved.evicted);
+        moved.row
+    }
+}

@@ -1,0 +1,312 @@
+//! What the engine keeps in memory: who there is, where each recent entry lies, how far each stream
+//! came.
+//!
+//! A batch changes memory as it goes, so that its later commands see the earlier ones, and notes how
+//! to undo each change. When the transaction fails, [`Memory::undo`] takes all of it back.
+
+use super::{Account, undo::Undo};
+use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat::UnixMillis};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// Cursors reserved at once: one write of a mailbox's row for so many appends, and at most so many
+/// cursors skipped by a restart.
+pub(super) const CURSORS_RESERVED: u64 = 1024;
+
+/// The highest cursor that a client can raise a mailbox to; far beyond any honest one, and far from
+/// where SQLite's integers end. Logins with a higher one are refused before they get here.
+pub(super) const CURSOR_MAX: u64 = 1 << 62;
+
+/// Streams remembered per user: one per device and per wiped database; beyond it the one that was
+/// not used for the longest time is forgotten.
+pub(super) const STREAMS_PER_USER_MAX: usize = 8;
+
+/// A user by number: the row in `users` and the place in [`Memory::users`].
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct UserId(pub(super) u32);
+
+/// All of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Memory {
+    pub(super) names: HashMap<UserName, UserId>,
+    pub(super) users: Vec<User>,
+    pub(super) accounts: BTreeMap<UserName, UserId>,
+    /// The next row of `entries`.
+    pub(super) next_row: u64,
+    /// The next row of `streams`.
+    pub(super) next_stream: u64,
+    /// Slots in all mailboxes.
+    pub(super) recent: usize,
+    /// Streams whose position only rows of `entries` tell; may name some that are clean by now.
+    pub(super) dirty: Vec<(UserId, u64)>,
+    pub(super) journal: Vec<Undo>,
+}
+
+/// A name that occurred: a mailbox if it was claimed, a sender, or both.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct User {
+    pub(super) name: UserName,
+    pub(super) account: Option<Owner>,
+    pub(super) head: Head,
+    /// Entries that are not archived, ascending by cursor and by row.
+    pub(super) slots: VecDeque<Slot>,
+    pub(super) streams: Vec<Stream>,
+}
+
+/// Whose a name is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) key: PublicKey,
+    pub(super) name: DisplayName,
+    pub(super) since: UnixMillis,
+}
+
+/// A mailbox's numbers.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// The next entry's cursor.
+    pub(super) next: u64,
+    /// No restart hands out a cursor at or below it.
+    pub(super) reserved: u64,
+    /// Entries up to here are gone, whatever is still on disk.
+    pub(super) trimmed: u64,
+    /// The highest cursor in the archive.
+    pub(super) archived: u64,
+    /// Entries in slots that count against the quota.
+    pub(super) in_slots: Usage,
+    /// Entries in the archive that count against the quota.
+    pub(super) in_archive: Usage,
+}
+
+/// How much of a quota is used.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    pub(super) entries: u64,
+    pub(super) bytes: u64,
+}
+
+/// Where an entry lies.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub(super) cursor: u64,
+    pub(super) row: u64,
+    pub(super) bytes: u32,
+    pub(super) counted: bool,
+}
+
+/// How far an outbox came.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stream {
+    pub(super) id: StreamId,
+    pub(super) row: u64,
+    pub(super) position: Seq,
+    /// The row of `entries` that was next when it last moved.
+    pub(super) used: u64,
+    /// Whether the position in `streams` is behind.
+    pub(super) dirty: bool,
+}
+
+/// What moving a stream changed besides its position.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Moved {
+    /// The stream's row.
+    pub(super) row: u64,
+    /// Whether it is new.
+    pub(super) new: bool,
+    /// The row of the one that was forgotten for it.
+    pub(super) evicted: Option<u64>,
+}
+
+impl Head {
+    pub(super) const fn starting_after(reserved: u64) -> Self {
+        Self {
+            next: reserved + 1,
+            reserved,
+            trimmed: 0,
+            archived: 0,
+            in_slots: Usage { entries: 0, bytes: 0 },
+            in_archive: Usage { entries: 0, bytes: 0 },
+        }
+    }
+
+    /// Whether the archive holds entries after `cursor` that are not trimmed.
+    pub(super) fn archives_after(&self, cursor: u64) -> bool {
+        self.archived > cursor.max(self.trimmed)
+    }
+}
+
+impl Usage {
+    pub(super) const fn add(&mut self, other: Self) {
+        self.entries = self.entries.saturating_add(other.entries);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+
+    pub(super) const fn remove(&mut self, other: Self) {
+        self.entries = self.entries.saturating_sub(other.entries);
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+    }
+}
+
+impl Slot {
+    /// What it takes of the quota.
+    pub(super) fn usage(&self) -> Usage {
+        if self.counted {
+            Usage { entries: 1, bytes: u64::from(self.bytes) }
+        } else {
+            Usage::default()
+        }
+    }
+}
+
+impl Memory {
+    pub(super) fn user(&self, id: UserId) -> &User {
+        &self.users[id.0 as usize]
+    }
+
+    pub(super) fn user_mut(&mut self, id: UserId) -> &mut User {
+        &mut self.users[id.0 as usize]
+    }
+
+    pub(super) fn named(&self, name: &UserName) -> Option<UserId> {
+        self.names.get(name).copied()
+    }
+
+    /// The user of that name, made if need be; and whether it was.
+    pub(super) fn named_or_new(&mut self, name: &UserName) -> (UserId, bool) {
+        if let Some(id) = self.named(name) {
+            return (id, false);
+        }
+        let id = UserId(
+            u32::try_from(self.users.len()).expect("four billion users do not fit in memory"),
+        );
+        self.names.insert(name.clone(), id);
+        self.users.push(User::new(name.clone(), Head::starting_after(0)));
+        self.journal.push(Undo::UserNew);
+        (id, true)
+    }
+
+    /// How far a stream came; zero for an unknown one.
+    pub(super) fn position(&self, user: &UserName, stream: StreamId) -> Seq {
+        self.named(user).map_or(Seq::NONE, |id| self.user(id).position(stream))
+    }
+
+    /// Adds an entry; and whether cursors had to be reserved for it.
+    pub(super) fn put(&mut self, mailbox: UserId, bytes: u32, counted: bool) -> (Slot, bool) {
+        let row = self.next_row;
+        self.next_row += 1;
+        self.recent += 1;
+        let user = &mut self.users[mailbox.0 as usize];
+        self.journal.push(Undo::Put { user: mailbox, head: user.head });
+        let slot = Slot { cursor: user.head.next, row, bytes, counted };
+        user.head.next += 1;
+        user.head.in_slots.add(slot.usage());
+        user.slots.push_back(slot);
+        let reserve = slot.cursor > user.head.reserved;
+        if reserve {
+            user.head.reserved = slot.cursor + CURSORS_RESERVED - 1;
+        }
+        (slot, reserve)
+    }
+
+    /// Moves a stream forward. With `told_by_row` the entry's row carries the position to disk;
+    /// without, the caller writes it.
+    pub(super) fn move_stream(
+        &mut self,
+        user: UserId,
+        stream: StreamId,
+        to: Seq,
+        told_by_row: bool,
+    ) -> Moved {
+        let used = self.next_row;
+        let streams = &mut self.users[user.0 as usize].streams;
+        if let Some(index) = streams.iter().position(|known| known.id == stream) {
+            let known = &mut streams[index];
+            self.journal.push(Undo::Stream { user, index, before: *known });
+            known.position = to;
+            known.used = used;
+            if told_by_row && !known.dirty {
+                known.dirty = true;
+                self.dirty.push((user, known.row));
+            }
+            return Moved { row: known.row, new: false, evicted: None };
+        }
+        let mut evicted = None;
+        if streams.len() >= STREAMS_PER_USER_MAX {
+            let oldest =
+                (0..streams.len()).min_by_key(|&index| (streams[index].used, streams[index].row));
+            if let Some(index) = oldest {
+                let stream = streams.remove(index);
+                evicted = Some(stream.row);
+                self.journal.push(Undo::StreamEvicted { user, index, stream });
+            }
+        }
+        let row = self.next_stream;
+        self.next_stream += 1;
+        streams.push(Stream { id: stream, row, position: to, used, dirty: false });
+        self.journal.push(Undo::StreamNew { user });
+        Moved { row, new: true, evicted }
+    }
+
+    /// Takes entries up to `up_to` out. `archived` is what they took of the quota in the archive.
+    pub(super) fn trim(&mut self, mailbox: UserId, up_to: u64, archived: Usage) {
+        let user = &mut self.users[mailbox.0 as usize];
+        self.journal.push(Undo::Head { user: mailbox, head: user.head });
+        user.head.trimmed = up_to;
+        user.head.in_archive.remove(archived);
+        while let Some(slot) = user.slots.front().copied().filter(|slot| slot.cursor <= up_to) {
+            user.slots.pop_front();
+            user.head.in_slots.remove(slot.usage());
+            self.journal.push(Undo::Trimmed { user: mailbox, slot });
+            self.recent -= 1;
+        }
+        user.shrink();
+    }
+
+    /// Starts cursors after `above`; and whether that changed anything.
+    pub(super) fn raise(&mut self, mailbox: UserId, above: Cursor) -> bool {
+        let above = above.0.min(CURSOR_MAX);
+        let user = &mut self.users[mailbox.0 as usize];
+        if above < user.head.next {
+            return false;
+        }
+        self.journal.push(Undo::Head { user: mailbox, head: user.head });
+        user.head.next = above + 1;
+        user.head.reserved = user.head.reserved.max(above);
+        true
+    }
+
+    /// Sets whose the name is.
+    pub(super) fn own(&mut self, id: UserId, owner: Owner) {
+        let user = &mut self.users[id.0 as usize];
+        let before = user.account.replace(owner);
+        if before.is_none() {
+            self.accounts.insert(user.name.clone(), id);
+        }
+        self.journal.push(Undo::Owner { user: id, before });
+    }
+}
+
+impl User {
+    pub(super) const fn new(name: UserName, head: Head) -> Self {
+        Self { name, account: None, head, slots: VecDeque::new(), streams: Vec::new() }
+    }
+
+    /// How far a stream came; zero for an unknown one.
+    pub(super) fn position(&self, stream: StreamId) -> Seq {
+        let known = self.streams.iter().find(|known| known.id == stream);
+        known.map_or(Seq::NONE, |known| known.position)
+    }
+
+    /// The account, if the name was claimed.
+    pub(super) fn account(&self) -> Option<Account> {
+        let owner = self.account.as_ref()?;
+        let Owner { key, name, since } = owner.clone();
+        Some(Account { user: self.name.clone(), key, name, since })
+    }
+
+    /// Gives memory back once a backlog is gone.
+    pub(super) fn shrink(&mut self) {
+        if self.slots.capacity() > 16 && self.slots.len() < self.slots.capacity() / 4 {
+            self.slots.shrink_to(self.slots.len() * 2);
+        }
+    }
+}

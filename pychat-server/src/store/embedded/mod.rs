@@ -1,0 +1,255 @@
+//! The embedded engine: one SQLite file, one thread that writes.
+//!
+//! Entries lie on disk in the order of their arrival; the index by mailbox lives in memory and is
+//! rebuilt at the start. A batch is executed against memory first (`batch`), with a journal to take
+//! it back (`undo`), then written as one transaction (`write`). Trims, and whatever else may be
+//! late, are done in portions between batches (`tidy`); old entries move to a table keyed by
+//! mailbox (`archive`).
+//!
+//! To drop an engine without [`MailboxStore::flush`] is a crash, which is safe.
+
+mod archive;
+mod batch;
+mod checkpoint;
+mod failure;
+mod load;
+mod memory;
+mod open;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod tidy;
+mod undo;
+mod write;
+
+pub use open::OpenError;
+
+use super::{Account, Answer, Command, Entry, MailboxStore, Page, Quota, ReadLimit, StoreError};
+use batch::{Plan, Run};
+use checkpoint::Checkpointer;
+use memory::{Memory, Slot, UserId};
+use pychat_proto::{Cursor, Seq, StreamId, UserName};
+use rusqlite::{Connection, ErrorCode};
+use std::{
+    fs::File,
+    ops::Bound::{Excluded, Unbounded},
+};
+use tidy::{Bounds, Late, Portion};
+use undo::Undo;
+
+/// Mailboxes in one SQLite file.
+///
+/// After a [`StoreError::Fatal`] every call answers the same until the file is opened anew.
+#[derive(Debug)]
+pub struct Embedded {
+    // Before the connection, so that the file's last connection is the one that closes last.
+    checkpointer: Option<Checkpointer>,
+    connection: Connection,
+    memory: Memory,
+    plan: Plan,
+    late: Late,
+    bounds: Bounds,
+    quota: Quota,
+    broken: Option<String>,
+    /// Held as long as the file is open.
+    _lock: Option<File>,
+}
+
+impl Embedded {
+    /// What stands between the caller and the engine: an earlier fatal failure.
+    fn usable(&mut self) -> Result<(), StoreError> {
+        if self.broken.is_none() {
+            let failure = self.checkpointer.as_ref().and_then(Checkpointer::failure);
+            self.broken = failure.map(ToOwned::to_owned);
+        }
+        match &self.broken {
+            None => Ok(()),
+            Some(why) => Err(StoreError::Fatal(why.clone())),
+        }
+    }
+
+    /// Sorts a failure, and remembers one that is for good.
+    fn failed(&mut self, error: &rusqlite::Error) -> StoreError {
+        let mut error = failure::sort(error);
+        if !self.connection.is_autocommit() {
+            error = StoreError::Fatal(format!("{error}; and it could not be rolled back"));
+        }
+        if let StoreError::Fatal(why) = &error {
+            self.broken = Some(why.clone());
+        }
+        error
+    }
+
+    /// Does late work. What only means "not now" is no failure, as the work remains.
+    fn tidy(&mut self, portion: Portion) -> Result<(), StoreError> {
+        let done = self.late.tidy(&self.connection, &mut self.memory, &self.bounds, portion);
+        match done.map_err(|error| self.failed(&error)) {
+            Ok(()) => Ok(()),
+            Err(error @ StoreError::Fatal(_)) => Err(error),
+            Err(error @ (StoreError::NotWritten(_) | StoreError::Unknown(_))) => match portion {
+                Portion::Due => Ok(()),
+                Portion::All => Err(error),
+            },
+        }
+    }
+
+    fn run(&mut self, batch: &[Command]) -> rusqlite::Result<Vec<Answer>> {
+        let mut run = Run {
+            connection: &self.connection,
+            memory: &mut self.memory,
+            plan: &mut self.plan,
+            quota: self.quota,
+        };
+        let mut answers = Vec::with_capacity(batch.len());
+        for (index, command) in batch.iter().enumerate() {
+            answers.push(run.execute(index, command)?);
+        }
+        if !self.plan.is_empty() {
+            write::batch(&self.connection, &self.memory, &self.plan, batch)?;
+        }
+        Ok(answers)
+    }
+
+    /// The batch is on disk: what it trimmed may be removed by and by.
+    fn settle(&mut self) {
+        for change in self.memory.journal.drain(..) {
+            match change {
+                Undo::Trimmed { slot, .. } => self.late.add_row(slot.row, &self.bounds),
+                Undo::Head { user, head } => {
+                    let trimmed = self.memory.users[user.0 as usize].head.trimmed;
+                    if trimmed > head.trimmed && head.archives_after(0) {
+                        self.late.archives.push(user);
+                    }
+                }
+                Undo::UserNew
+                | Undo::Put { .. }
+                | Undo::Stream { .. }
+                | Undo::StreamNew { .. }
+                | Undo::StreamEvicted { .. }
+                | Undo::Owner { .. } => {}
+            }
+        }
+    }
+
+    fn page(&self, id: UserId, after: Cursor, limit: ReadLimit) -> rusqlite::Result<Page> {
+        let user = self.memory.user(id);
+        let after = after.0.max(user.head.trimmed);
+        let mut page = PageUnderway { entries: Vec::new(), bytes: 0, limit };
+        let from = user.slots.partition_point(|slot| slot.cursor <= after);
+        if user.head.archives_after(after) {
+            let took_all = archive::read(&self.connection, id, after, |entry| page.take(entry))?;
+            if !took_all {
+                return Ok(Page { entries: page.entries, more: true });
+            }
+        }
+        for slot in user.slots.range(from..) {
+            if !page.fits(slot.bytes as usize) {
+                return Ok(Page { entries: page.entries, more: true });
+            }
+            page.take(self.entry(slot)?);
+        }
+        Ok(Page { entries: page.entries, more: false })
+    }
+
+    fn entry(&self, slot: &Slot) -> rusqlite::Result<Entry> {
+        self.connection.prepare_cached("SELECT entry FROM entries WHERE seq = ?1")?.query_one(
+            [slot.row.cast_signed()],
+            |row| {
+                Ok(Entry { cursor: Cursor(slot.cursor), entry: row.get_ref(0)?.as_blob()?.into() })
+            },
+        )
+    }
+}
+
+impl MailboxStore for Embedded {
+    fn commit(&mut self, batch: &[Command]) -> Result<Vec<Answer>, StoreError> {
+        self.usable()?;
+        self.tidy(Portion::Due)?;
+        let done = self.run(batch);
+        self.plan.clear();
+        match done {
+            Ok(answers) => {
+                self.settle();
+                if let Some(checkpointer) = &self.checkpointer {
+                    checkpointer.after_commit(&self.connection);
+                }
+                Ok(answers)
+            }
+            Err(error) => {
+                self.memory.undo();
+                let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+                let error = self.failed(&error);
+                if full {
+                    // What was trimmed makes room for the next try, if it can go.
+                    let _ = self.tidy(Portion::All);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        mailbox: &UserName,
+        after: Cursor,
+        limit: ReadLimit,
+    ) -> Result<Page, StoreError> {
+        self.usable()?;
+        match self.memory.named(mailbox) {
+            None => Ok(Page { entries: Vec::new(), more: false }),
+            Some(id) => self.page(id, after, limit).map_err(|error| self.failed(&error)),
+        }
+    }
+
+    fn account(&mut self, name: &UserName) -> Result<Option<Account>, StoreError> {
+        self.usable()?;
+        Ok(self.memory.accounts.get(name).and_then(|id| self.memory.user(*id).account()))
+    }
+
+    fn accounts(
+        &mut self,
+        after: Option<&UserName>,
+        limit: usize,
+    ) -> Result<Vec<Account>, StoreError> {
+        self.usable()?;
+        let range = (after.map_or(Unbounded, Excluded), Unbounded);
+        let ids = self.memory.accounts.range::<UserName, _>(range).map(|(_, id)| *id);
+        Ok(ids.filter_map(|id| self.memory.user(id).account()).take(limit).collect())
+    }
+
+    fn position(&mut self, user: &UserName, stream: StreamId) -> Result<Seq, StoreError> {
+        self.usable()?;
+        Ok(self.memory.position(user, stream))
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.usable()?;
+        self.tidy(Portion::All)
+    }
+}
+
+/// A page that fills up.
+struct PageUnderway {
+    entries: Vec<Entry>,
+    bytes: usize,
+    limit: ReadLimit,
+}
+
+impl PageUnderway {
+    /// Whether an entry of that size still belongs on the page; the first one always does.
+    const fn fits(&self, bytes: usize) -> bool {
+        self.entries.is_empty()
+            || (self.entries.len() < self.limit.entries
+                && self.bytes.saturating_add(bytes) <= self.limit.bytes)
+    }
+
+    /// Adds an entry if it fits; and whether it did.
+    fn take(&mut self, entry: Entry) -> bool {
+        let fits = self.fits(entry.entry.len());
+        if fits {
+            self.bytes = self.bytes.saturating_add(entry.entry.len());
+            self.entries.push(entry);
+        }
+        fits
+    }
+}

@@ -1,0 +1,183 @@
+//! `inbox --follow`: unread messages, then each new one as it comes. It outlives the daemon: when
+//! that comes back, it goes on where it stopped.
+
+use super::{
+    Context,
+    inbox::{mark_read, params, show},
+    pages::{PAGE_LEN, next_inbox_page},
+};
+use crate::{
+    cli::InboxArgs,
+    output::{Failed, Form},
+    session::{Session, failure_of},
+};
+use pychat_control::{
+    CallError, ErrorCode, Event, EventKind, Failure, InboxParams, Message, Request, State,
+    SubscribeParams, Subscribed,
+};
+use std::{collections::HashSet, time::Duration};
+
+/// Shows them until interrupted, or until `-n` of them were shown.
+pub(super) fn run(context: &mut Context, args: &InboxArgs) -> Result<(), Failed> {
+    let mut follower = Follower {
+        wanted: params(args)?,
+        peek: args.peek,
+        left: args.limit,
+        shown: HashSet::new(),
+        cursor: None,
+    };
+    let mut session = context.session()?;
+    loop {
+        match follower.follow(context, &mut session)? {
+            Ended::Enough => return Ok(()),
+            Ended::CutOff => {}
+            Ended::Closed => {
+                context.out.remark("the daemon ended; waiting for it to come back")?;
+                session = wait_for_daemon(context)?;
+            }
+        }
+    }
+}
+
+/// Why no more events come.
+enum Ended {
+    /// As many as wanted were shown.
+    Enough,
+    /// We read too slowly: subscribe again.
+    CutOff,
+    /// The daemon is gone.
+    Closed,
+}
+
+struct Follower {
+    wanted: InboxParams,
+    peek: bool,
+    left: Option<u32>,
+    /// Unread messages that were shown and may come as an event again.
+    shown: HashSet<(String, String)>,
+    cursor: Option<u64>,
+}
+
+impl Follower {
+    fn follow(&mut self, context: &mut Context, session: &mut Session) -> Result<Ended, Failed> {
+        let first = self.cursor.is_none();
+        match self.subscribe(session) {
+            Ok(()) => {}
+            Err(CallError::Closed) => return Ok(Ended::Closed),
+            Err(error) => return Err(failure_of(error).into()),
+        }
+        // Subscribed first, so that nothing falls between the two.
+        if first && self.show_unread(context, session)? {
+            return Ok(Ended::Enough);
+        }
+        loop {
+            match session.next_event() {
+                Ok(Ok(event)) => {
+                    if self.take(context, session, *event)? {
+                        return Ok(Ended::Enough);
+                    }
+                }
+                Ok(Err(cut_off)) => {
+                    self.cursor = Some(cut_off.cursor);
+                    return Ok(Ended::CutOff);
+                }
+                Err(CallError::Closed) => return Ok(Ended::Closed),
+                Err(error) => return Err(failure_of(error).into()),
+            }
+        }
+    }
+
+    fn subscribe(&mut self, session: &mut Session) -> Result<(), CallError> {
+        let subscribe = |after| Request::Subscribe(SubscribeParams { after });
+        let subscribed: Subscribed = match session.try_call(&subscribe(self.cursor)) {
+            // The daemon's database is another one now.
+            Err(CallError::Failed(Failure { code: ErrorCode::Usage, .. }))
+                if self.cursor.is_some() =>
+            {
+                session.try_call(&subscribe(None))?
+            }
+            answer => answer?,
+        };
+        self.cursor = Some(subscribed.cursor);
+        Ok(())
+    }
+
+    /// Shows what is unread; says whether that is enough.
+    fn show_unread(
+        &mut self,
+        context: &mut Context,
+        session: &mut Session,
+    ) -> Result<bool, Failed> {
+        let mut page_after = Some(self.wanted.clone());
+        while page_after.is_some() && self.left != Some(0) {
+            let limit = self.left.unwrap_or(PAGE_LEN);
+            let page = next_inbox_page(session, &mut page_after, limit)?;
+            for message in &page {
+                self.shown.insert((message.from.clone(), message.id.clone()));
+            }
+            self.deliver(context, session, page)?;
+        }
+        Ok(self.left == Some(0))
+    }
+
+    /// Shows an event if it is a message to us that is wanted; says whether that is enough.
+    fn take(
+        &mut self,
+        context: &mut Context,
+        session: &mut Session,
+        event: Event,
+    ) -> Result<bool, Failed> {
+        self.cursor = event.cursor.or(self.cursor);
+        let EventKind::Message { message } = event.what else { return Ok(false) };
+        let wanted = self.wanted.from.as_ref().is_none_or(|from| *from == message.from);
+        let again = self.shown.remove(&(message.from.clone(), message.id.clone()));
+        if !wanted || again || message.state == State::Read {
+            return Ok(false);
+        }
+        self.deliver(context, session, vec![message])?;
+        Ok(self.left == Some(0))
+    }
+
+    fn deliver(
+        &mut self,
+        context: &mut Context,
+        session: &mut Session,
+        messages: Vec<Message>,
+    ) -> Result<(), Failed> {
+        match context.out.form {
+            Form::Json => {
+                for message in &messages {
+                    context.out.json(message)?;
+                }
+                context.out.flush()?;
+            }
+            Form::Text | Form::Quiet => show(context, &messages)?,
+        }
+        let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        self.left = self.left.map(|left| left.saturating_sub(count));
+        if !self.peek {
+            match mark_read(session, &messages) {
+                // The daemon is gone, which is noticed next; they stay unread.
+                Err(Failure { code: ErrorCode::DaemonUnreachable, .. }) | Ok(()) => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whoever ended the daemon wanted it ended, so it is not started here.
+fn wait_for_daemon(context: &Context) -> Result<Session, Failed> {
+    loop {
+        match Session::open_running(&context.settings) {
+            Ok(Some(session)) => return Ok(session),
+            Ok(None) | Err(Failure { code: ErrorCode::DaemonUnreachable, .. }) => {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+}
+
+/// Between two looks at whether the daemon is back.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);

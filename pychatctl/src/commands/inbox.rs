@@ -1,0 +1,118 @@
+//! `inbox`: shows unread messages and marks them read. A message is marked only after it was
+//! written out, so that one that nobody saw stays unread.
+
+use super::{
+    Context,
+    pages::{PAGE_LEN, next_inbox_page},
+    users::Listed,
+};
+use crate::{
+    cli::InboxArgs,
+    defaults, names,
+    output::{Failed, Form, Versioned},
+    screen::{incoming, parse_since},
+    session::Session,
+};
+use jiff::{Timestamp, tz::TimeZone};
+use pychat_control::{Empty, Failure, InboxParams, Message, Request, Unread};
+use serde::Serialize;
+
+/// Shows them.
+pub(super) fn run(context: &mut Context, args: &InboxArgs) -> Result<(), Failed> {
+    let params = params(args)?;
+    if args.count {
+        return count(context, args, params);
+    }
+    let mut session = context.session()?;
+    let limit = args.limit.unwrap_or(defaults::INBOX_LEN);
+    let mut shown = 0;
+    let mut page_after = Some(params);
+    let mut all: Vec<Message> = Vec::new();
+    while shown < limit && page_after.is_some() {
+        let page = next_inbox_page(&mut session, &mut page_after, limit - shown)?;
+        shown += u32::try_from(page.len()).unwrap_or(u32::MAX);
+        if context.out.form == Form::Json {
+            all.extend(page);
+            continue;
+        }
+        show(context, &page)?;
+        if !args.peek {
+            mark_read(&mut session, &page)?;
+        }
+    }
+    let next = page_after.and_then(|params| params.next);
+    if context.out.form == Form::Json {
+        context.out.json(&Listed::versioned(&all, next.as_deref()))?;
+        context.out.flush()?;
+        if !args.peek {
+            mark_read(&mut session, &all)?;
+        }
+    } else if shown == 0 {
+        context.out.remark("no unread messages; see earlier ones with: pychatctl history")?;
+    } else if next.is_some() {
+        context.out.remark("there are more; see them with: pychatctl inbox")?;
+    }
+    Ok(())
+}
+
+/// What is asked, from what was typed.
+pub(super) fn params(args: &InboxArgs) -> Result<InboxParams, Failure> {
+    if let Some(from) = &args.from {
+        names::check_user(from)?;
+    }
+    let since = args.since.as_deref().map(|since| {
+        parse_since(since, Timestamp::now(), &TimeZone::system()).ok_or_else(|| {
+            let hint = "type 2h (ago), 2026-01-31, '2026-01-31 12:00' or RFC 3339";
+            names::usage(format!("{since:?} is no time"), Some(hint.into()))
+        })
+    });
+    Ok(InboxParams {
+        limit: PAGE_LEN,
+        since: since.transpose()?,
+        from: args.from.clone(),
+        next: args.next.clone(),
+    })
+}
+
+/// Writes messages out, for sure.
+pub(super) fn show(context: &mut Context, messages: &[Message]) -> Result<(), Failed> {
+    for message in messages {
+        let text = incoming(message, &context.out.view);
+        context.out.text(&text)?;
+    }
+    Ok(context.out.flush()?)
+}
+
+/// Tells the daemon that a person saw them.
+pub(super) fn mark_read(session: &mut Session, messages: &[Message]) -> Result<(), Failure> {
+    for some in messages.chunks(PAGE_LEN as usize) {
+        let ids = some.iter().map(|message| message.id.clone()).collect();
+        let Empty {} = session.call(&Request::MarkRead { ids })?;
+    }
+    Ok(())
+}
+
+#[derive(Debug, Serialize)]
+struct Count {
+    count: u64,
+}
+
+fn count(context: &mut Context, args: &InboxArgs, params: InboxParams) -> Result<(), Failed> {
+    let mut session = context.session()?;
+    let count = match (&args.from, &args.since) {
+        (None, None) => session.call::<Unread>(&Request::Unread {})?.total,
+        _ => {
+            let mut page_after = Some(params);
+            let mut count = 0;
+            while page_after.is_some() {
+                count += next_inbox_page(&mut session, &mut page_after, PAGE_LEN)?.len() as u64;
+            }
+            count
+        }
+    };
+    match context.out.form {
+        Form::Json => context.out.json(&Versioned::new(Count { count }))?,
+        Form::Text | Form::Quiet => context.out.line(&count.to_string())?,
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! One file for each verb.
+
+mod cancel;
+mod completions;
+mod connect;
+mod daemon;
+mod disconnect;
+mod follow;
+mod history;
+mod inbox;
+mod man;
+mod pages;
+mod profile;
+mod send;
+mod status;
+mod trace;
+mod unread;
+mod users;
+
+use crate::{
+    cli::{Cli, Command, DaemonCommand},
+    output::{ErrorForm, Failed, Output, Stop},
+    session::Session,
+    settings::Settings,
+};
+
+/// What a command has to work with.
+pub(crate) struct Context {
+    /// What holds.
+    pub(crate) settings: Settings,
+    /// The way out.
+    pub(crate) out: Output,
+}
+
+impl Context {
+    /// Reaches the daemon.
+    fn session(&self) -> Result<Session, Failed> {
+        Ok(Session::open(&self.settings)?)
+    }
+}
+
+/// Runs what was typed.
+pub(crate) fn run(cli: Cli) -> Result<(), Stop> {
+    let form_asked = if cli.globals.json == Some(true) { ErrorForm::Json } else { ErrorForm::Lines };
+    // These need no daemon, no profile and no configuration, not even a sound one.
+    match cli.command {
+        Command::Completions { shell } => {
+            return completions::run(shell).map_err(|failed| failed.stop(form_asked));
+        }
+        Command::Man { dir } => {
+            return man::run(dir.as_deref()).map_err(|failed| failed.stop(form_asked));
+        }
+        _ => {}
+    }
+    let settings = Settings::resolve(&cli.globals)
+        .map_err(|failure| Failed::from(failure).stop(form_asked))?;
+    let form = settings.error_form();
+    let out = Output::new(settings.form, settings.view(), settings.remarks);
+    let mut context = Context { settings, out };
+    let done = dispatch(&mut context, cli.command);
+    let flushed = context.out.flush().map_err(Failed::from);
+    done.and(flushed).map_err(|failed| failed.stop(form))
+}
+
+fn dispatch(context: &mut Context, command: Command) -> Result<(), Failed> {
+    match command {
+        Command::Connect(args) => connect::run(context, args),
+        Command::Disconnect => disconnect::run(context),
+        Command::Users(args) => users::run(context, &args),
+        Command::Send(args) => send::run(context, args),
+        Command::Inbox(args) if args.follow => follow::run(context, &args),
+        Command::Inbox(args) => inbox::run(context, &args),
+        Command::History(args) => history::run(context, args),
+        Command::Status => status::run(context),
+        Command::Unread => unread::run(context),
+        Command::Trace(args) => trace::run(context, args),
+        Command::Cancel(args) => cancel::run(context, args),
+        Command::Daemon(DaemonCommand::Start) => daemon::start(context),
+        Command::Daemon(DaemonCommand::Stop) => daemon::stop(context),
+        Command::Daemon(DaemonCommand::Restart) => daemon::restart(context),
+        Command::Daemon(DaemonCommand::Status) => daemon::status(context),
+        Command::Daemon(DaemonCommand::Logs { lines }) => daemon::logs(context, lines),
+        Command::Profile(what) => profile::run(context, &what),
+        Command::Completions { shell } => completions::run(shell),
+        Command::Man { dir } => man::run(dir.as_deref()),
+    }
+}
+
+/// Milliseconds for the daemon.
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,233 @@
+//! `send PEER TEXT`: queues a message and waits until it is where it was asked to be.
+
+use super::{Context, millis};
+use crate::{
+    cli::SendArgs,
+    names::{self, usage},
+    output::{Failed, Form, Versioned},
+    screen::clean_line,
+    session::{Session, failure_of},
+};
+use pychat_control::{
+    CallError, Failure, Request, SendParams, Sent, State, TEXT_BYTES_MAX, check_key, check_text,
+};
+use std::{
+    hash::{BuildHasher, RandomState},
+    io::{self, IsTerminal, Read},
+};
+
+/// Sends it.
+pub(super) fn run(context: &mut Context, args: SendArgs) -> Result<(), Failed> {
+    names::check_user(&args.peer)?;
+    if let Some(key) = &args.id {
+        names::check(check_key(key), "")?;
+    }
+    let body = match args.text.as_slice() {
+        [text] if text == "-" => read_text(context)?,
+        [text] => text.clone(),
+        words => return Err(unquoted(&args.peer, words).into()),
+    };
+    check_body(&body)?;
+    let params = SendParams {
+        to: args.peer,
+        body,
+        key: Some(args.id.unwrap_or_else(fresh_key)),
+        wait: args.wait.unwrap_or(context.settings.wait),
+        timeout_ms: millis(context.settings.timeout),
+        expire_ms: args.expire.map(millis),
+    };
+    let peer = params.to.clone();
+    match ask(context, params) {
+        Ok(sent) => show(context, &sent, &peer),
+        Err(failure) => {
+            // The message exists; scripts need its id to ask for it later.
+            if let (Some(sent), Form::Json | Form::Quiet) = (&failure.sent, context.out.form) {
+                show(context, sent, &peer)?;
+            }
+            Err(explain(failure).into())
+        }
+    }
+}
+
+/// Asks, and once more if the daemon ends meanwhile: with the same key nothing is sent twice.
+fn ask(context: &Context, params: SendParams) -> Result<Sent, Failure> {
+    let request = Request::Send(params);
+    let mut tries = 1;
+    loop {
+        let mut session = Session::open(&context.settings)?;
+        match session.try_call(&request) {
+            Ok(sent) => return Ok(sent),
+            Err(CallError::Closed) if tries < TRIES_MAX => tries += 1,
+            Err(error) => return Err(failure_of(error)),
+        }
+    }
+}
+
+/// How often a daemon that ends is found anew.
+const TRIES_MAX: u32 = 3;
+
+fn show(context: &mut Context, sent: &Sent, peer: &str) -> Result<(), Failed> {
+    match context.out.form {
+        Form::Json => context.out.json(&Versioned::new(sent))?,
+        Form::Quiet => context.out.line(&clean_line(&sent.id))?,
+        Form::Text => {
+            let text = text(sent, peer);
+            context.out.line(&text)?;
+        }
+    }
+    Ok(())
+}
+
+fn text(sent: &Sent, peer: &str) -> String {
+    let id = clean_line(&sent.id);
+    match sent.state {
+        State::Queued => format!("queued on this machine, goes out by itself ({id})"),
+        State::Accepted => format!("accepted by the server ({id})"),
+        State::Delivered => format!("delivered to {peer} ({id})"),
+        State::Read => format!("read by {peer} ({id})"),
+        State::Refused => format!("refused by the server ({id})"),
+        State::Cancelled => format!("cancelled ({id})"),
+        State::Expired => format!("expired before it could be sent ({id})"),
+        State::Unread => format!("received ({id})"),
+    }
+}
+
+/// Where a message stayed behind, the person should know how to look after it.
+fn explain(mut failure: Failure) -> Failure {
+    if let (None, Some(sent)) = (&failure.hint, &failure.sent) {
+        let id = &sent.id;
+        failure.hint = match sent.state {
+            State::Queued => Some(format!(
+                "it stays queued and goes out by itself; see: pychatctl trace {id}, or take it \
+                 back: pychatctl cancel {id}"
+            )),
+            State::Accepted | State::Delivered => {
+                Some(format!("it is on its way; see: pychatctl trace {id}"))
+            }
+            State::Read
+            | State::Refused
+            | State::Cancelled
+            | State::Expired
+            | State::Unread => None,
+        };
+    }
+    failure
+}
+
+fn read_text(context: &mut Context) -> Result<String, Failed> {
+    if io::stdin().is_terminal() {
+        let end = if cfg!(windows) { "Ctrl-Z and Enter" } else { "Ctrl-D" };
+        context.out.remark(&format!("type the message, then {end} on a line of its own:"))?;
+    }
+    let mut bytes = Vec::new();
+    // Enough to tell that it is too much.
+    let read = io::stdin().lock().take(TEXT_BYTES_MAX as u64 + 3).read_to_end(&mut bytes);
+    read.map_err(|error| usage(format!("standard input cannot be read: {error}"), None))?;
+    Ok(decode(bytes)?)
+}
+
+/// The line end that tools put at the end of their output is no part of the text.
+fn decode(bytes: Vec<u8>) -> Result<String, Failure> {
+    if bytes.len() > TEXT_BYTES_MAX + 2 {
+        let message = format!("standard input holds more than {TEXT_BYTES_MAX} bytes (32 KiB)");
+        return Err(usage(message, Some("send it in parts".into())));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let hint = "a message is text; convert it first, for example with iconv";
+        usage(format!("standard input is no UTF-8, at byte {at}"), Some(hint.into()))
+    })?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}
+
+fn check_body(body: &str) -> Result<(), Failure> {
+    let hint = if body.is_empty() { "type some text" } else { "send it in parts" };
+    names::check(check_text(body), hint)
+}
+
+fn unquoted(peer: &str, words: &[String]) -> Failure {
+    let text = words.join(" ").replace('\'', "'\\''");
+    usage(
+        format!("the text is {} words; put it in quotes", words.len()),
+        Some(format!("pychatctl send {peer} '{text}'")),
+    )
+}
+
+/// A key that nobody else mints: the standard library's hash seeds are random.
+fn fresh_key() -> String {
+    let random = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", random(), random())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pychat_control::ErrorCode;
+
+    #[test]
+    fn every_state_is_told() {
+        let told = |state| text(&Sent { id: "01A".into(), state }, "bob");
+        insta::assert_snapshot!(told(State::Queued), @"queued on this machine, goes out by itself (01A)");
+        insta::assert_snapshot!(told(State::Accepted), @"accepted by the server (01A)");
+        insta::assert_snapshot!(told(State::Delivered), @"delivered to bob (01A)");
+        insta::assert_snapshot!(told(State::Read), @"read by bob (01A)");
+    }
+
+    #[test]
+    fn the_shape_of_the_json_stays() {
+        let sent = Sent { id: "01A".into(), state: State::Accepted };
+        let json = serde_json::to_string(&Versioned::new(&sent)).unwrap();
+        insta::assert_snapshot!(json, @r#"{"v":1,"id":"01A","state":"accepted"}"#);
+    }
+
+    #[test]
+    fn one_line_end_of_standard_input_is_dropped() {
+        for (bytes, text) in [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a", "a"), ("\n", "")] {
+            assert_eq!(decode(bytes.into()).unwrap(), text, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn standard_input_is_taken_up_to_the_bound() {
+        let text = "x".repeat(TEXT_BYTES_MAX);
+        assert!(check_body(&decode(format!("{text}\r\n").into()).unwrap()).is_ok());
+        assert!(check_body(&decode(format!("{text}x").into()).unwrap()).is_err());
+        assert!(decode(format!("{text}xxx").into()).is_err());
+    }
+
+    #[test]
+    fn input_that_is_no_text_or_nothing_is_refused() {
+        let failure = decode(vec![b'a', 0xff]).unwrap_err();
+        insta::assert_snapshot!(failure.message, @"standard input is no UTF-8, at byte 1");
+        assert_eq!(check_body("").unwrap_err().code, ErrorCode::Usage);
+    }
+
+    #[test]
+    fn words_without_quotes_are_shown_with_quotes() {
+        let failure = unquoted("bob", &["it's".into(), "late".into()]);
+        assert_eq!(failure.hint.unwrap(), r"pychatctl send bob 'it'\''s late'");
+    }
+
+    #[test]
+    fn a_message_that_stays_queued_is_told_so() {
+        let failure = explain(Failure {
+            code: ErrorCode::TimedOut,
+            message: "no".into(),
+            hint: None,
+            sent: Some(Sent { id: "01A".into(), state: State::Queued }),
+        });
+        insta::assert_snapshot!(failure.hint.unwrap(), @"it stays queued and goes out by itself; see: pychatctl trace 01A, or take it back: pychatctl cancel 01A");
+    }
+
+    #[test]
+    fn keys_differ() {
+        assert_ne!(fresh_key(), fresh_key());
+        assert!(check_key(&fresh_key()).is_ok());
+    }
+}

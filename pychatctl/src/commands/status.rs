@@ -1,0 +1,148 @@
+//! `status`: how the connection is.
+
+use super::Context;
+use crate::{
+    output::{Failed, Form, Versioned},
+    screen::{View, clean_line},
+};
+use pychat_control::{Link, Request, Status};
+
+/// Shows it.
+pub(super) fn run(context: &mut Context) -> Result<(), Failed> {
+    let status: Status = context.session()?.call(&Request::Status {})?;
+    match context.out.form {
+        Form::Json => context.out.json(&Versioned::new(&status))?,
+        Form::Quiet => context.out.line(word(status.link))?,
+        Form::Text => {
+            let text = text(&status, &context.out.view);
+            context.out.text(&text)?;
+            if status.user.is_none() {
+                context.out.remark(
+                    "log in with: pychatctl connect USER NAME --server pychat://HOST:PORT#KEY",
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+const fn word(link: Link) -> &'static str {
+    match link {
+        Link::Disconnected => "disconnected",
+        Link::Connecting => "connecting",
+        Link::Connected => "connected",
+        Link::Refused => "refused",
+    }
+}
+
+fn text(status: &Status, view: &View) -> String {
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    let since = view.clock.tell(&status.since);
+    let link = match status.link {
+        Link::Connected => view.paint.good(word(status.link)),
+        Link::Connecting => view.paint.fair(word(status.link)),
+        Link::Disconnected | Link::Refused => view.paint.bad(word(status.link)),
+    };
+    rows.push(("connection", format!("{link}, since {since}")));
+    let optional = |text: &Option<String>| text.as_deref().map(clean_line);
+    if let Some(user) = optional(&status.user) {
+        let name = optional(&status.name).unwrap_or_default();
+        rows.push(("user", format!("{user} ({name})")));
+    }
+    if let Some(server) = optional(&status.server) {
+        rows.push(("server", server.split('#').next().unwrap_or_default().to_owned()));
+    }
+    if let Some(address) = optional(&status.address) {
+        rows.push(("address", address));
+    }
+    if let Some(fingerprint) = optional(&status.fingerprint) {
+        rows.push(("server key", fingerprint));
+    }
+    if let Some(rtt_ms) = status.rtt_ms {
+        let (whole, tenth) = (status.loss_permille / 10, status.loss_permille % 10);
+        let again = status.retransmitted;
+        rows.push((
+            "path",
+            format!("{rtt_ms} ms round trip, {whole}.{tenth} % lost, {again} sent again"),
+        ));
+    }
+    rows.push(("messages", format!("{} queued, {} unread", status.queued, status.unread)));
+    if let Some(error) = optional(&status.last_error) {
+        rows.push(("last error", error));
+    }
+    let started = view.clock.tell(&status.started_at);
+    let (version, pid) = (clean_line(&status.version), status.pid);
+    rows.push(("daemon", format!("{version}, process {pid}, started {started}")));
+    rows.push(("profile", clean_line(&status.profile)));
+    rows.into_iter().map(|(head, text)| format!("{head:<11} {text}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Status {
+        Status {
+            version: "0.1.0".into(),
+            pid: 42,
+            profile: "default".into(),
+            started_at: "2026-01-31T10:00:00.000Z".into(),
+            link: Link::Connected,
+            since: "2026-01-31T11:55:00.000Z".into(),
+            user: Some("alice".into()),
+            name: Some("Alice Doe".into()),
+            server: Some("pychat://chat.example.org:7420#abc".into()),
+            address: Some("192.0.2.1:7420".into()),
+            fingerprint: Some("0123 4567".into()),
+            rtt_ms: Some(24),
+            loss_permille: 13,
+            retransmitted: 7,
+            queued: 0,
+            unread: 3,
+            last_error: None,
+        }
+    }
+
+    #[test]
+    fn a_connection_is_told_in_full() {
+        insta::assert_snapshot!(text(&status(), &View::at_noon()), @r"
+        connection  connected, since 5 min ago
+        user        alice (Alice Doe)
+        server      pychat://chat.example.org:7420
+        address     192.0.2.1:7420
+        server key  0123 4567
+        path        24 ms round trip, 1.3 % lost, 7 sent again
+        messages    0 queued, 3 unread
+        daemon      0.1.0, process 42, started 2 h ago
+        profile     default
+        ");
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let unknown = Status {
+            link: Link::Disconnected,
+            user: None,
+            name: None,
+            server: None,
+            address: None,
+            fingerprint: None,
+            rtt_ms: None,
+            last_error: Some("no route".into()),
+            ..status()
+        };
+        insta::assert_snapshot!(text(&unknown, &View::at_noon()), @r"
+        connection  disconnected, since 5 min ago
+        messages    0 queued, 3 unread
+        last error  no route
+        daemon      0.1.0, process 42, started 2 h ago
+        profile     default
+        ");
+    }
+
+    #[test]
+    fn the_shape_of_the_json_stays() {
+        let json = serde_json::to_string(&Versioned::new(&status())).unwrap();
+        insta::assert_snapshot!(json, @r#"{"v":1,"version":"0.1.0","pid":42,"profile":"default","started_at":"2026-01-31T10:00:00.000Z","link":"connected","since":"2026-01-31T11:55:00.000Z","user":"alice","name":"Alice Doe","server":"pychat://chat.example.org:7420#abc","address":"192.0.2.1:7420","fingerprint":"0123 4567","rtt_ms":24,"loss_permille":13,"retransmitted":7,"queued":0,"unread":3}"#);
+    }
+}

@@ -1,0 +1,35 @@
+//! What was typed as a name, checked before the daemon is asked, with a hint where one is obvious.
+
+use pychat_control::{ErrorCode, Failure, InvalidInput, check_user_name};
+
+/// A failure of the command line.
+pub(crate) fn usage(message: impl ToString, hint: Option<String>) -> Failure {
+    Failure { code: ErrorCode::Usage, message: message.to_string(), hint, sent: None }
+}
+
+/// Checks the user name `text`.
+pub(crate) fn check_user(text: &str) -> Result<(), Failure> {
+    let Err(error) = check_user_name(text) else { return Ok(()) };
+    let lower = text.to_lowercase();
+    let meant = check_user_name(&lower).is_ok().then(|| format!("did you mean {lower}?"));
+    Err(usage(error, meant))
+}
+
+/// Checks something else that was typed.
+pub(crate) fn check(checked: Result<(), InvalidInput>, hint: &str) -> Result<(), Failure> {
+    checked.map_err(|error| usage(error, Some(hint.to_owned()).filter(|hint| !hint.is_empty())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capital_letter_is_pointed_out() {
+        let failure = check_user("Bob").unwrap_err();
+        assert_eq!(failure.code, ErrorCode::Usage);
+        assert_eq!(failure.hint.as_deref(), Some("did you mean bob?"));
+        assert_eq!(check_user("b b").unwrap_err().hint, None);
+        assert_eq!(check_user("bob"), Ok(()));
+    }
+}

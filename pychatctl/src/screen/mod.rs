@@ -1,0 +1,55 @@
+//! From answers to text for people.
+
+mod clean;
+mod message;
+mod paint;
+mod table;
+mod when;
+mod wrap;
+
+pub(crate) use clean::{clean_line, clean_text};
+pub(crate) use message::{incoming, of_history};
+pub(crate) use paint::Paint;
+pub(crate) use table::Table;
+pub(crate) use when::{Clock, parse_since};
+pub(crate) use wrap::{Width, wrap};
+
+/// How text is laid out.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// How wide; nothing is cut or wrapped for a pipe.
+    pub(crate) width: Width,
+    /// Colours.
+    pub(crate) paint: Paint,
+    /// How times are told.
+    pub(crate) clock: Clock,
+}
+
+impl View {
+    /// What fits standard output.
+    pub(crate) fn detect(terminal: bool, paint: Paint) -> Self {
+        if terminal {
+            Self { width: Width::detect(), paint, clock: Clock::relative_to_now() }
+        } else {
+            Self { width: Width::Unlimited, paint, clock: Clock::Absolute }
+        }
+    }
+}
+
+#[cfg(test)]
+impl View {
+    /// A terminal of 80 columns at noon, for tests.
+    pub(crate) fn at_noon() -> Self {
+        let now = "2026-01-31T12:00:00Z".parse().unwrap();
+        Self {
+            width: Width::Columns(80),
+            paint: Paint::PLAIN,
+            clock: Clock::Relative { now, zone: jiff::tz::TimeZone::UTC },
+        }
+    }
+
+    /// A pipe, for tests.
+    pub(crate) fn pipe() -> Self {
+        Self { width: Width::Unlimited, paint: Paint::PLAIN, clock: Clock::Absolute }
+    }
+}

@@ -1,0 +1,345 @@
+//! What the daemon says: the shapes of answers, and its failures in words. A failure says what failed,
+//! why, what was kept, and what to do next.
+
+use super::change::Reached;
+use crate::db::{Account, DatabaseError, Direction, MessageRow};
+use pychat_control::{
+    ErrorCode, Failure, LINE_BYTES_MAX, Message, Presence, Sent, User,
+};
+use pychat_proto::{CloseCode, PublicKey, RefuseCode, Refusal, chat};
+use serde::Serialize;
+
+/// Bytes of a list's items: a line, without what surrounds them.
+pub(super) const LIST_BYTES_MAX: usize = LINE_BYTES_MAX - 4096;
+
+/// A time as the control protocol writes it; beyond its calendar, the calendar's end.
+pub(super) fn time(unix_ms: u64) -> String {
+    let time = i64::try_from(unix_ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .unwrap_or(jiff::Timestamp::MAX);
+    format!("{time:.3}")
+}
+
+/// Bytes that an item takes in a list.
+pub(super) fn bytes_in_list(item: &impl Serialize) -> usize {
+    serde_json::to_vec(item).map_or(0, |text| text.len() + 1)
+}
+
+pub(super) fn message(row: &MessageRow) -> Message {
+    Message {
+        id: row.id.to_string(),
+        from: row.sender.to_string(),
+        to: row.recipient.to_string(),
+        name: row.sender_name.clone(),
+        body: row.body.clone(),
+        sent_at: time(row.sent_at),
+        received_at: match row.direction {
+            Direction::In => row.received_at.map(time),
+            Direction::Out => None,
+        },
+        state: row.state,
+        reason: row.reason.clone(),
+    }
+}
+
+pub(super) fn user(state: &chat::UserState) -> User {
+    User {
+        user: state.user.to_string(),
+        name: state.name.to_string(),
+        status: match state.presence {
+            chat::Presence::Online => Presence::Online,
+            chat::Presence::Away => Presence::Away,
+            chat::Presence::Offline => Presence::Offline,
+        },
+        since: time(state.since),
+    }
+}
+
+fn failure(code: ErrorCode, message: impl Into<String>, hint: impl Into<String>) -> Failure {
+    let hint = Some(hint.into()).filter(|hint: &String| !hint.is_empty());
+    Failure { code, message: message.into(), hint, sent: None }
+}
+
+pub(super) fn usage(message: impl Into<String>) -> Failure {
+    failure(ErrorCode::Usage, message, "")
+}
+
+pub(super) fn misdirected() -> Failure {
+    failure(ErrorCode::Other, "this request is answered by the control socket itself", "")
+}
+
+pub(super) fn unreadable(error: &DatabaseError) -> Failure {
+    failure(
+        ErrorCode::Other,
+        format!("nothing could be looked up: {error}"),
+        "see `pychatctl status` and the daemon's log",
+    )
+}
+
+/// A change that did not reach the disk; `kept` says what is as it was.
+pub(super) fn unwritten(error: &DatabaseError, kept: &str) -> Failure {
+    let (code, hint) = match error {
+        DatabaseError::Full(_) => {
+            (ErrorCode::LimitReached, "free some space on the disk of the state directory, then try again")
+        }
+        DatabaseError::Damaged(_) => (
+            ErrorCode::Other,
+            "stop the daemon, move its database away or put a backup in its place, and start it again",
+        ),
+        DatabaseError::Failed(_) => {
+            (ErrorCode::Other, "check the disk of the state directory, then try again")
+        }
+    };
+    failure(code, format!("{error}; {kept}"), hint)
+}
+
+pub(super) fn no_account() -> Failure {
+    failure(
+        ErrorCode::NotConnected,
+        "there is no user yet; nothing was kept",
+        "run: pychatctl connect USER NAME --server LINK",
+    )
+}
+
+pub(super) fn not_connected(reason: &str) -> Failure {
+    failure(ErrorCode::NotConnected, reason, "run: pychatctl connect; see `pychatctl status`")
+}
+
+pub(super) fn no_server_answer() -> Failure {
+    failure(ErrorCode::TimedOut, "the server did not answer in time", "try again; see `pychatctl status`")
+}
+
+pub(super) fn unreadable_reply() -> Failure {
+    failure(
+        ErrorCode::VersionMismatch,
+        "the server's answer cannot be read; it may be of a newer version",
+        "update pychat",
+    )
+}
+
+pub(super) fn too_many_questions() -> Failure {
+    failure(ErrorCode::LimitReached, "too many questions to the server are under way", "try again later")
+}
+
+pub(super) fn outbox_full(bound: u64) -> Failure {
+    failure(
+        ErrorCode::LimitReached,
+        format!("the outbox is full: {bound} messages wait for the server; this one was not kept"),
+        "connect to the server so that they can go out, or cancel some",
+    )
+}
+
+pub(super) fn key_used() -> Failure {
+    failure(
+        ErrorCode::Usage,
+        "another message was sent with this key; this one was not kept",
+        "use a new key for each message, and the same one only to send the same message again",
+    )
+}
+
+pub(super) fn timed_out(sent: Sent, reason: &str) -> Failure {
+    let hint = format!("it goes on by itself; see: pychatctl trace {}", sent.id);
+    let state = state_word(&sent);
+    Failure {
+        sent: Some(sent),
+        ..failure(ErrorCode::TimedOut, format!("timed out, the message is {state}: {reason}"), hint)
+    }
+}
+
+pub(super) fn too_many_waiting(sent: Sent) -> Failure {
+    let state = state_word(&sent);
+    Failure {
+        sent: Some(sent),
+        ..failure(
+            ErrorCode::LimitReached,
+            format!("too many requests wait; the message is {state} and goes on by itself"),
+            "send with `--wait queued`",
+        )
+    }
+}
+
+/// A message that ended without being refused; `how` completes "the message".
+pub(super) fn ended(sent: Sent, how: &str, code: ErrorCode) -> Failure {
+    Failure { sent: Some(sent), ..failure(code, format!("the message {how}"), "") }
+}
+
+pub(super) fn refused(at: &Reached, sent: Sent) -> Failure {
+    let (code, hint) = match at.refused_code.map(RefuseCode::from_code) {
+        Some(RefuseCode::NoSuchUser) => {
+            (ErrorCode::NoSuchUser, "see `pychatctl users --all`; the message was not delivered")
+        }
+        Some(RefuseCode::MailboxFull) => {
+            (ErrorCode::LimitReached, "send it again when the recipient has read older messages")
+        }
+        Some(RefuseCode::NotPermitted) => (ErrorCode::Refused, "ask the server's operator"),
+        Some(RefuseCode::Malformed | RefuseCode::Unknown(_)) | None => {
+            (ErrorCode::Other, "the versions of daemon and server may not fit; update the older one")
+        }
+    };
+    let reason = at.reason.as_deref().unwrap_or("no reason was given");
+    let message = format!("the server refused the message: {reason}");
+    Failure { sent: Some(sent), ..failure(code, message, hint) }
+}
+
+pub(super) fn unknown_message(id: &str) -> Failure {
+    failure(
+        ErrorCode::Usage,
+        format!("there is no message with the id or key {id:?}"),
+        "`pychatctl history --json` shows the ids",
+    )
+}
+
+pub(super) fn not_cancellable(sent: Sent) -> Failure {
+    let state = state_word(&sent);
+    Failure {
+        sent: Some(sent),
+        ..failure(
+            ErrorCode::Other,
+            format!("too late: the message is {state} and was handed to the network"),
+            "",
+        )
+    }
+}
+
+pub(super) fn events_gone(first: u64) -> Failure {
+    failure(
+        ErrorCode::LimitReached,
+        format!("the events before {first} are no longer kept"),
+        format!("subscribe after {}; `pychatctl history` still has the messages", first.saturating_sub(1)),
+    )
+}
+
+pub(super) fn ending() -> Failure {
+    failure(ErrorCode::Other, "the daemon ends now", "start it again: pychatctl daemon start")
+}
+
+pub(super) fn replaced_connect() -> Failure {
+    failure(ErrorCode::Other, "another `connect` took the place of this one", "")
+}
+
+pub(super) fn disconnected_meanwhile() -> Failure {
+    failure(ErrorCode::NotConnected, "a `disconnect` took the place of this `connect`", "")
+}
+
+pub(super) fn no_server() -> Failure {
+    failure(
+        ErrorCode::Usage,
+        "no server is known yet",
+        "name one: --server LINK, as printed by `pychat-server link`",
+    )
+}
+
+pub(super) fn unresolved(host: &str, reason: &str) -> Failure {
+    failure(ErrorCode::TimedOut, format!("the address of {host} cannot be found: {reason}"), "")
+}
+
+pub(super) fn versions(versions: &[u8]) -> Failure {
+    let list: Vec<String> = versions.iter().map(ToString::to_string).collect();
+    failure(
+        ErrorCode::VersionMismatch,
+        format!("the server speaks only the protocol versions {}", list.join(", ")),
+        "update the older one of pychatd and pychat-server",
+    )
+}
+
+pub(super) fn link_lost(code: CloseCode, reason: &str) -> Failure {
+    let message = match reason {
+        "" => format!("the connection ended: {code}"),
+        _ => format!("the connection ended: {code} ({reason})"),
+    };
+    failure(ErrorCode::NotConnected, message, "")
+}
+
+pub(super) fn login_refused(account: &Account, refusal: &Refusal) -> Failure {
+    let Account { user, server, .. } = account;
+    let host = &server.host;
+    let (code, message, hint) = match refusal.code {
+        CloseCode::NameTaken => (
+            ErrorCode::Refused,
+            format!("the user name {user} belongs to another device's key at {host}"),
+            "choose another user name; if it was yours, ask the server's operator to free it",
+        ),
+        CloseCode::NotPermitted => (
+            ErrorCode::Refused,
+            format!("{host} does not let {user} in: {}", refusal.reason),
+            "ask the server's operator",
+        ),
+        CloseCode::Replaced => (
+            ErrorCode::Refused,
+            format!("another daemon with the identity of {user} logged in at {host}"),
+            "only one daemon at a time can use an identity; connect again to take the place back",
+        ),
+        other => (
+            ErrorCode::Refused,
+            format!("{host} refused the login of {user}: {other} {}", refusal.reason),
+            "see the server's log",
+        ),
+    };
+    failure(code, message.trim_end().to_owned(), hint)
+}
+
+/// The server's key is another than the pinned one.
+pub(super) fn key_changed(host: &str, pinned: &PublicKey, found: &PublicKey) -> Failure {
+    failure(
+        ErrorCode::KeyChanged,
+        format!(
+            "the key of {host} changed. Known so far: {}. Now: {}. Somebody may be posing as this \
+             server; nothing was changed",
+            pinned.fingerprint(),
+            found.fingerprint()
+        ),
+        format!(
+            "ask the server's operator for its fingerprint; if the new one is right, connect with \
+             --trust-key {found}"
+        ),
+    )
+}
+
+pub(super) fn still_queued(queued: u64, account: &Account) -> Failure {
+    failure(
+        ErrorCode::Other,
+        format!(
+            "{queued} messages of {} still wait for {}; nothing was changed",
+            account.user, account.server.host
+        ),
+        "connect there once more so that they go out, or cancel them; or use another --profile",
+    )
+}
+
+pub(super) fn no_login(account: &Account, waited_ms: u64, because: Option<&Failure>) -> Failure {
+    let place = format!("{}:{}", account.server.host, account.server.port);
+    let seconds = waited_ms.div_ceil(1000);
+    let message = match because {
+        Some(because) => format!("no connection to {place} within {seconds} s: {because}"),
+        None => format!("no answer from {place} within {seconds} s"),
+    };
+    let code = match because.map(|because| because.code) {
+        Some(code @ (ErrorCode::VersionMismatch | ErrorCode::KeyChanged)) => code,
+        _ => ErrorCode::TimedOut,
+    };
+    let mut hint = String::from(
+        "it goes on in the background. Check that the server runs, that its UDP port is open, and \
+         that host and port are right",
+    );
+    if account.server.key.is_some() {
+        hint.push_str("; if the server was set up anew, its key changed: use its new link");
+    }
+    failure(code, message, hint)
+}
+
+fn state_word(sent: &Sent) -> String {
+    format!("{:?}", sent.state).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_milliseconds_and_an_end() {
+        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(1_769_860_800_001), "2026-01-31T12:00:00.001Z");
+        assert!(time(u64::MAX).starts_with("9999-12-30"));
+    }
+}

@@ -1,0 +1,300 @@
+//! What the protocol's client tells: stored first, then acknowledged, then told.
+
+use super::{Core, answer, change::Change, reconcile::{Reconciled, reconcile}};
+use crate::db::{DatabaseError, Incoming, What};
+use pychat_control::{Event, EventKind, Link};
+use pychat_proto::{
+    Client, ClientEvent, Lane, MessageId, PublicKey, Refusal, RefuseCode, Seq, StreamId, Suspicion,
+    UserName,
+    chat::{self, MailboxEntry, Note, ToClient},
+};
+
+/// A session whose login is on disk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Session {
+    /// The last record that was handed to the client.
+    pub(super) fed: Seq,
+}
+
+/// What the client is to be told once the transaction is on disk.
+#[derive(Default)]
+struct Stored {
+    /// The session's login was stored.
+    login: Option<Reconciled>,
+    /// The server's key was pinned.
+    learned: bool,
+    /// Stored up to here.
+    commit: Option<Seq>,
+    /// Refused messages, written down.
+    skips: Vec<Seq>,
+}
+
+impl Core {
+    /// Takes what the client has to say. What has to reach the disk first waits in the backlog.
+    pub(super) fn collect_client_events(&mut self) {
+        while let Some(event) = self.client.as_mut().and_then(Client::poll_event) {
+            self.take_client_event(event);
+        }
+    }
+
+    pub(super) fn take_client_event(&mut self, event: ClientEvent) {
+        match event {
+            ClientEvent::ServerKeyLearned(_) => self.backlog.push_back(event),
+            ClientEvent::Connected { .. } => {
+                self.end_session();
+                self.backlog.push_back(event);
+            }
+            ClientEvent::Message { lane, .. }
+            | ClientEvent::Committed { lane, .. }
+            | ClientEvent::MessageRefused { lane, .. } => {
+                // Other lanes are of later versions; we never open one.
+                if lane == Lane::CHAT {
+                    self.backlog.push_back(event);
+                }
+            }
+            ClientEvent::Disconnected { code, reason, retry_at: _ } => {
+                self.end_session();
+                if self.link.is_up() {
+                    self.link_error = Some(answer::link_lost(code, &reason));
+                    self.set_link(Link::Connecting);
+                    self.save_rtt_hint();
+                }
+            }
+            ClientEvent::Refused(refusal) => self.take_refusal(&refusal),
+            ClientEvent::Suspicion(Suspicion::Versions(versions)) => {
+                self.link_error = Some(answer::versions(&versions));
+            }
+            ClientEvent::Suspicion(Suspicion::KeyChanged(found)) => self.take_other_key(&found),
+            ClientEvent::NeedAddresses => {
+                if self.link.is_up() {
+                    self.resolve();
+                }
+            }
+            ClientEvent::Reply { id, payload } => self.take_reply(id, &payload),
+            ClientEvent::Note { payload } => self.take_note(&payload),
+        }
+    }
+
+    /// Writes what waits to the disk as one transaction, then tells the client.
+    pub(super) fn store_backlog(&mut self) {
+        if self.backlog.is_empty() || !self.disk.is_ready() {
+            return;
+        }
+        let backlog = std::mem::take(&mut self.backlog);
+        let stream = self.fresh_stream();
+        let result = self.change(|change| {
+            let mut stored = Stored::default();
+            for event in &backlog {
+                store(change, &mut stored, event, stream)?;
+                if matches!(stored.login, Some(Reconciled::Divergent)) {
+                    // The session ends; the server sends what follows again in the next one.
+                    break;
+                }
+            }
+            Ok(stored)
+        });
+        match result {
+            Ok(stored) => self.tell_client(&stored),
+            Err(_) => self.backlog = backlog,
+        }
+    }
+
+    fn tell_client(&mut self, stored: &Stored) {
+        if stored.learned {
+            self.connects.iter_mut().for_each(|waiter| waiter.learned = true);
+        }
+        match stored.login {
+            Some(Reconciled::Divergent) => {
+                tracing::warn!("the server knows another outbox than ours; a new stream begins");
+                return self.start_client();
+            }
+            Some(Reconciled::Resume { fed }) => {
+                self.session = Some(Session { fed });
+                self.link_error = None;
+                self.set_link(Link::Connected);
+                self.answer_connects();
+            }
+            None => {}
+        }
+        let Some(client) = &mut self.client else { return };
+        client.set_cursor(self.stored.settings.cursor);
+        if !client.is_connected() {
+            return;
+        }
+        if let Some(last) = stored.commit {
+            client.commit(self.now.mono, Lane::CHAT, last);
+        }
+        for last in &stored.skips {
+            client.skip(self.now.mono, Lane::CHAT, *last);
+        }
+    }
+
+    /// What came in this session and is not on disk comes again in the next one.
+    pub(super) fn end_session(&mut self) {
+        self.session = None;
+        self.backlog.retain(|event| matches!(event, ClientEvent::ServerKeyLearned(_)));
+        self.users.iter_mut().for_each(super::users::UsersQuery::forget_call);
+    }
+
+    fn take_refusal(&mut self, refusal: &Refusal) {
+        self.end_session();
+        if let Some(account) = &self.stored.settings.account
+            && self.link.is_up()
+        {
+            let failure = answer::login_refused(account, refusal);
+            self.link_error = Some(failure.clone());
+            self.set_link(Link::Refused);
+            self.stop_resolving();
+            self.fail_connects(&failure);
+        }
+    }
+
+    /// Somebody else answers in the server's place, or the server was set up anew. The client goes on
+    /// looking for the one that it knows.
+    fn take_other_key(&mut self, found: &PublicKey) {
+        let Some(server) = self.stored.settings.account.as_ref().map(|account| &account.server) else {
+            return;
+        };
+        if let Some(pinned) = &server.key {
+            let failure = answer::key_changed(&server.host, pinned, found);
+            self.fail_connects(&failure);
+            self.link_error = Some(failure);
+        }
+    }
+
+    fn take_note(&mut self, payload: &[u8]) {
+        match chat::decode(payload) {
+            Ok(Note::Presence(state)) => self.tell_now(EventKind::Presence { user: answer::user(&state) }),
+            // Best effort; a kind of a later version means nothing to us.
+            Err(error) => tracing::debug!(%error, "a note cannot be read"),
+        }
+    }
+
+    /// Tells subscribers what is not kept.
+    pub(super) fn tell_now(&mut self, what: EventKind) {
+        let at = answer::time(self.now.unix_ms);
+        self.events.push_back(Event { cursor: None, at, what });
+    }
+
+    pub(super) fn save_rtt_hint(&mut self) {
+        let rtt = self.client.as_ref().map(|client| client.stats().rtt);
+        if let Some(rtt) = rtt.filter(|rtt| !rtt.is_zero()) {
+            // Only a hint: a failure is shown in `status`, and nothing depends on it.
+            let _ = self.change(|change| {
+                change.stored.settings.rtt_hint = Some(rtt);
+                Ok(())
+            });
+        }
+    }
+}
+
+fn store(
+    change: &mut Change<'_>,
+    stored: &mut Stored,
+    event: &ClientEvent,
+    fresh_stream: StreamId,
+) -> Result<(), DatabaseError> {
+    match event {
+        ClientEvent::ServerKeyLearned(key) => {
+            pin(change, *key);
+            stored.learned = true;
+        }
+        ClientEvent::Connected { committed, server_time: _ } => {
+            stored.login = Some(reconcile(change, *committed, fresh_stream)?);
+        }
+        ClientEvent::Message { last, payload, .. } => {
+            store_entry(change, payload)?;
+            stored.commit = Some(*last);
+        }
+        ClientEvent::Committed { up_to, .. } => change.commit_outbox(*up_to)?,
+        ClientEvent::MessageRefused { last, code, .. } => {
+            store_refusal(change, *last, *code)?;
+            stored.skips.push(*last);
+        }
+        ClientEvent::Disconnected { .. }
+        | ClientEvent::Refused(_)
+        | ClientEvent::Suspicion(_)
+        | ClientEvent::NeedAddresses
+        | ClientEvent::Reply { .. }
+        | ClientEvent::Note { .. } => {
+            unreachable!("`take_client_event` keeps these out of the backlog")
+        }
+    }
+    Ok(())
+}
+
+fn pin(change: &mut Change<'_>, key: PublicKey) {
+    if let Some(account) = &mut change.stored.settings.account {
+        account.server.key = Some(key);
+    }
+}
+
+fn store_refusal(
+    change: &mut Change<'_>,
+    last: Seq,
+    code: RefuseCode,
+) -> Result<(), DatabaseError> {
+    match change.tx.outbox_at(last)? {
+        Some(row) if row.last == last && !row.given_up && !row.committed => {
+            change.give_up(&row, What::Refused, Some(code))
+        }
+        // Refused before, and the skip was lost: it is sent again.
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// An entry of our mailbox: it and its cursor are stored together.
+fn store_entry(change: &mut Change<'_>, payload: &[u8]) -> Result<(), DatabaseError> {
+    let MailboxEntry { cursor, entry } = match chat::decode(payload) {
+        Ok(entry) => entry,
+        Err(error) => {
+            // Of a later version, or a broken server; to wait at it would block all that follows.
+            tracing::error!(%error, bytes = payload.len(), "a mailbox entry cannot be read; skipped");
+            return Ok(());
+        }
+    };
+    change.stored.settings.cursor = change.stored.settings.cursor.max(cursor);
+    match entry {
+        ToClient::Text { id, from, name, sent_at, accepted_at: _, body } => {
+            let Some(account) = change.stored.settings.account.clone() else { return Ok(()) };
+            let body = String::from_utf8_lossy(&body);
+            let received_at = change.now.unix_ms;
+            let inserted = change.tx.insert_incoming(&Incoming {
+                id,
+                sender: &from,
+                sender_name: &name,
+                recipient: &account.user,
+                body: &body,
+                sent_at,
+                received_at,
+            })?;
+            let Some(row) = inserted else { return Ok(()) };
+            let cursor = change.tx.add_event(received_at, row, What::Received, None)?;
+            if let Some(message) = change.tx.message(row)? {
+                let what = EventKind::Message { message: answer::message(&message) };
+                let at = answer::time(received_at);
+                change.told.events.push(Event { cursor: Some(cursor), at, what });
+            }
+            Ok(())
+        }
+        ToClient::Delivered { by, ids, at: _ } => store_receipt(change, &by, &ids, What::Delivered),
+        ToClient::Read { by, ids, at: _ } => store_receipt(change, &by, &ids, What::Read),
+    }
+}
+
+/// A receipt counts only from the message's own recipient.
+fn store_receipt(
+    change: &mut Change<'_>,
+    by: &UserName,
+    ids: &[MessageId],
+    what: What,
+) -> Result<(), DatabaseError> {
+    for id in ids {
+        if let Some(message) = change.tx.outgoing(*id)?
+            && message.recipient == *by
+        {
+            change.advance(&message, what, None)?;
+        }
+    }
+    Ok(())
+}

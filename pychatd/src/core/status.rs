@@ -1,0 +1,43 @@
+//! The daemon in one answer. Works even where the disk does not.
+
+use super::{Core, answer};
+use pychat_control::Status;
+use pychat_proto::{Client, PathStats};
+
+impl Core {
+    pub(super) fn status(&self) -> Status {
+        let account = self.stored.settings.account.as_ref();
+        let stats = self.client.as_ref().map(Client::stats).unwrap_or_default();
+        let rtt = Some(stats.rtt).filter(|rtt| !rtt.is_zero());
+        let unread = self.database.read().unread_count();
+        let unreadable = unread.as_ref().err().map(ToString::to_string);
+        let disk_error = self.disk.trouble().map(str::to_owned).or(unreadable);
+        let link_error = self.link_error.as_ref().map(|failure| failure.message.clone());
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: self.config.pid,
+            profile: self.config.profile.clone(),
+            started_at: answer::time(self.config.started_at_unix_ms),
+            link: self.link.state,
+            since: answer::time(self.link.since_unix_ms),
+            user: account.map(|account| account.user.to_string()),
+            name: account.map(|account| account.name.to_string()),
+            server: account.map(|account| account.server.to_string()),
+            address: self.remote().map(|address| address.to_string()),
+            fingerprint: account
+                .and_then(|account| account.server.key)
+                .map(|key| key.fingerprint()),
+            rtt_ms: rtt.map(|rtt| u64::try_from(rtt.as_millis()).unwrap_or(u64::MAX)),
+            loss_permille: loss_permille(&stats),
+            retransmitted: stats.retransmitted,
+            queued: self.stored.queued,
+            unread: unread.unwrap_or(0),
+            last_error: disk_error.or(link_error),
+        }
+    }
+}
+
+fn loss_permille(stats: &PathStats) -> u32 {
+    let permille = stats.lost.saturating_mul(1000).checked_div(stats.sent).unwrap_or(0);
+    u32::try_from(permille.min(1000)).unwrap_or(1000)
+}

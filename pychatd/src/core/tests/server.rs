@@ -1,0 +1,270 @@
+//! The smallest server that keeps the promises: positions, mailboxes, receipts, refusals.
+
+use pychat_proto::{
+    CloseCode, Cursor, DisplayName, Endpoint, EndpointConfig, EndpointEvent, Lane, PublicKey,
+    RefuseCode, SecretKey, Seq, ServerSecrets, SessionId, StreamId, UserName, Welcome,
+    chat::{self, Call, MailboxEntry, Presence, Reply, ToClient, ToServer, UserState},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::core::Now;
+
+/// Users in a page of this server.
+pub(super) const PAGE_USERS: usize = 2;
+
+pub(super) struct Server {
+    pub(super) endpoint: Endpoint,
+    pub(super) key: PublicKey,
+    pub(super) accounts: BTreeMap<UserName, PublicKey>,
+    pub(super) positions: BTreeMap<(UserName, StreamId), Seq>,
+    pub(super) mailboxes: BTreeMap<UserName, Mailbox>,
+    /// Texts that were stored, in their order, doubles and all.
+    pub(super) texts: Vec<String>,
+    /// Takes no more messages: they stay on their way.
+    pub(super) holds: bool,
+    /// Refuses texts to this user as "mailbox full".
+    pub(super) full: Option<UserName>,
+    /// Answers this many questions with "try later".
+    pub(super) try_later: u32,
+    sessions: BTreeMap<SessionId, Session>,
+}
+
+#[derive(Default)]
+pub(super) struct Mailbox {
+    pub(super) entries: Vec<MailboxEntry>,
+    pub(super) last: Cursor,
+}
+
+struct Session {
+    user: UserName,
+    stream: StreamId,
+    /// The last entry handed to it.
+    handed: Cursor,
+    confirmed: bool,
+    /// Each record's mailbox entry.
+    on_the_way: BTreeMap<Seq, Cursor>,
+    /// Messages that wait for what comes before them.
+    early: VecDeque<(Seq, Seq, Vec<u8>)>,
+}
+
+impl Server {
+    pub(super) fn new(identity: u8) -> Self {
+        let secrets = ServerSecrets {
+            identity: SecretKey::from_bytes([identity; 32]),
+            reset: SecretKey::from_bytes([identity; 32]),
+        };
+        let key = secrets.identity.public();
+        let config =
+            EndpointConfig { secrets: Arc::new(secrets), shard: 0, retry_beyond_per_s: 1000 };
+        Self {
+            endpoint: Endpoint::new(config, [identity; 32]),
+            key,
+            accounts: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            texts: Vec::new(),
+            holds: false,
+            full: None,
+            try_later: 0,
+            sessions: BTreeMap::new(),
+        }
+    }
+
+    /// Restarts with what is on its disk.
+    pub(super) fn restarted(self, identity: u8) -> Self {
+        Self {
+            accounts: self.accounts,
+            positions: self.positions,
+            mailboxes: self.mailboxes,
+            texts: self.texts,
+            ..Self::new(identity)
+        }
+    }
+
+    pub(super) fn work(&mut self, now: Now) {
+        while let Some(event) = self.endpoint.poll_event() {
+            self.handle(now, event);
+        }
+        let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for session in sessions {
+            if !self.holds {
+                self.take_early(now, session);
+            }
+            self.deliver(now, session);
+        }
+    }
+
+    fn handle(&mut self, now: Now, event: EndpointEvent) {
+        match event {
+            EndpointEvent::Incoming(incoming) => {
+                let (user, key) = (incoming.login.user.clone(), incoming.key);
+                if *self.accounts.entry(user.clone()).or_insert(key) != key {
+                    let code = CloseCode::NameTaken;
+                    return self.endpoint.refuse(now.mono, incoming, code, Duration::ZERO, "taken");
+                }
+                let stream = StreamId(incoming.login.stream);
+                let position = self.positions.get(&(user.clone(), stream)).copied();
+                let welcome = Welcome {
+                    committed: position.unwrap_or_default(),
+                    server_time: now.unix_ms,
+                };
+                let handed = incoming.login.cursor;
+                if let Some(id) = self.endpoint.accept(now.mono, incoming, welcome) {
+                    let session = Session {
+                        user,
+                        stream,
+                        handed,
+                        confirmed: false,
+                        on_the_way: BTreeMap::new(),
+                        early: VecDeque::new(),
+                    };
+                    self.sessions.insert(id, session);
+                }
+            }
+            EndpointEvent::Confirmed { session } => {
+                let Some(new) = self.sessions.get_mut(&session) else { return };
+                new.confirmed = true;
+                let user = new.user.clone();
+                self.sessions.retain(|id, old| *id == session || old.user != user);
+            }
+            EndpointEvent::Message { session, first, last, payload, .. } => {
+                if let Some(session) = self.sessions.get_mut(&session) {
+                    session.early.push_back((first, last, payload));
+                }
+            }
+            EndpointEvent::Skip { session, up_to, .. } => self.move_to(now, session, up_to),
+            EndpointEvent::Committed { session, up_to, .. } => self.confirmed(session, up_to),
+            EndpointEvent::Call { session, id, payload } => {
+                let reply = chat::encode(&self.answer(&chat::decode(&payload).unwrap()));
+                self.endpoint.reply(now.mono, session, id, &reply);
+            }
+            EndpointEvent::Closed { session, .. } => drop(self.sessions.remove(&session)),
+            EndpointEvent::Writable { .. }
+            | EndpointEvent::Away { .. }
+            | EndpointEvent::Back { .. } => {}
+        }
+    }
+
+    fn position(&self, session: SessionId) -> Seq {
+        let Session { user, stream, .. } = &self.sessions[&session];
+        self.positions.get(&(user.clone(), *stream)).copied().unwrap_or_default()
+    }
+
+    fn move_to(&mut self, now: Now, session: SessionId, up_to: Seq) {
+        let Some(Session { user, stream, .. }) = self.sessions.get(&session) else { return };
+        let position = self.positions.entry((user.clone(), *stream)).or_default();
+        *position = up_to.max(*position);
+        let up_to = *position;
+        self.endpoint.commit(now.mono, session, Lane::CHAT, up_to);
+    }
+
+    fn take_early(&mut self, now: Now, id: SessionId) {
+        loop {
+            let position = self.position(id);
+            let Some(session) = self.sessions.get_mut(&id) else { return };
+            session.early.retain(|(_, last, _)| *last > position);
+            if session.early.front().is_none_or(|(first, ..)| *first != position.next()) {
+                return;
+            }
+            let Some((_, last, payload)) = session.early.pop_front() else { return };
+            let from = session.user.clone();
+            match self.take(now, &from, chat::decode(&payload).unwrap()) {
+                Ok(()) => self.move_to(now, id, last),
+                Err(code) => {
+                    self.endpoint.refuse_message(now.mono, id, Lane::CHAT, last, code);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, now: Now, from: &UserName, message: ToServer) -> Result<(), RefuseCode> {
+        let at = now.unix_ms;
+        match message {
+            ToServer::Text { id, to, sent_at, body } => {
+                if !self.accounts.contains_key(&to) {
+                    return Err(RefuseCode::NoSuchUser);
+                }
+                if self.full.as_ref() == Some(&to) {
+                    return Err(RefuseCode::MailboxFull);
+                }
+                self.texts.push(String::from_utf8(body.clone()).unwrap());
+                let (from, name) = (from.clone(), DisplayName::parse("").unwrap());
+                self.append(&to, ToClient::Text { id, from, name, sent_at, accepted_at: at, body });
+            }
+            ToServer::Read { to, ids } => {
+                self.append(&to, ToClient::Read { by: from.clone(), ids, at });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn append(&mut self, to: &UserName, entry: ToClient) {
+        let mailbox = self.mailboxes.entry(to.clone()).or_default();
+        mailbox.last = mailbox.last.next();
+        mailbox.entries.push(MailboxEntry { cursor: mailbox.last, entry });
+    }
+
+    fn deliver(&mut self, now: Now, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.confirmed) else {
+            return;
+        };
+        let Some(mailbox) = self.mailboxes.get_mut(&session.user) else { return };
+        // Never a cursor at or below the client's.
+        mailbox.last = mailbox.last.max(session.handed);
+        for entry in &mailbox.entries {
+            if entry.cursor > session.handed {
+                let payload = chat::encode(entry);
+                let sent = self.endpoint.send_message(now.mono, id, Lane::CHAT, &payload);
+                let Some(seq) = sent else { return };
+                session.handed = entry.cursor;
+                session.on_the_way.insert(seq, entry.cursor);
+            }
+        }
+    }
+
+    /// The recipient has it: the sender gets a receipt, then the entry goes.
+    fn confirmed(&mut self, id: SessionId, up_to: Seq) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let rest = session.on_the_way.split_off(&up_to.next());
+        let done = std::mem::replace(&mut session.on_the_way, rest);
+        let (by, Some(cursor)) = (session.user.clone(), done.into_values().max()) else { return };
+        let Some(mailbox) = self.mailboxes.get_mut(&by) else { return };
+        let (gone, kept) = std::mem::take(&mut mailbox.entries)
+            .into_iter()
+            .partition::<Vec<_>, _>(|entry| entry.cursor <= cursor);
+        mailbox.entries = kept;
+        for entry in gone {
+            if let ToClient::Text { id, from, accepted_at: at, .. } = entry.entry {
+                self.append(&from, ToClient::Delivered { by: by.clone(), ids: vec![id], at });
+            }
+        }
+    }
+
+    fn answer(&mut self, call: &Call) -> Reply {
+        if self.try_later > 0 {
+            self.try_later -= 1;
+            return Reply::TryLater;
+        }
+        let Call::Users { after, .. } = call else { return Reply::User(None) };
+        let mut users: Vec<UserState> = self
+            .accounts
+            .keys()
+            .filter(|user| after.as_ref().is_none_or(|after| *user > after))
+            .take(PAGE_USERS + 1)
+            .map(|user| UserState {
+                user: user.clone(),
+                name: DisplayName::parse("").unwrap(),
+                presence: Presence::Online,
+                since: 0,
+            })
+            .collect();
+        let more = users.len() > PAGE_USERS;
+        users.truncate(PAGE_USERS);
+        Reply::Users { users, more }
+    }
+}

@@ -1,0 +1,127 @@
+//! `send` requests that wait for their message to reach a state.
+
+use super::{Core, answer, change::Reached};
+use pychat_control::{ErrorCode, Failure, Sent, State};
+use pychat_proto::{Instant, MessageId};
+use std::collections::BTreeMap;
+
+/// Requests that may wait at once; beyond it a `send` is answered at once, and stays queued.
+pub(super) const WAITERS_MAX: usize = 10_000;
+
+/// Requests that wait, by message and by deadline.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    by_message: BTreeMap<MessageId, Vec<Waiter>>,
+    by_deadline: BTreeMap<(Instant, u64), MessageId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiter {
+    token: u64,
+    wait: State,
+    deadline: Instant,
+    /// The state that the message is in.
+    state: State,
+}
+
+impl Waiters {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.by_deadline.first_key_value().map(|((deadline, _), _)| *deadline)
+    }
+
+    /// Waits until the message is in state `wait`, which it has not reached yet. Beyond
+    /// [`WAITERS_MAX`] the failure comes back at once.
+    pub(super) fn wait(
+        &mut self,
+        token: u64,
+        at: &Reached,
+        wait: State,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        if self.by_deadline.len() >= WAITERS_MAX {
+            return Err(answer::too_many_waiting(sent(at.id, at.state)));
+        }
+        self.by_deadline.insert((deadline, token), at.id);
+        let waiter = Waiter { token, wait, deadline, state: at.state };
+        self.by_message.entry(at.id).or_default().push(waiter);
+        Ok(())
+    }
+
+    /// A message reached a state: those who waited for it, and their answers.
+    pub(super) fn reached(&mut self, reached: &Reached) -> Vec<(u64, Result<Sent, Failure>)> {
+        let Some(waiters) = self.by_message.get_mut(&reached.id) else {
+            return Vec::new();
+        };
+        let mut answers = Vec::new();
+        waiters.retain_mut(|waiter| {
+            waiter.state = reached.state;
+            let Some(answer) = answer_at(reached, waiter.wait) else { return true };
+            answers.push((waiter.token, answer));
+            self.by_deadline.remove(&(waiter.deadline, waiter.token));
+            false
+        });
+        if waiters.is_empty() {
+            self.by_message.remove(&reached.id);
+        }
+        answers
+    }
+
+    /// Those whose time ran out, and their failures.
+    pub(super) fn expire(&mut self, now: Instant, reason: &str) -> Vec<(u64, Failure)> {
+        let mut failures = Vec::new();
+        while let Some(entry) = self.by_deadline.first_entry() {
+            let (deadline, token) = *entry.key();
+            if deadline > now {
+                break;
+            }
+            let id = entry.remove();
+            let Some(waiters) = self.by_message.get_mut(&id) else { continue };
+            if let Some(index) = waiters.iter().position(|waiter| waiter.token == token) {
+                let waiter = waiters.swap_remove(index);
+                failures.push((token, answer::timed_out(sent(id, waiter.state), reason)));
+            }
+            if waiters.is_empty() {
+                self.by_message.remove(&id);
+            }
+        }
+        failures
+    }
+}
+
+impl Core {
+    /// The daemon ends: everybody who waits is told that the rest goes on after the next start.
+    pub(super) fn answer_all_waiting(&mut self) {
+        let reason = "the daemon ends now";
+        let end = Instant::from_micros(u64::MAX);
+        for (token, failure) in self.waiters.expire(end, reason) {
+            self.fail(token, failure);
+        }
+        for waiter in std::mem::take(&mut self.connects) {
+            self.fail(waiter.token, answer::ending());
+        }
+        for query in std::mem::take(&mut self.users) {
+            self.fail(query.token, answer::ending());
+        }
+    }
+}
+
+/// The answer to one who waits for `wait`, if the message is there or will never be.
+pub(super) fn answer_at(at: &Reached, wait: State) -> Option<Result<Sent, Failure>> {
+    let sent = sent(at.id, at.state);
+    match at.state {
+        State::Refused => Some(Err(answer::refused(at, sent))),
+        State::Cancelled => Some(Err(answer::ended(sent, "was cancelled", ErrorCode::Other))),
+        State::Expired => Some(Err(answer::ended(
+            sent,
+            "expired before it could be handed to the network",
+            ErrorCode::TimedOut,
+        ))),
+        State::Queued | State::Accepted | State::Delivered | State::Read | State::Unread => {
+            (at.state >= wait).then_some(Ok(sent))
+        }
+    }
+}
+
+fn sent(id: MessageId, state: State) -> Sent {
+    Sent { id: id.to_string(), state }
+}

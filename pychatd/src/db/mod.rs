@@ -1,0 +1,159 @@
+//! The daemon's memory across restarts: one SQLite file that can be inspected with `sqlite3`.
+//!
+//! [`Database::write`] runs a closure as one transaction: it is done entirely, and survives a power
+//! cut, or it left no trace. [`Database::read`] looks. All SQL of the daemon stands in this module;
+//! nothing outside of it sees a row.
+
+mod error;
+mod events;
+pub mod identity;
+mod messages;
+mod outbox;
+mod schema;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use error::{DatabaseError, OpenError};
+pub use events::{EventRow, What};
+pub use messages::{Direction, Incoming, MessageRow, Outgoing, RowId, Slice};
+pub use outbox::{Kind, OutboxRow, Queued};
+pub use settings::{Account, Settings, Stored};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::{fmt, ops::Deref, path::Path, time::Duration};
+
+/// How long to wait for another program (`sqlite3`, a backup) that holds the database.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The daemon's database, opened.
+pub struct Database {
+    connection: Connection,
+}
+
+/// A look at the database.
+#[derive(Clone, Copy)]
+pub struct Reader<'c> {
+    connection: &'c Connection,
+}
+
+/// A transaction under way. Reads see what it wrote.
+pub struct Tx<'c> {
+    reader: Reader<'c>,
+}
+
+impl Database {
+    /// Opens the database at `path`, or makes a new one there. A file that cannot be used is left
+    /// as it is.
+    ///
+    /// # Errors
+    /// Says why the file cannot be used, and what to do.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let connection = Connection::open(path).map_err(|error| OpenError::of(path, error))?;
+        Self::prepare(connection, path)
+    }
+
+    /// A database that ends with this value, for tests and simulations.
+    ///
+    /// # Errors
+    /// There is no memory.
+    pub fn in_memory() -> Result<Self, OpenError> {
+        let path = Path::new(":memory:");
+        let connection =
+            Connection::open_in_memory().map_err(|error| OpenError::of(path, error))?;
+        Self::prepare(connection, path)
+    }
+
+    /// Goes on with a connection that a former value was made of ([`Self::into_connection`]).
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn from_connection(connection: Connection) -> Result<Self, OpenError> {
+        Self::prepare(connection, Path::new("the given connection"))
+    }
+
+    /// The connection, for one who keeps it over a simulated crash.
+    #[must_use]
+    pub fn into_connection(self) -> Connection {
+        self.connection
+    }
+
+    /// Looks at what is on disk.
+    #[must_use]
+    pub fn read(&self) -> Reader<'_> {
+        Reader { connection: &self.connection }
+    }
+
+    /// Runs `work` as one transaction. `Ok` means that all of it survives a power cut; `Err`, of
+    /// `work` or of the disk, that none of it happened.
+    ///
+    /// # Errors
+    /// What `work` returned, or the disk's failure.
+    pub fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
+        let transaction =
+            Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
+        let done = work(&Tx { reader: Reader { connection: &transaction } })?;
+        transaction.commit()?;
+        Ok(done)
+    }
+
+    /// Runs `fails` at each commit that writes; one that it fails is rolled back.
+    #[cfg(test)]
+    pub(crate) fn on_commit(&mut self, fails: impl FnMut() -> bool + Send + 'static) {
+        self.connection.commit_hook(Some(fails)).expect("the connection is open");
+    }
+
+    /// The disk has room for so many pages, at least those that are used.
+    #[cfg(test)]
+    pub(crate) fn bound_pages(&mut self, pages: u32) {
+        let set = self.connection.pragma_update(None, "max_page_count", pages);
+        set.expect("the connection is open");
+    }
+
+    fn prepare(mut connection: Connection, path: &Path) -> Result<Self, OpenError> {
+        let prepared = connection
+            .busy_timeout(BUSY_TIMEOUT)
+            .and_then(|()| connection.pragma_update(None, "journal_mode", "WAL"))
+            .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
+            .and_then(|()| connection.pragma_update(None, "foreign_keys", true));
+        prepared.map_err(|error| OpenError::of(path, error))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        schema::migrate(&mut connection, path)?;
+        let database = Self { connection };
+        // What cannot be read at all is told now, not at the first message.
+        database.read().stored().map_err(|error| match error {
+            DatabaseError::Damaged(text) => OpenError::Damaged { path: path.into(), text },
+            DatabaseError::Full(source) | DatabaseError::Failed(source) => {
+                OpenError::of(path, source)
+            }
+        })?;
+        Ok(database)
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Database(..)")
+    }
+}
+
+impl<'c> Deref for Tx<'c> {
+    type Target = Reader<'c>;
+    fn deref(&self) -> &Reader<'c> {
+        &self.reader
+    }
+}
+
+/// A number as SQLite holds it; what is beyond its range (no real time or count is) becomes the
+/// greatest one.
+fn to_sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number from SQLite; we write no negative ones.
+fn from_sql(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,133 @@
+//! Who we are, where the server is, and how far both directions have come.
+
+use super::{DatabaseError, Reader, Tx, from_sql, to_sql};
+use pychat_proto::{Cursor, DisplayName, JoinLink, PublicKey, Seq, StreamId, UserName};
+use rusqlite::{Row, params};
+use std::time::Duration;
+
+/// The one row of settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Set by the first `connect`.
+    pub account: Option<Account>,
+    /// The outbox's next free record number.
+    pub next_seq: Seq,
+    /// The last record of ours that the server holds.
+    pub committed: Seq,
+    /// The last mailbox entry that is stored here.
+    pub cursor: Cursor,
+    /// Connect, now and after each restart.
+    pub wants_link: bool,
+    /// The round trip measured last.
+    pub rtt_hint: Option<Duration>,
+}
+
+/// A user at a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The user name.
+    pub user: UserName,
+    /// The display name.
+    pub name: DisplayName,
+    /// The server; its key, once there is one, is pinned.
+    pub server: JoinLink,
+    /// The outbox's stream.
+    pub stream: StreamId,
+    /// Whether this user ever logged in at this server.
+    pub logged_in: bool,
+}
+
+/// What the daemon keeps in memory of what is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The settings.
+    pub settings: Settings,
+    /// Texts in the outbox that the server does not hold yet and that were not given up.
+    pub queued: u64,
+}
+
+impl Reader<'_> {
+    /// What is to be kept in memory.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn stored(&self) -> Result<Stored, DatabaseError> {
+        let settings = self.settings()?;
+        let queued = self.count_queued()?;
+        Ok(Stored { settings, queued })
+    }
+
+    fn settings(&self) -> Result<Settings, DatabaseError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT user, name, host, port, server_key, stream, logged_in, next_seq, committed_seq,
+                    cursor, wants_link, rtt_hint_us FROM settings WHERE id = 1",
+        )?;
+        select.query_one((), |row| {
+            Ok(Self::account(row).and_then(|account| {
+                Ok(Settings {
+                    account,
+                    next_seq: Seq(from_sql(row.get("next_seq")?)),
+                    committed: Seq(from_sql(row.get("committed_seq")?)),
+                    cursor: Cursor(from_sql(row.get("cursor")?)),
+                    wants_link: row.get("wants_link")?,
+                    rtt_hint: row
+                        .get::<_, Option<i64>>("rtt_hint_us")?
+                        .map(|micros| Duration::from_micros(from_sql(micros))),
+                })
+            }))
+        })?
+    }
+
+    fn account(row: &Row<'_>) -> Result<Option<Account>, DatabaseError> {
+        let Some(user) = row.get::<_, Option<String>>("user")? else {
+            return Ok(None);
+        };
+        Ok(Some(Account {
+            user: user.parse().map_err(|_| DatabaseError::column("user"))?,
+            name: row
+                .get::<_, String>("name")?
+                .parse()
+                .map_err(|_| DatabaseError::column("name"))?,
+            server: JoinLink {
+                host: row.get("host")?,
+                port: row.get("port")?,
+                key: row.get::<_, Option<[u8; 32]>>("server_key")?.map(PublicKey),
+            },
+            stream: StreamId(row.get("stream")?),
+            logged_in: row.get("logged_in")?,
+        }))
+    }
+}
+
+impl Tx<'_> {
+    /// Writes all settings.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn save_settings(&self, settings: &Settings) -> Result<(), DatabaseError> {
+        let account = settings.account.as_ref();
+        let mut update = self.connection.prepare_cached(
+            "UPDATE settings SET user = ?1, name = ?2, host = ?3, port = ?4, server_key = ?5,
+                    stream = ?6, logged_in = ?7, next_seq = ?8, committed_seq = ?9, cursor = ?10,
+                    wants_link = ?11, rtt_hint_us = ?12
+             WHERE id = 1",
+        )?;
+        update.execute(params![
+            account.map(|account| account.user.as_str()),
+            account.map(|account| account.name.as_str()),
+            account.map(|account| &account.server.host),
+            account.map(|account| account.server.port),
+            account.and_then(|account| account.server.key).map(|key| key.0),
+            account.map(|account| account.stream.0),
+            account.is_some_and(|account| account.logged_in),
+            to_sql(settings.next_seq.0),
+            to_sql(settings.committed.0),
+            to_sql(settings.cursor.0),
+            settings.wants_link,
+            settings
+                .rtt_hint
+                .map(|rtt| i64::try_from(rtt.as_micros()).unwrap_or(i64::MAX)),
+        ])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! The daemon's command line.
+
+use clap::Parser;
+use pychat_control::Profile;
+use std::path::PathBuf;
+
+/// PyChat's per-user background daemon: keeps the connection to the server, sends, receives and
+/// stores. `pychatctl` starts it when it is needed.
+#[derive(Debug, Parser)]
+#[command(name = "pychatd", version, max_term_width = 100)]
+pub(super) struct Cli {
+    /// The identity to serve.
+    #[arg(long, value_name = "NAME", env = "PYCHAT_PROFILE", default_value_t)]
+    pub(super) profile: Profile,
+
+    /// Stay in the foreground and log to standard error too, for service managers.
+    #[arg(long)]
+    pub(super) foreground: bool,
+
+    /// Keep the profiles' state directories in DIR [default: $XDG_STATE_HOME/pychat, else
+    /// ~/.local/state/pychat].
+    #[arg(long, value_name = "DIR", env = "PYCHAT_STATE_DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+
+    /// What to log: error, warn, info, debug or trace, also for parts: "info,pychatd=debug".
+    #[arg(long, value_name = "LEVEL", env = "PYCHAT_LOG", default_value = "info")]
+    pub(super) log_level: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_profile_that_would_leave_its_directory_is_refused() {
+        let parsed = Cli::try_parse_from(["pychatd", "--profile", "../x"]);
+        assert_eq!(parsed.unwrap_err().exit_code(), 2);
+    }
+}
