@@ -63,12 +63,18 @@ A flag goes before a PYCHAT_* variable, before the profile's file, before the us
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
     /// The identity to use: each profile has its own user, messages and daemon.
-    #[arg(long, global = true, value_name = "NAME", env = "PYCHAT_PROFILE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "PYCHAT_PROFILE",
+        hide_env_values = true
+    )]
     pub(crate) profile: Option<Profile>,
 
     /// Print JSON: one object, or one a line for streams; errors too, on standard error.
     #[arg(
-        long, global = true, env = "PYCHAT_JSON", value_name = "BOOL", hide_possible_values = true,
+        long, global = true, env = "PYCHAT_JSON", hide_env_values = true, value_name = "BOOL", hide_possible_values = true,
         num_args = 0..=1, require_equals = true, default_missing_value = "true",
         value_parser = BoolishValueParser::new()
     )]
@@ -76,7 +82,7 @@ pub(crate) struct Globals {
 
     /// Print only what a script needs, and no remarks.
     #[arg(
-        short, long, global = true, env = "PYCHAT_QUIET", value_name = "BOOL",
+        short, long, global = true, env = "PYCHAT_QUIET", hide_env_values = true, value_name = "BOOL",
         hide_possible_values = true, num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = BoolishValueParser::new()
     )]
@@ -87,24 +93,31 @@ pub(crate) struct Globals {
     pub(crate) verbose: bool,
 
     /// When to colour.
-    #[arg(long, global = true, value_name = "WHEN", env = "PYCHAT_COLOR", value_enum)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        env = "PYCHAT_COLOR",
+        hide_env_values = true,
+        value_enum
+    )]
     pub(crate) color: Option<ColorWhen>,
 
     /// How long to wait: 500ms, 10s, 5m [default: 10s].
-    #[arg(long, global = true, value_name = "TIME", env = "PYCHAT_TIMEOUT",
+    #[arg(long, global = true, value_name = "TIME", env = "PYCHAT_TIMEOUT", hide_env_values = true,
           value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
 
     /// Do not start the daemon if it does not run.
     #[arg(
-        long, global = true, env = "PYCHAT_NO_AUTOSTART", value_name = "BOOL",
+        long, global = true, env = "PYCHAT_NO_AUTOSTART", hide_env_values = true, value_name = "BOOL",
         hide_possible_values = true, num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = BoolishValueParser::new()
     )]
     pub(crate) no_autostart: Option<bool>,
 
     /// Read this file in place of the user's configuration.
-    #[arg(long, global = true, value_name = "FILE", env = "PYCHAT_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "PYCHAT_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
 }
 
@@ -160,7 +173,7 @@ pub(crate) struct ConnectArgs {
     /// What others see, such as 'Alice Doe'.
     pub(crate) name: String,
     /// The server, as a join link: pychat://HOST:PORT#KEY [default: the server of the last time].
-    #[arg(long, value_name = "LINK", env = "PYCHAT_SERVER")]
+    #[arg(long, value_name = "LINK", env = "PYCHAT_SERVER", hide_env_values = true)]
     pub(crate) server: Option<String>,
     /// Take this as the server's new key, in place of the one known so far.
     #[arg(long, value_name = "KEY")]
@@ -188,7 +201,7 @@ pub(crate) struct SendArgs {
     pub(crate) text: Vec<String>,
     /// Wait until the message is queued, accepted (by the server), delivered or read
     /// [default: accepted].
-    #[arg(long, value_name = "STATE", env = "PYCHAT_WAIT", value_parser = parse_wait)]
+    #[arg(long, value_name = "STATE", env = "PYCHAT_WAIT", hide_env_values = true, value_parser = parse_wait)]
     pub(crate) wait: Option<State>,
     /// Your own key for this message: repeating a command with the same key sends nothing twice.
     #[arg(long, value_name = "KEY")]

@@ -36,9 +36,14 @@ mod tests {
 
     #[test]
     fn spans_are_read_and_nonsense_is_not() {
-        for (text, ms) in
-            [("10", 10_000), ("0", 0), ("500ms", 500), ("3s", 3000), ("5m", 300_000), ("1d", 86_400_000)]
-        {
+        for (text, ms) in [
+            ("10", 10_000),
+            ("0", 0),
+            ("500ms", 500),
+            ("3s", 3000),
+            ("5m", 300_000),
+            ("1d", 86_400_000),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for bad in ["", "s", "-1", "1.5s", "1y", "10 s", "99999999999999999999", "99999999d"] {

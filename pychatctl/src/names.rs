@@ -3,8 +3,8 @@
 use pychat_control::{ErrorCode, Failure, InvalidInput, check_user_name};
 
 /// A failure of the command line.
-pub(crate) fn usage(message: impl ToString, hint: Option<String>) -> Failure {
-    Failure { code: ErrorCode::Usage, message: message.to_string(), hint, sent: None }
+pub(crate) fn usage(message: impl Into<String>, hint: Option<String>) -> Failure {
+    Failure { code: ErrorCode::Usage, message: message.into(), hint, sent: None }
 }
 
 /// Checks the user name `text`.
@@ -12,12 +12,14 @@ pub(crate) fn check_user(text: &str) -> Result<(), Failure> {
     let Err(error) = check_user_name(text) else { return Ok(()) };
     let lower = text.to_lowercase();
     let meant = check_user_name(&lower).is_ok().then(|| format!("did you mean {lower}?"));
-    Err(usage(error, meant))
+    Err(usage(error.to_string(), meant))
 }
 
 /// Checks something else that was typed.
 pub(crate) fn check(checked: Result<(), InvalidInput>, hint: &str) -> Result<(), Failure> {
-    checked.map_err(|error| usage(error, Some(hint.to_owned()).filter(|hint| !hint.is_empty())))
+    checked.map_err(|error| {
+        usage(error.to_string(), Some(hint.to_owned()).filter(|hint| !hint.is_empty()))
+    })
 }
 
 #[cfg(test)]

@@ -89,7 +89,8 @@ impl Output {
 
     /// Writes one JSON object as a line.
     pub(crate) fn json<T: Serialize>(&mut self, value: &T) -> Result<(), OutputError> {
-        serde_json::to_writer(&mut self.stdout, value).map_err(|error| OutputError(error.into()))?;
+        serde_json::to_writer(&mut self.stdout, value)
+            .map_err(|error| OutputError(error.into()))?;
         self.text("\n")
     }
 

@@ -93,10 +93,7 @@ const fn default_hint(code: ErrorCode) -> Option<&'static str> {
             "ask the server's operator whether its key changed; if so, accept the new one: \
              pychatctl connect USER NAME --trust-key KEY",
         ),
-        ErrorCode::Other
-        | ErrorCode::Usage
-        | ErrorCode::LimitReached
-        | ErrorCode::Refused => None,
+        ErrorCode::Other | ErrorCode::Usage | ErrorCode::LimitReached | ErrorCode::Refused => None,
     }
 }
 

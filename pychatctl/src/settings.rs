@@ -47,13 +47,13 @@ impl Settings {
             (None, Some(dir)) => Config::read_if_there(&config::user_file(dir)),
             (None, None) => Ok(Config::default()),
         };
-        let user = user.map_err(|error| names::usage(error, None))?;
+        let user = user.map_err(|error| names::usage(error.to_string(), None))?;
         let profile = globals.profile.clone().or(user.profile).unwrap_or_default();
         let own = match &config_dir {
             Some(dir) => Config::read_if_there(&config::profile_file(dir, &profile)),
             None => Ok(Config::default()),
         };
-        let own = own.map_err(|error| names::usage(error, None))?;
+        let own = own.map_err(|error| names::usage(error.to_string(), None))?;
         let base = StateBase::from_env().map_err(|error| Failure {
             code: ErrorCode::Other,
             message: error.to_string(),

@@ -81,7 +81,9 @@ impl Client {
     /// Nobody listens, or somebody who is not trusted.
     pub fn connect(address: &Address) -> Result<Self, ConnectError> {
         let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ConnectError::NotRunning,
+            io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::ConnectionRefused => ConnectError::NotRunning,
             _ => ConnectError::Io { address: address.to_string(), source },
         };
         if let Some(dir) = address.dir() {

@@ -58,8 +58,7 @@ impl DaemonFile {
     /// # Errors
     /// It cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), DaemonFileError> {
-        let failed =
-            |source| DaemonFileError::Io { path: path.display().to_string(), source };
+        let failed = |source| DaemonFileError::Io { path: path.display().to_string(), source };
         let mut json = serde_json::to_vec_pretty(self).map_err(io::Error::from).map_err(failed)?;
         json.push(b'\n');
         let fresh = path.with_extension("json.new");

@@ -65,9 +65,7 @@ pub fn check_user_name(text: &str) -> Result<(), InvalidInput> {
 /// # Errors
 /// Says what is wrong, for a person.
 pub fn check_display_name(text: &str) -> Result<(), InvalidInput> {
-    let turns = |c: char| {
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if let Some(bad) = text.chars().find(|c| c.is_control() || turns(*c)) {
         return Err(InvalidInput::DisplayNameControl(bad));
     }

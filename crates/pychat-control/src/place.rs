@@ -133,10 +133,14 @@ impl Place {
     #[must_use]
     pub fn address(&self) -> Address {
         // Reached over different links it is still the same directory.
-        let state_dir = fs::canonicalize(&self.state_dir).unwrap_or_else(|_| self.state_dir.clone());
+        let state_dir =
+            fs::canonicalize(&self.state_dir).unwrap_or_else(|_| self.state_dir.clone());
         let hash = fnv1a(state_dir.as_os_str().as_encoded_bytes());
         if cfg!(windows) {
-            return Address(PathBuf::from(format!(r"\\.\pipe\pychat-{}-{hash:016x}", self.profile)));
+            return Address(PathBuf::from(format!(
+                r"\\.\pipe\pychat-{}-{hash:016x}",
+                self.profile
+            )));
         }
         let socket = state_dir.join(SOCKET_FILE);
         if socket.as_os_str().len() <= SOCKET_PATH_BYTES_MAX {

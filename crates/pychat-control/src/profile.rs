@@ -9,7 +9,9 @@ pub struct Profile(String);
 
 /// Why a text is no [`Profile`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a profile's name has 1 to 32 of a-z, 0-9, '.', '_', '-' and begins with a letter or digit")]
+#[error(
+    "a profile's name has 1 to 32 of a-z, 0-9, '.', '_', '-' and begins with a letter or digit"
+)]
 pub struct InvalidProfile;
 
 impl Profile {

@@ -38,7 +38,7 @@ pub struct Rejected {
     /// Whom to tell; nobody, if it was a notification.
     pub id: Option<Id>,
     /// What is wrong with it.
-    pub error: RpcError,
+    pub error: Box<RpcError>,
 }
 
 /// A line from the daemon.
@@ -75,7 +75,10 @@ pub enum InvalidLine {
 /// # Errors
 /// Says, ready to be sent back, why the line is no request.
 pub fn parse_call(line: &[u8]) -> Result<Call, Rejected> {
-    let reject = |id, code, message: String| Rejected { id, error: RpcError::protocol(code, message) };
+    let reject = |id, code, message: String| Rejected {
+        id,
+        error: Box::new(RpcError::protocol(code, message)),
+    };
     let nameless = |code, message| reject(Some(Id::Null), code, message);
     let value: Value = serde_json::from_slice(line)
         .map_err(|error| nameless(RpcError::PARSE_ERROR, format!("this is no JSON: {error}")))?;

@@ -74,7 +74,7 @@ pub fn serve(settings: &Settings) -> Result<(), Failure> {
     match flushed {
         Ok(Ok(Ok(Ok(())))) => info!("stopped"),
         Ok(Ok(Ok(Err(error)))) => {
-            warn!(%error, "late work of the store is left for the next start")
+            warn!(%error, "late work of the store is left for the next start");
         }
         Ok(Ok(Err(_)) | Err(_)) => return Err(Failure::Panicked("the committer".into())),
         Err(_) => return Err(Failure::Hung),

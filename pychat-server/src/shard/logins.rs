@@ -85,6 +85,13 @@ struct Applicant {
 }
 
 impl Applicants {
+    /// Counts one more who waits for the store, if there is room for one more.
+    fn wait(&mut self) -> bool {
+        let room = self.waiting < LOGINS_WAITING_MAX;
+        self.waiting += usize::from(room);
+        room
+    }
+
     /// Forgets those who never came.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some((deadline, session)) = self.deadlines.front().copied() {
@@ -128,11 +135,10 @@ impl Shard {
             let reason = "the mailbox cursor makes no sense";
             return self.refuse(now, incoming, CloseCode::BadLogin, Duration::ZERO, reason);
         }
-        if self.applicants.waiting >= LOGINS_WAITING_MAX {
+        if !self.applicants.wait() {
             let reason = "too many logins at once";
             return self.refuse(now, incoming, CloseCode::Busy, RETRY_AFTER_BUSY, reason);
         }
-        self.applicants.waiting += 1;
         let user = incoming.login.user.clone();
         let stream = StreamId(incoming.login.stream);
         self.jobs.push(Purpose::Login(incoming), Work::Login { user, stream });
@@ -255,7 +261,7 @@ impl Shard {
         &mut self,
         now: Now,
         id: SessionId,
-        outcome: Result<Outcome, StoreError>,
+        outcome: &Result<Outcome, StoreError>,
     ) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Delivery::Claiming(_, step) = &mut session.delivery else { return };
@@ -372,4 +378,18 @@ fn name_taken(user: &UserName) -> String {
         "the name {user} belongs to another device; choose another name, or ask the server's \
          operator to free it"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_wait_for_the_store_and_no_more() {
+        let mut applicants = Applicants::default();
+        assert!((0..LOGINS_WAITING_MAX).all(|_| applicants.wait()));
+        assert!(!applicants.wait());
+        applicants.waiting -= 1;
+        assert!(applicants.wait());
+    }
 }

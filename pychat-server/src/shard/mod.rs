@@ -295,7 +295,7 @@ impl Shard {
     fn handle_outcome(&mut self, now: Now, purpose: Purpose, outcome: Result<Outcome, StoreError>) {
         match purpose {
             Purpose::Login(incoming) => self.on_login_known(now, incoming, outcome),
-            Purpose::Claim(session) => self.on_claimed(now, session, outcome),
+            Purpose::Claim(session) => self.on_claimed(now, session, &outcome),
             Purpose::Raise(session) => self.on_raised(now, session, outcome.is_ok()),
             Purpose::Append(session, last) => self.on_appended(now, session, last, outcome),
             Purpose::Advance(session, up_to) => self.on_advanced(now, session, up_to, outcome),

@@ -74,8 +74,9 @@ impl Device {
     async fn next_text(&mut self) -> String {
         loop {
             if let ClientEvent::Message { last, payload, .. } = self.next().await {
-                self.client.commit(pychat_udp::now(), Lane::CHAT, last);
                 let entry: MailboxEntry = chat::decode(&payload).unwrap();
+                self.client.set_cursor(entry.cursor);
+                self.client.commit(pychat_udp::now(), Lane::CHAT, last);
                 if let ToClient::Text { body, .. } = entry.entry {
                     return String::from_utf8(body).unwrap();
                 }

@@ -174,7 +174,11 @@ mod tests {
     fn the_newest_logs_last_lines_are_shown() {
         let temp = tempfile::tempdir().unwrap();
         assert_eq!(newest_log(temp.path()), None);
-        for (name, text) in [("pychatd.2026-01-30.log", "old\n"), ("pychatd.2026-01-31.log", "a\nb\nc\n"), ("x.txt", "")] {
+        for (name, text) in [
+            ("pychatd.2026-01-30.log", "old\n"),
+            ("pychatd.2026-01-31.log", "a\nb\nc\n"),
+            ("x.txt", ""),
+        ] {
             std::fs::write(temp.path().join(name), text).unwrap();
         }
         let newest = newest_log(temp.path()).unwrap();

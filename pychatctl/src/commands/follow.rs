@@ -49,6 +49,14 @@ enum Ended {
     Closed,
 }
 
+/// From where events follow.
+enum From {
+    /// From the last one on.
+    Cursor,
+    /// What was before is in the inbox.
+    Now,
+}
+
 struct Follower {
     wanted: InboxParams,
     peek: bool,
@@ -60,15 +68,13 @@ struct Follower {
 
 impl Follower {
     fn follow(&mut self, context: &mut Context, session: &mut Session) -> Result<Ended, Failed> {
-        let first = self.cursor.is_none();
         match self.subscribe(session) {
-            Ok(()) => {}
+            Ok(From::Cursor) => {}
+            // Subscribed first, so that nothing falls between the two.
+            Ok(From::Now) if self.show_unread(context, session)? => return Ok(Ended::Enough),
+            Ok(From::Now) => {}
             Err(CallError::Closed) => return Ok(Ended::Closed),
             Err(error) => return Err(failure_of(error).into()),
-        }
-        // Subscribed first, so that nothing falls between the two.
-        if first && self.show_unread(context, session)? {
-            return Ok(Ended::Enough);
         }
         loop {
             match session.next_event() {
@@ -87,19 +93,19 @@ impl Follower {
         }
     }
 
-    fn subscribe(&mut self, session: &mut Session) -> Result<(), CallError> {
+    fn subscribe(&mut self, session: &mut Session) -> Result<From, CallError> {
         let subscribe = |after| Request::Subscribe(SubscribeParams { after });
-        let subscribed: Subscribed = match session.try_call(&subscribe(self.cursor)) {
-            // The daemon's database is another one now.
-            Err(CallError::Failed(Failure { code: ErrorCode::Usage, .. }))
-                if self.cursor.is_some() =>
-            {
-                session.try_call(&subscribe(None))?
+        let answer = session.try_call::<Subscribed>(&subscribe(self.cursor));
+        let (subscribed, from) = match (answer, self.cursor) {
+            // The daemon's database is another one now, or keeps events from so long ago no more.
+            (Err(CallError::Failed(_)), Some(_)) => {
+                (session.try_call::<Subscribed>(&subscribe(None))?, From::Now)
             }
-            answer => answer?,
+            (answer, None) => (answer?, From::Now),
+            (answer, Some(_)) => (answer?, From::Cursor),
         };
         self.cursor = Some(subscribed.cursor);
-        Ok(())
+        Ok(from)
     }
 
     /// Shows what is unread; says whether that is enough.
@@ -112,10 +118,10 @@ impl Follower {
         while page_after.is_some() && self.left != Some(0) {
             let limit = self.left.unwrap_or(PAGE_LEN);
             let page = next_inbox_page(session, &mut page_after, limit)?;
-            for message in &page {
-                self.shown.insert((message.from.clone(), message.id.clone()));
-            }
-            self.deliver(context, session, page)?;
+            let mut new =
+                |message: &Message| self.shown.insert((message.from.clone(), message.id.clone()));
+            let page: Vec<Message> = page.into_iter().filter(|message| new(message)).collect();
+            self.deliver(context, session, &page)?;
         }
         Ok(self.left == Some(0))
     }
@@ -130,11 +136,11 @@ impl Follower {
         self.cursor = event.cursor.or(self.cursor);
         let EventKind::Message { message } = event.what else { return Ok(false) };
         let wanted = self.wanted.from.as_ref().is_none_or(|from| *from == message.from);
-        let again = self.shown.remove(&(message.from.clone(), message.id.clone()));
+        let again = self.shown.contains(&(message.from.clone(), message.id.clone()));
         if !wanted || again || message.state == State::Read {
             return Ok(false);
         }
-        self.deliver(context, session, vec![message])?;
+        self.deliver(context, session, &[message])?;
         Ok(self.left == Some(0))
     }
 
@@ -142,21 +148,21 @@ impl Follower {
         &mut self,
         context: &mut Context,
         session: &mut Session,
-        messages: Vec<Message>,
+        messages: &[Message],
     ) -> Result<(), Failed> {
         match context.out.form {
             Form::Json => {
-                for message in &messages {
+                for message in messages {
                     context.out.json(message)?;
                 }
                 context.out.flush()?;
             }
-            Form::Text | Form::Quiet => show(context, &messages)?,
+            Form::Text | Form::Quiet => show(context, messages)?,
         }
         let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
         self.left = self.left.map(|left| left.saturating_sub(count));
         if !self.peek {
-            match mark_read(session, &messages) {
+            match mark_read(session, messages) {
                 // The daemon is gone, which is noticed next; they stay unread.
                 Err(Failure { code: ErrorCode::DaemonUnreachable, .. }) | Ok(()) => {}
                 Err(failure) => return Err(failure.into()),

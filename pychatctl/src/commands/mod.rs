@@ -41,7 +41,8 @@ impl Context {
 
 /// Runs what was typed.
 pub(crate) fn run(cli: Cli) -> Result<(), Stop> {
-    let form_asked = if cli.globals.json == Some(true) { ErrorForm::Json } else { ErrorForm::Lines };
+    let form_asked =
+        if cli.globals.json == Some(true) { ErrorForm::Json } else { ErrorForm::Lines };
     // These need no daemon, no profile and no configuration, not even a sound one.
     match cli.command {
         Command::Completions { shell } => {

@@ -104,11 +104,9 @@ fn explain(mut failure: Failure) -> Failure {
             State::Accepted | State::Delivered => {
                 Some(format!("it is on its way; see: pychatctl trace {id}"))
             }
-            State::Read
-            | State::Refused
-            | State::Cancelled
-            | State::Expired
-            | State::Unread => None,
+            State::Read | State::Refused | State::Cancelled | State::Expired | State::Unread => {
+                None
+            }
         };
     }
     failure
@@ -188,7 +186,9 @@ mod tests {
 
     #[test]
     fn one_line_end_of_standard_input_is_dropped() {
-        for (bytes, text) in [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a", "a"), ("\n", "")] {
+        for (bytes, text) in
+            [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a", "a"), ("\n", "")]
+        {
             assert_eq!(decode(bytes.into()).unwrap(), text, "{bytes:?}");
         }
     }

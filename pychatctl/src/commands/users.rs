@@ -84,17 +84,17 @@ mod tests {
         vec![
             user("alice", "Alice", Presence::Online),
             user("bob", "Bob\u{1b}[2J\nroot", Presence::Away),
-            user("a-user-name-of-32-characters-1234", &"long ".repeat(13), Presence::Offline),
+            user("a-user-name-of-32-characters-123", &"long ".repeat(13), Presence::Offline),
         ]
     }
 
     #[test]
     fn users_are_a_table_that_fits_80_columns() {
         insta::assert_snapshot!(text(&users(), &View::at_noon()), @r"
-        USER                               NAME                       STATUS   SINCE
-        alice                              Alice                      online   5 min ago
-        bob                                Bob root                   away     5 min ago
-        a-very-long-user-name-of-32-chars  long long long long long…  offline  5 min ago
+        USER                              NAME                        STATUS   SINCE
+        alice                             Alice                       online   5 min ago
+        bob                               Bob root                    away     5 min ago
+        a-user-name-of-32-characters-123  long long long long long …  offline  5 min ago
         ");
     }
 
@@ -102,7 +102,10 @@ mod tests {
     fn colours_are_beside_the_layout() {
         let view = View { paint: Paint::COLOURED, ..View::at_noon() };
         let first = text(&users()[..1], &view);
-        assert!(first.ends_with("\u{1b}[32monline\u{1b}[0m  \u{1b}[2m5 min ago\u{1b}[0m\n"), "{first:?}");
+        assert!(
+            first.ends_with("\u{1b}[32monline\u{1b}[0m  \u{1b}[2m5 min ago\u{1b}[0m\n"),
+            "{first:?}"
+        );
     }
 
     #[test]

@@ -1,10 +1,7 @@
 //! A message as people read it. What its writer chose (text, display name) is cleaned, and never
 //! begins a line.
 
-use super::{
-    View, clean_line, clean_text, wrap,
-    wrap::columns,
-};
+use super::{View, clean_line, clean_text, wrap, wrap::columns};
 use pychat_control::{Message, State};
 
 /// Later lines of a text stand behind this many spaces.
@@ -17,8 +14,7 @@ pub(crate) fn incoming(message: &Message, view: &View) -> String {
     let shown = if name.is_empty() || name == user { String::new() } else { format!(" ({name})") };
     let time = view.clock.tell(message.received_at.as_deref().unwrap_or(&message.sent_at));
     let plain = format!("{time}  {user}{shown}: ");
-    let painted =
-        format!("{}  {}{shown}: ", view.paint.dim(&time), view.paint.bold(&user));
+    let painted = format!("{}  {}{shown}: ", view.paint.dim(&time), view.paint.bold(&user));
     wrap(&painted, columns(&plain), &clean_text(&message.body), INDENT, view.width)
 }
 

@@ -18,7 +18,9 @@ impl Paint {
     /// Colours on a terminal, unless `NO_COLOR` is set or the terminal is a dumb one.
     pub(crate) fn detect(terminal: bool) -> Self {
         let variable = |name| env::var_os(name);
-        Self { on: terminal && wanted(variable("NO_COLOR").as_deref(), variable("TERM").as_deref()) }
+        Self {
+            on: terminal && wanted(variable("NO_COLOR").as_deref(), variable("TERM").as_deref()),
+        }
     }
 
     /// A heading, a name.

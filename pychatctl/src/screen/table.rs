@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_fit() {
-        let lines = table().lines(&View { width: Width::Columns(40), ..View::at_noon() }, |_, _, c| c);
+        let lines =
+            table().lines(&View { width: Width::Columns(40), ..View::at_noon() }, |_, _, c| c);
         assert!(lines.lines().all(|line| columns(line) <= 40), "{lines}");
         insta::assert_snapshot!(lines, @r"
         USER  NAME                     SINCE

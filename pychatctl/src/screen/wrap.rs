@@ -44,7 +44,13 @@ pub(crate) fn cut(text: &str, columns_max: usize) -> Cow<'_, str> {
 
 /// `text` behind `first`, later lines behind `indent` spaces: what somebody else wrote never begins
 /// a line of ours. Long lines are broken at spaces where there are some.
-pub(crate) fn wrap(first: &str, first_columns: usize, text: &str, indent: usize, width: Width) -> String {
+pub(crate) fn wrap(
+    first: &str,
+    first_columns: usize,
+    text: &str,
+    indent: usize,
+    width: Width,
+) -> String {
     let mut out = first.to_owned();
     let mut used = first_columns;
     for (number, line) in text.lines().enumerate() {

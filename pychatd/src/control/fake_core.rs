@@ -1,7 +1,7 @@
 //! For tests: a core that answers as the test says and keeps the events that the test publishes.
 
 use crate::handle::{EVENT_QUEUE_LEN, Handle, REQUEST_QUEUE_LEN, Subscription, ToCore};
-use pychat_control::{Event, EventKind, Failure, Request, State};
+use pychat_control::{ErrorCode, Event, EventKind, Failure, Request, State};
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -76,10 +76,20 @@ async fn serve(
                     let _ = respond.send(Subscription { cursor, live: live.subscribe() });
                 }
                 Some(ToCore::EventsAfter { cursor, limit, respond }) => {
-                    let after = events.iter().filter(|event| event.cursor > Some(cursor));
-                    let _ = respond.send(Ok(after.take(limit).cloned().collect()));
+                    let _ = respond.send(kept_after(&events, cursor, limit));
                 }
             },
         }
     }
+}
+
+/// As the core does: no gap is passed over in silence.
+fn kept_after(events: &[Event], cursor: u64, limit: usize) -> Result<Vec<Event>, Failure> {
+    let first = events.first().and_then(|event| event.cursor).unwrap_or(1);
+    if cursor != 0 && cursor + 1 < first {
+        let message = format!("the events before {first} are no longer kept");
+        return Err(Failure { code: ErrorCode::LimitReached, message, hint: None, sent: None });
+    }
+    let after = events.iter().filter(|event| event.cursor > Some(cursor));
+    Ok(after.take(limit).cloned().collect())
 }

@@ -22,7 +22,7 @@ pub(super) async fn run(
 ) {
     let line = match begin(&handle, &params).await {
         Err(failure) => id.map(|id| error_line(&id, &RpcError::from(failure))),
-        Ok((subscription, mut cursor)) => {
+        Ok(Begun { subscription, mut cursor, backlog }) => {
             if let Some(id) = id {
                 // A cursor is a plain number.
                 let subscribed = serde_json::to_value(Subscribed { cursor }).unwrap_or_default();
@@ -30,7 +30,7 @@ pub(super) async fn run(
                     return;
                 }
             }
-            match follow(&handle, subscription, &mut cursor, &out).await {
+            match follow(&handle, subscription, backlog, &mut cursor, &out).await {
                 Stop::Gone => None,
                 Stop::CutOff(message) => {
                     Some(notification_line("cut_off", &CutOff { cursor, message }))
@@ -52,36 +52,54 @@ enum Stop {
     CutOff(String),
 }
 
-/// Where the subscriber is, and live events from the newest on.
-async fn begin(
-    handle: &Handle,
-    params: &SubscribeParams,
-) -> Result<(Subscription, u64), Failure> {
+/// A subscription that can be granted.
+struct Begun {
+    /// Live events from the newest on.
+    subscription: Subscription,
+    /// Where the subscriber is.
+    cursor: u64,
+    /// What is kept after its cursor, the first page of it: reading it shows whether the subscriber
+    /// can go on from there.
+    backlog: Vec<Event>,
+}
+
+async fn begin(handle: &Handle, params: &SubscribeParams) -> Result<Begun, Failure> {
     let subscription = subscribe(handle).await?;
     let newest = subscription.cursor;
-    match params.after {
-        Some(cursor) if cursor > newest => Err(ahead(cursor, newest)),
-        Some(cursor) => Ok((subscription, cursor)),
-        None => Ok((subscription, newest)),
+    let cursor = params.after.unwrap_or(newest);
+    if cursor > newest {
+        return Err(ahead(cursor, newest));
     }
+    let backlog = if cursor < newest { kept_after(handle, cursor).await? } else { Vec::new() };
+    Ok(Begun { subscription, cursor, backlog })
 }
 
 async fn follow(
     handle: &Handle,
     mut subscription: Subscription,
+    mut backlog: Vec<Event>,
     cursor: &mut u64,
     out: &mpsc::Sender<String>,
 ) -> Stop {
     // A long backlog takes time, in which live events pile up: then those are taken anew, from
-    // where the backlog was left.
+    // where the backlog was left, until one page holds all that is between.
     loop {
-        match catch_up(handle, cursor, subscription.cursor, out).await {
-            Err(stop) => return stop,
-            Ok(..=1) => break,
-            Ok(_) => match subscribe(handle).await {
-                Ok(anew) => subscription = anew,
-                Err(failure) => return Stop::CutOff(failure.message),
-            },
+        let full = backlog.len() == PAGE_LEN;
+        for event in backlog {
+            if let Err(stop) = deliver(&event, cursor, out).await {
+                return stop;
+            }
+        }
+        if !full {
+            break;
+        }
+        let next = async {
+            let subscription = subscribe(handle).await?;
+            Ok((kept_after(handle, *cursor).await?, subscription))
+        };
+        match next.await {
+            Ok((page, anew)) => (backlog, subscription) = (page, anew),
+            Err(Failure { message, .. }) => return Stop::CutOff(message),
         }
     }
     loop {
@@ -99,31 +117,12 @@ async fn follow(
     }
 }
 
-/// Sends what is kept after `cursor`, up to `newest`, and says in how many pages.
-async fn catch_up(
-    handle: &Handle,
-    cursor: &mut u64,
-    newest: u64,
-    out: &mpsc::Sender<String>,
-) -> Result<u32, Stop> {
-    let mut pages = 0;
-    while *cursor < newest {
-        let (respond, answer) = oneshot::channel();
-        let question = ToCore::EventsAfter { cursor: *cursor, limit: PAGE_LEN, respond };
-        handle.0.send(question).await.map_err(|_| Stop::Gone)?;
-        let page = answer.await.map_err(|_| Stop::Gone)?;
-        let page = page.map_err(|failure| Stop::CutOff(failure.message))?;
-        let before = *cursor;
-        for event in &page {
-            deliver(event, cursor, out).await?;
-        }
-        pages += 1;
-        if *cursor == before {
-            // The rest is kept no longer.
-            *cursor = newest;
-        }
-    }
-    Ok(pages)
+/// The next page of what is kept after `cursor`.
+async fn kept_after(handle: &Handle, cursor: u64) -> Result<Vec<Event>, Failure> {
+    let (respond, answer) = oneshot::channel();
+    let question = ToCore::EventsAfter { cursor, limit: PAGE_LEN, respond };
+    handle.0.send(question).await.map_err(|_| ending())?;
+    answer.await.map_err(|_| ending())?
 }
 
 /// Sends an event, unless the subscriber has it.

@@ -3,12 +3,7 @@
 use super::{fake_core::FakeCore, *};
 use pychat_control::{Client, Place, Profile, StateBase};
 use std::os::unix::fs::PermissionsExt;
-use tokio::{
-    io::AsyncReadExt,
-    net::UnixStream,
-    task::spawn_blocking,
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt, net::UnixStream, task::spawn_blocking, time::timeout};
 
 const SOON: Duration = Duration::from_secs(20);
 

@@ -3,10 +3,8 @@
 
 use super::change::Reached;
 use crate::db::{Account, DatabaseError, Direction, MessageRow};
-use pychat_control::{
-    ErrorCode, Failure, LINE_BYTES_MAX, Message, Presence, Sent, User,
-};
-use pychat_proto::{CloseCode, PublicKey, RefuseCode, Refusal, chat};
+use pychat_control::{ErrorCode, Failure, LINE_BYTES_MAX, Message, Presence, Sent, User};
+use pychat_proto::{CloseCode, PublicKey, Refusal, RefuseCode, chat};
 use serde::Serialize;
 
 /// Bytes of a list's items: a line, without what surrounds them.
@@ -80,9 +78,10 @@ pub(super) fn unreadable(error: &DatabaseError) -> Failure {
 /// A change that did not reach the disk; `kept` says what is as it was.
 pub(super) fn unwritten(error: &DatabaseError, kept: &str) -> Failure {
     let (code, hint) = match error {
-        DatabaseError::Full(_) => {
-            (ErrorCode::LimitReached, "free some space on the disk of the state directory, then try again")
-        }
+        DatabaseError::Full(_) => (
+            ErrorCode::LimitReached,
+            "free some space on the disk of the state directory, then try again",
+        ),
         DatabaseError::Damaged(_) => (
             ErrorCode::Other,
             "stop the daemon, move its database away or put a backup in its place, and start it again",
@@ -107,7 +106,11 @@ pub(super) fn not_connected(reason: &str) -> Failure {
 }
 
 pub(super) fn no_server_answer() -> Failure {
-    failure(ErrorCode::TimedOut, "the server did not answer in time", "try again; see `pychatctl status`")
+    failure(
+        ErrorCode::TimedOut,
+        "the server did not answer in time",
+        "try again; see `pychatctl status`",
+    )
 }
 
 pub(super) fn unreadable_reply() -> Failure {
@@ -119,7 +122,11 @@ pub(super) fn unreadable_reply() -> Failure {
 }
 
 pub(super) fn too_many_questions() -> Failure {
-    failure(ErrorCode::LimitReached, "too many questions to the server are under way", "try again later")
+    failure(
+        ErrorCode::LimitReached,
+        "too many questions to the server are under way",
+        "try again later",
+    )
 }
 
 pub(super) fn outbox_full(bound: u64) -> Failure {
@@ -173,9 +180,10 @@ pub(super) fn refused(at: &Reached, sent: Sent) -> Failure {
             (ErrorCode::LimitReached, "send it again when the recipient has read older messages")
         }
         Some(RefuseCode::NotPermitted) => (ErrorCode::Refused, "ask the server's operator"),
-        Some(RefuseCode::Malformed | RefuseCode::Unknown(_)) | None => {
-            (ErrorCode::Other, "the versions of daemon and server may not fit; update the older one")
-        }
+        Some(RefuseCode::Malformed | RefuseCode::Unknown(_)) | None => (
+            ErrorCode::Other,
+            "the versions of daemon and server may not fit; update the older one",
+        ),
     };
     let reason = at.reason.as_deref().unwrap_or("no reason was given");
     let message = format!("the server refused the message: {reason}");
@@ -206,7 +214,10 @@ pub(super) fn events_gone(first: u64) -> Failure {
     failure(
         ErrorCode::LimitReached,
         format!("the events before {first} are no longer kept"),
-        format!("subscribe after {}; `pychatctl history` still has the messages", first.saturating_sub(1)),
+        format!(
+            "subscribe after {}; `pychatctl history` still has the messages",
+            first.saturating_sub(1)
+        ),
     )
 }
 

@@ -209,7 +209,10 @@ mod tests {
     fn no_state_can_be_reached_twice() {
         for first in ALL {
             for second in ALL {
-                assert!(!(leads_on(first, second) && leads_on(second, first)), "{first:?} {second:?}");
+                assert!(
+                    !(leads_on(first, second) && leads_on(second, first)),
+                    "{first:?} {second:?}"
+                );
             }
         }
     }

@@ -2,16 +2,15 @@
 
 use super::{Core, answer};
 use crate::db::Account;
-use pychat_control::{
-    ConnectParams, Connected, Empty, EventKind, Failure, Link,
-};
+use pychat_control::{ConnectParams, Connected, Empty, EventKind, Failure, Link};
 use pychat_proto::{
     Client, ClientConfig, DisplayName, Instant, JoinLink, Login, PublicKey, ServerKey, UserName,
+    chat,
 };
 use std::time::Duration;
 
 /// `connect` requests that may wait at once.
-const WAITERS_MAX: usize = 64;
+pub(super) const WAITERS_MAX: usize = 64;
 
 /// The link to the server.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +148,17 @@ impl Core {
         }
     }
 
-    /// The login is on disk.
+    /// The login is on disk here. Before people are told, the server is asked once: its answer means
+    /// that the name is ours on its disk too, and that others see us.
+    pub(super) fn confirm_login(&mut self) {
+        let Some(account) = self.stored.settings.account.as_ref().filter(|_| !self.connects.is_empty())
+        else {
+            return;
+        };
+        let question = chat::encode(&chat::Call::User { name: account.user.clone() });
+        self.confirming = self.client.as_mut().and_then(|client| client.call(self.now.mono, &question));
+    }
+
     pub(super) fn answer_connects(&mut self) {
         let Some(account) = self.stored.settings.account.clone() else { return };
         let fingerprint = account.server.key.map(|key| key.fingerprint()).unwrap_or_default();
@@ -189,7 +198,10 @@ impl Core {
 
     fn answer_or_hurry(&mut self) {
         if self.link.state == Link::Connected {
-            return self.answer_connects();
+            if self.confirming.is_none() {
+                self.confirm_login();
+            }
+            return;
         }
         self.resolver.hurry(self.now.mono);
         if let Some(client) = &mut self.client {
@@ -210,7 +222,8 @@ impl Core {
             .map(str::parse)
             .transpose()
             .map_err(|error| usage(&error))?;
-        let mut server = link.or_else(|| old.map(|old| old.server.clone())).ok_or_else(answer::no_server)?;
+        let mut server =
+            link.or_else(|| old.map(|old| old.server.clone())).ok_or_else(answer::no_server)?;
         // A link that is not new says nothing new of the key.
         let named = trusted.or(server.key);
         if let (Some(trusted), Some(_), Some(key)) = (trusted, &params.server, server.key)
@@ -218,8 +231,8 @@ impl Core {
         {
             return Err(answer::usage("--trust-key and the link name two different keys"));
         }
-        let same_place = old
-            .filter(|old| old.server.host == server.host && old.server.port == server.port);
+        let same_place =
+            old.filter(|old| old.server.host == server.host && old.server.port == server.port);
         let pinned = same_place.and_then(|old| old.server.key);
         server.key = match (named, pinned) {
             (Some(named), Some(pinned)) if named != pinned && trusted != Some(named) => {
@@ -284,12 +297,15 @@ impl Core {
                 }
             }
             let (stream, logged_in) = match (old, continuity) {
-                (Some(old), Continuity::Unchanged | Continuity::Same) => (old.stream, old.logged_in),
+                (Some(old), Continuity::Unchanged | Continuity::Same) => {
+                    (old.stream, old.logged_in)
+                }
                 (Some(old), Continuity::Unused) => (old.stream, false),
                 (Some(_), Continuity::Carried) => (stream, true),
                 (Some(_), Continuity::Anew) | (None, _) => (stream, false),
             };
-            change.stored.settings.account = Some(Account { user, name, server, stream, logged_in });
+            change.stored.settings.account =
+                Some(Account { user, name, server, stream, logged_in });
             change.stored.settings.wants_link = true;
             Ok(())
         });

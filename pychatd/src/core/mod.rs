@@ -15,6 +15,7 @@ mod reading;
 mod reconcile;
 mod resolver;
 mod send;
+mod serving;
 mod session;
 mod status;
 #[cfg(test)]
@@ -23,17 +24,12 @@ mod users;
 mod waiters;
 
 use crate::db::{Database, DatabaseError, Stored};
-use change::{Change, Told};
 use connect::{ConnectWaiter, LinkState};
 use disk::Disk;
-use pychat_control::{Empty, Event, Failure, Request, SendParams};
-use pychat_proto::{Client, ClientEvent, Instant, MessageId, SecretKey, StreamId, Transmit};
-use rand_chacha::{
-    ChaCha12Rng,
-    rand_core::{Rng, SeedableRng},
-};
+use pychat_control::{Event, Failure, Request};
+use pychat_proto::{Client, ClientEvent, Instant, SecretKey, Transmit};
+use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use resolver::Resolver;
-use serde::Serialize;
 use session::Session;
 use std::{collections::VecDeque, fmt, net::SocketAddr, time::Duration};
 use users::UsersQuery;
@@ -112,7 +108,7 @@ pub struct Core {
     stored: Stored,
     rng: ChaCha12Rng,
     now: Now,
-    /// Something was handed in since the last [`Core::settle`].
+    /// Something was handed in since the last `settle`.
     unsettled: bool,
 
     client: Option<Client>,
@@ -132,6 +128,8 @@ pub struct Core {
     requests: VecDeque<(u64, Request)>,
     waiters: Waiters,
     connects: Vec<ConnectWaiter>,
+    /// The question that shows that the server has taken us in.
+    confirming: Option<u64>,
     users: Vec<UsersQuery>,
     /// When the next queued message is to be given up, in Unix milliseconds.
     next_expiry: Option<u64>,
@@ -141,9 +139,6 @@ pub struct Core {
     events: VecDeque<Event>,
     actions: VecDeque<Action>,
 }
-
-/// How often old records and events are removed.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
 impl Core {
     /// A daemon's heart that goes on where `database` stands: if the last `connect` was not followed
@@ -177,6 +172,7 @@ impl Core {
             requests: VecDeque::new(),
             waiters: Waiters::default(),
             connects: Vec::new(),
+            confirming: None,
             users: Vec::new(),
             next_expiry: None,
             next_prune: now.mono,
@@ -267,9 +263,9 @@ impl Core {
     /// When [`Self::handle_timeout`] is to be called.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
         self.settle();
-        let expiry = self.next_expiry.map(|at| {
-            self.now.mono + Duration::from_millis(at.saturating_sub(self.now.unix_ms))
-        });
+        let expiry = self
+            .next_expiry
+            .map(|at| self.now.mono + Duration::from_millis(at.saturating_sub(self.now.unix_ms)));
         [
             self.client.as_ref().and_then(Client::poll_timeout),
             self.waiters.next_deadline(),
@@ -315,167 +311,6 @@ impl Core {
     #[must_use]
     pub fn remote(&self) -> Option<SocketAddr> {
         self.client.as_ref().and_then(Client::remote)
-    }
-
-    fn wake(&mut self, now: Now) {
-        self.now = now;
-        self.unsettled = true;
-    }
-
-    /// Executes all that was handed in.
-    fn settle(&mut self) {
-        if !std::mem::take(&mut self.unsettled) {
-            return;
-        }
-        self.retry_disk();
-        self.collect_client_events();
-        self.store_backlog();
-        self.serve_requests();
-        self.run_timers();
-        self.feed();
-        if let Ok(next) = self.database.read().next_expiry() {
-            self.next_expiry = next;
-        }
-    }
-
-    fn serve_requests(&mut self) {
-        let mut sends: Vec<(u64, SendParams)> = Vec::new();
-        while let Some((token, request)) = self.requests.pop_front() {
-            if let Request::Send(params) = request {
-                sends.push((token, params));
-            } else {
-                // In the order of their coming, so that nobody sees a later state than asked for.
-                self.send_all(std::mem::take(&mut sends));
-                self.serve(token, request);
-            }
-        }
-        self.send_all(sends);
-    }
-
-    fn serve(&mut self, token: u64, request: Request) {
-        match request {
-            Request::Status {} => self.respond(token, &self.status()),
-            Request::Connect(params) => self.connect(token, &params),
-            Request::Disconnect {} => self.disconnect(token),
-            Request::Users(params) => self.ask_users(token, &params),
-            Request::Send(params) => self.send_all(vec![(token, params)]),
-            Request::Inbox(params) => self.settle_response(token, self.inbox(&params)),
-            Request::MarkRead { ids } => {
-                let result = self.mark_read(&ids);
-                self.settle_response(token, result);
-            }
-            Request::History(params) => self.settle_response(token, self.history(&params)),
-            Request::Unread {} => self.settle_response(token, self.unread()),
-            Request::Trace { id } => self.settle_response(token, self.trace(&id)),
-            Request::Cancel { id } => {
-                let result = self.cancel(&id);
-                self.settle_response(token, result);
-            }
-            Request::Shutdown {} => {
-                self.respond(token, &Empty {});
-                self.actions.push_back(Action::Shutdown);
-            }
-            Request::Hello(_) | Request::Subscribe(_) => {
-                self.fail(token, answer::misdirected());
-            }
-        }
-    }
-
-    fn run_timers(&mut self) {
-        for (token, failure) in self.waiters.expire(self.now.mono, &self.timeout_reason()) {
-            self.fail(token, failure);
-        }
-        self.expire_connects();
-        self.run_users();
-        self.run_resolver();
-        self.expire_queued();
-        if self.next_prune <= self.now.mono && self.disk.is_ready() {
-            self.prune();
-        }
-    }
-
-    /// Removes what is older or more than the limits say.
-    fn prune(&mut self) {
-        self.next_prune = self.now.mono + PRUNE_EVERY;
-        let limits = self.config.limits;
-        let kept_ms = u64::try_from(limits.kept_for.as_millis()).unwrap_or(u64::MAX);
-        let before = self.now.unix_ms.saturating_sub(kept_ms);
-        // A failure is shown in `status`, and the next round tries again.
-        let _ = self.change(|change| {
-            change.tx.prune_outbox(before, limits.kept_bytes)?;
-            change.tx.prune_events(limits.events)
-        });
-    }
-
-    /// Runs `work` as one transaction. What it told goes out only if it is on disk; otherwise memory
-    /// stays as it was, and the failure is shown in `status`.
-    fn change<T>(
-        &mut self,
-        work: impl FnOnce(&mut Change<'_>) -> Result<T, DatabaseError>,
-    ) -> Result<T, DatabaseError> {
-        let mut stored = self.stored.clone();
-        let mut told = Told::default();
-        let now = self.now;
-        let result = self.database.write(|tx| {
-            let mut change = Change { tx, stored: &mut stored, told: &mut told, now };
-            let done = work(&mut change)?;
-            change.save_settings(&self.stored.settings)?;
-            Ok(done)
-        });
-        match result {
-            Ok(done) => {
-                self.stored = stored;
-                self.disk.worked();
-                self.tell(told);
-                Ok(done)
-            }
-            Err(error) => {
-                self.disk.failed(now.mono, &error);
-                Err(error)
-            }
-        }
-    }
-
-    fn tell(&mut self, told: Told) {
-        self.events.extend(told.events);
-        for reached in told.reached {
-            for (token, answer) in self.waiters.reached(&reached) {
-                self.settle_response(token, answer);
-            }
-        }
-    }
-
-    fn respond(&mut self, token: u64, answer: &impl Serialize) {
-        self.settle_response(token, Ok(answer));
-    }
-
-    fn fail(&mut self, token: u64, failure: Failure) {
-        self.responses.push_back((token, Err(failure)));
-    }
-
-    fn settle_response(&mut self, token: u64, answer: Result<impl Serialize, Failure>) {
-        let answer = answer.map(|answer| {
-            serde_json::to_value(answer).expect("answers are plain data, which always encodes")
-        });
-        self.responses.push_back((token, answer));
-    }
-
-    fn fresh_stream(&mut self) -> StreamId {
-        let mut bytes = [0; 16];
-        self.rng.fill_bytes(&mut bytes);
-        StreamId(bytes)
-    }
-
-    fn fresh_seed(&mut self) -> [u8; 32] {
-        let mut seed = [0; 32];
-        self.rng.fill_bytes(&mut seed);
-        seed
-    }
-
-    fn fresh_message_id(&mut self) -> MessageId {
-        let mut random = [0; 10];
-        self.rng.fill_bytes(&mut random);
-        MessageId::new(self.now.unix_ms, random)
     }
 }
 

@@ -148,11 +148,9 @@ fn event_kind(read: Reader<'_>, row: &EventRow) -> Result<Option<EventKind>, Dat
     let Some(message) = read.message(row.message)? else { return Ok(None) };
     Ok(match (message.direction, row.what.state()) {
         (Direction::In, None) => Some(EventKind::Message { message: answer::message(&message) }),
-        (Direction::Out, Some(state)) => Some(EventKind::State {
-            id: message.id.to_string(),
-            state,
-            reason: row.detail.clone(),
-        }),
+        (Direction::Out, Some(state)) => {
+            Some(EventKind::State { id: message.id.to_string(), state, reason: row.detail.clone() })
+        }
         (Direction::In, Some(_)) | (Direction::Out, None) => None,
     })
 }
@@ -189,14 +187,14 @@ fn parse_user(text: &str) -> Result<UserName, Failure> {
 }
 
 fn parse_time(text: &str) -> Result<u64, Failure> {
-    let time: jiff::Timestamp = text.parse().map_err(|_| {
-        answer::usage(format!("{text:?} is not a time like 2026-01-31T12:00:00Z"))
-    })?;
+    let time: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| answer::usage(format!("{text:?} is not a time like 2026-01-31T12:00:00Z")))?;
     Ok(u64::try_from(time.as_millisecond()).unwrap_or(0))
 }
 
 fn parse_next(text: &str) -> Result<RowId, Failure> {
-    text.parse().map(RowId).map_err(|_| {
-        answer::usage(format!("{text:?} is not what an answer before gave as `next`"))
-    })
+    text.parse()
+        .map(RowId)
+        .map_err(|_| answer::usage(format!("{text:?} is not what an answer before gave as `next`")))
 }

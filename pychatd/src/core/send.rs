@@ -1,6 +1,10 @@
 //! Texts of ours: `send`, `cancel`, and those that expire.
 
-use super::{Core, Now, answer, change::{Change, Reached}, waiters::answer_at};
+use super::{
+    Core, Now, answer,
+    change::{Change, Reached},
+    waiters::answer_at,
+};
 use crate::db::{Account, DatabaseError, MessageRow, Outgoing, What};
 use pychat_control::{ErrorCode, Failure, Link, SendParams, Sent, State};
 use pychat_proto::{
@@ -49,7 +53,8 @@ impl Core {
                 Err(failure) => self.fail(token, failure),
             }
         }
-        let Some(account) = self.stored.settings.account.clone().filter(|_| !texts.is_empty()) else {
+        let Some(account) = self.stored.settings.account.clone().filter(|_| !texts.is_empty())
+        else {
             return;
         };
         let bound = self.config.limits.outbox_texts;
@@ -157,9 +162,8 @@ impl Core {
         match (message.state, row) {
             (State::Cancelled, _) => Ok(sent(State::Cancelled)),
             (State::Queued, Some(row)) if !row.tried && !row.given_up => {
-                self.change(|change| change.give_up(&row, What::Cancelled, None)).map_err(|error| {
-                    answer::unwritten(&error, "the message was not taken back")
-                })?;
+                self.change(|change| change.give_up(&row, What::Cancelled, None))
+                    .map_err(|error| answer::unwritten(&error, "the message was not taken back"))?;
                 Ok(sent(State::Cancelled))
             }
             (State::Refused | State::Expired, _) => {

@@ -1,6 +1,10 @@
 //! What the protocol's client tells: stored first, then acknowledged, then told.
 
-use super::{Core, answer, change::Change, reconcile::{Reconciled, reconcile}};
+use super::{
+    Core, answer,
+    change::Change,
+    reconcile::{Reconciled, reconcile},
+};
 use crate::db::{DatabaseError, Incoming, What};
 use pychat_control::{Event, EventKind, Link};
 use pychat_proto::{
@@ -112,7 +116,7 @@ impl Core {
                 self.session = Some(Session { fed });
                 self.link_error = None;
                 self.set_link(Link::Connected);
-                self.answer_connects();
+                self.confirm_login();
             }
             None => {}
         }
@@ -132,6 +136,7 @@ impl Core {
     /// What came in this session and is not on disk comes again in the next one.
     pub(super) fn end_session(&mut self) {
         self.session = None;
+        self.confirming = None;
         self.backlog.retain(|event| matches!(event, ClientEvent::ServerKeyLearned(_)));
         self.users.iter_mut().for_each(super::users::UsersQuery::forget_call);
     }
@@ -152,7 +157,8 @@ impl Core {
     /// Somebody else answers in the server's place, or the server was set up anew. The client goes on
     /// looking for the one that it knows.
     fn take_other_key(&mut self, found: &PublicKey) {
-        let Some(server) = self.stored.settings.account.as_ref().map(|account| &account.server) else {
+        let Some(server) = self.stored.settings.account.as_ref().map(|account| &account.server)
+        else {
             return;
         };
         if let Some(pinned) = &server.key {
@@ -164,7 +170,9 @@ impl Core {
 
     fn take_note(&mut self, payload: &[u8]) {
         match chat::decode(payload) {
-            Ok(Note::Presence(state)) => self.tell_now(EventKind::Presence { user: answer::user(&state) }),
+            Ok(Note::Presence(state)) => {
+                self.tell_now(EventKind::Presence { user: answer::user(&state) });
+            }
             // Best effort; a kind of a later version means nothing to us.
             Err(error) => tracing::debug!(%error, "a note cannot be read"),
         }

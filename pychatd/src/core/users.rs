@@ -143,6 +143,9 @@ impl Core {
     }
 
     pub(super) fn take_reply(&mut self, id: u64, payload: &[u8]) {
+        if self.confirming.take_if(|confirming| *confirming == id).is_some() {
+            return self.answer_connects();
+        }
         let asked = Asking::UnderWay(id);
         let Some(index) = self.users.iter().position(|query| query.call == asked) else {
             return;

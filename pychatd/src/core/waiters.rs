@@ -125,3 +125,47 @@ pub(super) fn answer_at(at: &Reached, wait: State) -> Option<Result<Sent, Failur
 fn sent(id: MessageId, state: State) -> Sent {
     Sent { id: id.to_string(), state }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(id: u8, state: State) -> Reached {
+        let id = MessageId::from_bytes([id; 16]);
+        Reached { id, state, refused_code: None, reason: None }
+    }
+
+    #[test]
+    fn requests_that_wait_are_bounded_exactly() {
+        let mut waiters = Waiters::default();
+        let queued = at(1, State::Queued);
+        let end = Instant::from_micros(9);
+        for token in 0..WAITERS_MAX as u64 {
+            waiters.wait(token, &queued, State::Accepted, end).unwrap();
+        }
+        let failure = waiters.wait(0, &queued, State::Accepted, end).unwrap_err();
+        assert_eq!(failure.code, ErrorCode::LimitReached);
+        assert_eq!(failure.sent.unwrap().state, State::Queued);
+        assert_eq!(waiters.expire(end, "").len(), WAITERS_MAX);
+        assert!(waiters.wait(0, &queued, State::Accepted, end).is_ok());
+    }
+
+    #[test]
+    fn each_is_answered_once_at_its_own_state_or_deadline() {
+        let mut waiters = Waiters::default();
+        let queued = at(1, State::Queued);
+        let (soon, late) = (Instant::from_micros(1), Instant::from_micros(2));
+        waiters.wait(1, &queued, State::Accepted, late).unwrap();
+        waiters.wait(2, &queued, State::Delivered, soon).unwrap();
+        waiters.wait(3, &queued, State::Delivered, late).unwrap();
+        assert!(waiters.reached(&at(2, State::Delivered)).is_empty(), "another message");
+        let accepted = waiters.reached(&at(1, State::Accepted));
+        assert_eq!(accepted.iter().map(|(token, _)| *token).collect::<Vec<_>>(), [1]);
+        let expired = waiters.expire(soon, "");
+        assert_eq!((expired.len(), expired[0].0), (1, 2));
+        assert_eq!(expired[0].1.sent.as_ref().unwrap().state, State::Accepted);
+        let delivered = waiters.reached(&at(1, State::Delivered));
+        assert_eq!((delivered.len(), delivered[0].0), (1, 3));
+        assert_eq!(waiters.next_deadline(), None);
+    }
+}

@@ -39,9 +39,8 @@ pub enum IdentityError {
 /// # Errors
 /// Says what is wrong with the file; an existing one is never overwritten.
 pub fn load_or_create(path: &Path, fresh: SecretKey) -> Result<SecretKey, IdentityError> {
-    let failed = |action| {
-        move |source| IdentityError::Failed { path: path.to_owned(), action, source }
-    };
+    let failed =
+        |action| move |source| IdentityError::Failed { path: path.to_owned(), action, source };
     match fs::File::open(path) {
         Ok(file) => read(path, &file, failed("read")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -93,8 +93,7 @@ impl Database {
         &mut self,
         work: impl FnOnce(&Tx<'_>) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
-        let transaction =
-            Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
+        let transaction = Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
         let done = work(&Tx { reader: Reader { connection: &transaction } })?;
         transaction.commit()?;
         Ok(done)

@@ -233,10 +233,8 @@ impl Tx<'_> {
     /// # Errors
     /// It cannot be written.
     pub fn renumber(&self) -> Result<Seq, DatabaseError> {
-        self.connection.execute(
-            "DELETE FROM outbox WHERE committed_at IS NOT NULL OR given_up = 1",
-            (),
-        )?;
+        self.connection
+            .execute("DELETE FROM outbox WHERE committed_at IS NOT NULL OR given_up = 1", ())?;
         // The numbers may overlap with the old ones: by way of negative ones.
         self.connection.execute_batch(
             "UPDATE outbox SET first_seq = -new.first, last_seq = new.first + outbox.last_seq - outbox.first_seq

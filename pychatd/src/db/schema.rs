@@ -19,7 +19,8 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Op
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
-    for (index, migration) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0))
+    for (index, migration) in
+        MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0))
     {
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;

@@ -124,9 +124,7 @@ impl Tx<'_> {
             to_sql(settings.committed.0),
             to_sql(settings.cursor.0),
             settings.wants_link,
-            settings
-                .rtt_hint
-                .map(|rtt| i64::try_from(rtt.as_micros()).unwrap_or(i64::MAX)),
+            settings.rtt_hint.map(|rtt| i64::try_from(rtt.as_micros()).unwrap_or(i64::MAX)),
         ])?;
         Ok(())
     }

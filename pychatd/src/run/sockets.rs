@@ -121,9 +121,7 @@ mod tests {
     async fn datagrams_of_both_families_come_out_as_they_came_in() {
         let mut sockets = Sockets::default();
         sockets.open_fresh();
-        for (inbound, local) in
-            [(&sockets.v4, "127.0.0.1:0"), (&sockets.v6, "[::1]:0")]
-        {
+        for (inbound, local) in [(&sockets.v4, "127.0.0.1:0"), (&sockets.v6, "[::1]:0")] {
             let Some(inbound) = inbound else { continue };
             let port = inbound.socket.local_addr().unwrap().port();
             let sender = std::net::UdpSocket::bind(local).unwrap();

@@ -131,10 +131,13 @@ mod tests {
         let fault = Fault::refused("no").hint("do");
         for (tell, expected) in [
             (Box::new(|r: &mut Readiness| r.tell_ready()) as Box<dyn Fn(&mut Readiness)>, Ok(())),
-            (Box::new({
-                let fault = fault.clone();
-                move |r: &mut Readiness| r.tell_fault(&fault)
-            }), Err(fault.clone())),
+            (
+                Box::new({
+                    let fault = fault.clone();
+                    move |r: &mut Readiness| r.tell_fault(&fault)
+                }),
+                Err(fault.clone()),
+            ),
         ] {
             let (mut said, say) = std::io::pipe().unwrap();
             tell(&mut Readiness::Waiting(say));

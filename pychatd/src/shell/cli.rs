@@ -10,22 +10,35 @@ use std::path::PathBuf;
 #[command(name = "pychatd", version, max_term_width = 100)]
 pub(super) struct Cli {
     /// The identity to serve.
-    #[arg(long, value_name = "NAME", env = "PYCHAT_PROFILE", default_value_t)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PYCHAT_PROFILE",
+        hide_env_values = true,
+        default_value_t
+    )]
     pub(super) profile: Profile,
 
     /// Stay in the foreground and log to standard error too, for service managers.
     #[arg(long)]
     pub(super) foreground: bool,
 
-    /// Keep the profiles' state directories in DIR [default: $XDG_STATE_HOME/pychat, else
-    /// ~/.local/state/pychat].
-    #[arg(long, value_name = "DIR", env = "PYCHAT_STATE_DIR")]
+    #[arg(help = STATE_DIR_HELP, long, value_name = "DIR", env = "PYCHAT_STATE_DIR", hide_env_values = true)]
     pub(super) state_dir: Option<PathBuf>,
 
     /// What to log: error, warn, info, debug or trace, also for parts: "info,pychatd=debug".
-    #[arg(long, value_name = "LEVEL", env = "PYCHAT_LOG", default_value = "info")]
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "PYCHAT_LOG",
+        hide_env_values = true,
+        default_value = "info"
+    )]
     pub(super) log_level: String,
 }
+
+const STATE_DIR_HELP: &str = "Keep the profiles' state directories in DIR \
+                              [default: $XDG_STATE_HOME/pychat, else ~/.local/state/pychat]";
 
 #[cfg(test)]
 mod tests {

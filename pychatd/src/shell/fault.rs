@@ -28,7 +28,7 @@ impl Fault {
     }
 
     /// There is no home directory.
-    pub(super) fn no_place(error: NoPlace) -> Self {
+    pub(super) fn no_place(error: &NoPlace) -> Self {
         Self::failed(error.to_string()).hint("name a directory: pychatd --state-dir DIR")
     }
 
@@ -82,11 +82,9 @@ mod tests {
 
     #[test]
     fn a_fault_survives_the_pipe() {
-        for fault in [
-            Fault::failed("a: b\nc"),
-            Fault::refused("x").hint("do"),
-            Fault::usage(String::new()),
-        ] {
+        for fault in
+            [Fault::failed("a: b\nc"), Fault::refused("x").hint("do"), Fault::usage(String::new())]
+        {
             assert_eq!(Fault::decode(&fault.encode()), Some(fault));
         }
         assert_eq!(Fault::decode("ready"), None);

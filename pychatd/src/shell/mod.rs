@@ -58,13 +58,13 @@ where
     state_dir::keep_files_private();
     let base = match &cli.state_dir {
         Some(path) => StateBase::at(path),
-        None => StateBase::from_env().map_err(Fault::no_place)?,
+        None => StateBase::from_env().map_err(|error| Fault::no_place(&error))?,
     };
     let place = Place::new(&base, cli.profile);
     state_dir::prepare(&place)?;
     log::check(&cli.log_level)?;
     let lock = lock::acquire(&place)?;
-    let readiness = if cli.foreground || !background::AVAILABLE {
+    let mut readiness = if cli.foreground || !background::AVAILABLE {
         Readiness::Foreground
     } else {
         match background::detach()? {
@@ -74,7 +74,6 @@ where
     };
     // From here on there may be nobody to read what is printed: faults go to the log, and to
     // whoever waits for the daemon to be ready.
-    let mut readiness = readiness;
     let served = log::open(&place, &cli.log_level, &readiness)
         .and_then(|()| serve::serve(&place, lock, &mut readiness, core));
     match served {

@@ -46,9 +46,10 @@ fn create_private(dir: &Path) -> Result<(), Fault> {
 fn check_owned(dir: &Path) -> Result<(), Fault> {
     match check_private_dir(dir) {
         Ok(()) | Err(Untrusted::Open { .. }) => Ok(()),
-        Err(error @ Untrusted::Foreign { .. }) => Err(Fault::refused(error.to_string())
-            .hint("run the daemon as the user whose directory it is, or name another directory: \
-                   pychatd --state-dir DIR")),
+        Err(error @ Untrusted::Foreign { .. }) => Err(Fault::refused(error.to_string()).hint(
+            "run the daemon as the user whose directory it is, or name another directory: \
+                   pychatd --state-dir DIR",
+        )),
         Err(error @ Untrusted::NotADirectory { .. }) => Err(Fault::refused(error.to_string())
             .hint("move it away, or name another directory: pychatd --state-dir DIR")),
         Err(Untrusted::Unreadable { source, .. }) => Err(not_writable(dir, &source)),
@@ -128,10 +129,8 @@ mod tests {
 
     #[test]
     fn a_base_that_is_no_directory_is_told() {
-        let fault = prepare(&Place::new(
-            &StateBase::at(Path::new("/dev/null/x")),
-            Profile::default(),
-        ));
+        let fault =
+            prepare(&Place::new(&StateBase::at(Path::new("/dev/null/x")), Profile::default()));
         let fault = fault.unwrap_err();
         assert!(fault.to_string().contains("hint: make it writable"), "{fault}");
     }

@@ -1,7 +1,9 @@
 //! The client against a daemon that says exactly what a test tells it to.
 
 use super::*;
-use crate::{Empty, ErrorCode, EventKind, Link, Place, Profile, StateBase, parse_call, result_line};
+use crate::{
+    Empty, ErrorCode, EventKind, Link, Place, Profile, StateBase, parse_call, result_line,
+};
 use serde_json::json;
 use std::{
     io::{BufRead, BufReader},

@@ -95,10 +95,7 @@ fn notifications_reach_the_client_and_unknown_ones_do_no_harm() {
         what: EventKind::Connection { state: Link::Connected },
     };
     let line = notification_line(EVENT, &event);
-    assert_eq!(
-        parse_from_daemon(line.as_bytes()).unwrap(),
-        FromDaemon::Event(Box::new(event))
-    );
+    assert_eq!(parse_from_daemon(line.as_bytes()).unwrap(), FromDaemon::Event(Box::new(event)));
     let cut = CutOff { cursor: 9, message: "slow".into() };
     let line = notification_line(CUT_OFF, &cut);
     assert_eq!(parse_from_daemon(line.as_bytes()).unwrap(), FromDaemon::CutOff(cut));

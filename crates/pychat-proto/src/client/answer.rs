@@ -36,23 +36,26 @@ impl Client {
         };
         self.key_probe = None;
         if attempt.is_first_contact() {
-            self.join(now, from, &resp, attempt);
+            self.join(now, from, attempt, &payload);
         } else {
-            self.finish(now, from, &resp, attempt, &payload);
+            self.finish(now, from, attempt, &payload);
         }
     }
 
     /// First contact: the server proved its key; now we say who we are.
-    fn join(&mut self, now: Instant, from: SocketAddr, resp: &Resp<'_>, attempt: Attempt) {
+    fn join(&mut self, now: Instant, from: SocketAddr, attempt: Attempt, payload: &[u8]) {
+        let Ok(server) = payload.try_into().map(u64::from_be_bytes).map(ConnectionId) else {
+            return self.try_again(now);
+        };
         let local = attempt.client;
         let mut handshake = attempt.into_handshake();
         let Some(key) = handshake.peer() else { return self.try_again(now) };
         self.config.server = ServerKey::Pinned(key);
         self.events.push_back(ClientEvent::ServerKeyLearned(key));
         let Ok(noise) = handshake.write(&self.login_payload()) else { return self.try_again(now) };
-        let fin = Fin { server: resp.server, noise: &noise }.encode();
+        let fin = Fin { server, noise: &noise }.encode();
         let Ok(keys) = handshake.keys() else { return self.try_again(now) };
-        let session = self.session_with(now, from, resp.server, keys, 0);
+        let session = self.session_with(now, from, server, keys, 0);
         self.joining = Some(Joining {
             session,
             happened: VecDeque::new(),
@@ -66,23 +69,15 @@ impl Client {
     }
 
     /// The handshake's second message checked: we are in, or refused.
-    fn finish(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        resp: &Resp<'_>,
-        attempt: Attempt,
-        payload: &[u8],
-    ) {
+    fn finish(&mut self, now: Instant, from: SocketAddr, attempt: Attempt, payload: &[u8]) {
         let local = attempt.client;
         match chat::decode(payload) {
-            Ok(LoginReply::Welcome { connection_id, reset_token, committed, server_time })
-                if connection_id == resp.server.0 =>
-            {
+            Ok(LoginReply::Welcome { connection_id, reset_token, committed, server_time }) => {
+                let server = ConnectionId(connection_id);
                 let Ok(keys) = attempt.into_handshake().keys() else { return self.try_again(now) };
-                let mut session = self.session_with(now, from, resp.server, keys, committed);
+                let mut session = self.session_with(now, from, server, keys, committed);
                 session.ping();
-                self.establish(now, session, local, resp.server, reset_token);
+                self.establish(now, session, local, server, reset_token);
                 self.events
                     .push_back(ClientEvent::Connected { committed: Seq(committed), server_time });
             }
@@ -90,7 +85,7 @@ impl Client {
                 let retry_after = Duration::from_millis(u64::from(retry_after_ms));
                 self.lose_login(now, CloseCode::from_code(code), retry_after, reason);
             }
-            Ok(LoginReply::Welcome { .. }) | Err(_) => self.try_again(now),
+            Err(_) => self.try_again(now),
         }
     }
 

@@ -13,6 +13,11 @@ const RACE_STAGGER: Duration = Duration::from_millis(250);
 /// Wait after the first round; it doubles up to the bound.
 const ROUND_WAIT_MIN: Duration = Duration::from_millis(250);
 const ROUND_WAIT_MAX: Duration = Duration::from_secs(8);
+/// For this long the bound is lower: somebody waits, and the link may only be losing much.
+const EAGER_FOR: Duration = Duration::from_secs(30);
+const ROUND_WAIT_EAGER_MAX: Duration = Duration::from_secs(2);
+/// From the second round on each INIT is sent twice, so far apart.
+const PAIR_GAP: Duration = Duration::from_millis(40);
 /// A handshake is begun anew after this long: the server forgets an unconfirmed session by then.
 const FRESH_FOR: Duration = Duration::from_secs(10);
 /// The client uses a token for a little less than the server accepts it.
@@ -26,10 +31,11 @@ pub(super) struct Rhythm {
     /// Rounds so far.
     pub(super) rounds: u32,
     wait: Duration,
+    began: Option<Instant>,
 }
 
 impl Rhythm {
-    pub(super) const START: Self = Self { rounds: 0, wait: ROUND_WAIT_MIN };
+    pub(super) const START: Self = Self { rounds: 0, wait: ROUND_WAIT_MIN, began: None };
 }
 
 /// A handshake under way.
@@ -92,6 +98,7 @@ impl Attempt {
     /// The network changed: begin the rounds anew, at once.
     pub(super) fn hurry(&mut self, now: Instant) {
         self.rhythm.wait = ROUND_WAIT_MIN;
+        self.rhythm.began = Some(now);
         self.next_round = now;
     }
 
@@ -106,11 +113,17 @@ impl Attempt {
         }
         let stagger = if self.rhythm.rounds == 0 { RACE_STAGGER } else { Duration::ZERO };
         for (index, address) in self.addresses.iter().enumerate() {
-            self.due.push_back((now + stagger * index as u32, *address));
+            let at = now + stagger * index as u32;
+            self.due.push_back((at, *address));
+            if self.rhythm.rounds > 0 {
+                self.due.push_back((at + PAIR_GAP, *address));
+            }
         }
         self.due.truncate(4 * self.addresses.len());
         self.next_round = now + rng.jitter(self.rhythm.wait, 20);
-        self.rhythm.wait = (self.rhythm.wait * 2).min(ROUND_WAIT_MAX);
+        let eager = now.since(*self.rhythm.began.get_or_insert(now)) < EAGER_FOR;
+        let most = if eager { ROUND_WAIT_EAGER_MAX } else { ROUND_WAIT_MAX };
+        self.rhythm.wait = (self.rhythm.wait * 2).min(most);
         self.rhythm.rounds = self.rhythm.rounds.saturating_add(1);
         true
     }
@@ -149,6 +162,9 @@ impl Attempt {
         self.retries += 1;
         self.token = Some((from, retry.token, now));
         self.due.push_front((now, from));
+        // Somebody is there: if this one is lost, the next follows soon.
+        self.rhythm.wait = ROUND_WAIT_MIN;
+        self.next_round = now + ROUND_WAIT_MIN;
         true
     }
 

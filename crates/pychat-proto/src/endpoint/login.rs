@@ -6,10 +6,10 @@ use super::{
     token,
 };
 use crate::{
-    CloseCode, ConnectionId, Instant,
+    CloseCode, ConnectionId, Instant, PublicKey,
     chat::{self, LoginReply},
     client::attempt::retry_key,
-    crypto,
+    crypto::{self, Rng},
     noise::{self, Handshake, Keys, NOISE_BYTES_MAX, Pattern},
     session::{Role, Session, Start},
     wire::packet::{self, Fin, HANDSHAKE_BYTES, Init, MAC_BYTES, Resp, Retry, SUITE, VERSION},
@@ -22,6 +22,9 @@ use std::{
 
 /// First contacts that wait for their third message; beyond, further ones are dropped.
 const FIRST_CONTACTS_MAX: usize = 1024;
+
+/// Unconfirmed sessions of one device.
+const UNCONFIRMED_PER_DEVICE_MAX: usize = 4;
 
 /// How a login came, and what it takes to answer it.
 pub(super) enum Asked {
@@ -40,7 +43,12 @@ pub(super) struct FirstContacts {
 }
 
 struct FirstContact {
-    handshake: Handshake,
+    handshake: Box<Handshake>,
+    /// What it takes to make the handshake anew after a forged third message spoilt it.
+    seed: [u8; 32],
+    first_message: Box<[u8]>,
+    /// Proved by its token.
+    from: SocketAddr,
     client: ConnectionId,
 }
 
@@ -146,26 +154,54 @@ impl Endpoint {
         if self.first_contacts.order.len() >= FIRST_CONTACTS_MAX {
             return false;
         }
-        let identity = &self.config.secrets.identity;
-        let mut handshake =
-            Handshake::server(identity, &self.public, Pattern::Xx, init.client, &mut self.rng);
-        if handshake.read(init.noise).is_err() {
-            return false;
-        }
-        let Ok(answer) = handshake.write(&[]) else { return false };
         let server = self.draw_connection_id();
-        let resp = Resp { client: init.client, server, noise: &answer }.encode();
+        let seed = self.rng.bytes();
+        let Some((handshake, answer)) =
+            self.answer_first_contact(seed, server, init.client, init.noise)
+        else {
+            return false;
+        };
+        let resp = Resp { client: init.client, noise: &answer }.encode();
         self.send_stateless(from, resp);
-        self.first_contacts.insert(now, server, FirstContact { handshake, client: init.client });
+        let (client, first_message) = (init.client, init.noise.into());
+        let contact =
+            FirstContact { handshake: Box::new(handshake), seed, first_message, from, client };
+        self.first_contacts.insert(now, server, contact);
         true
+    }
+
+    /// The handshake after its second message, the same for the same seed.
+    fn answer_first_contact(
+        &self,
+        seed: [u8; 32],
+        server: ConnectionId,
+        client: ConnectionId,
+        first_message: &[u8],
+    ) -> Option<(Handshake, Vec<u8>)> {
+        let (identity, mut rng) = (&self.config.secrets.identity, Rng::new(seed));
+        let mut handshake =
+            Handshake::server(identity, &self.public, Pattern::Xx, client, &mut rng);
+        handshake.read(first_message).ok()?;
+        let answer = handshake.write(&server.0.to_be_bytes()).ok()?;
+        Some((handshake, answer))
     }
 
     /// Takes the third message of a first contact.
     pub(super) fn handle_fin(&mut self, _now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
         let Ok(fin) = Fin::decode(datagram) else { return false };
-        let Some(contact) = self.first_contacts.waiting.get_mut(&fin.server) else { return false };
-        let Ok(payload) = contact.handshake.read(fin.noise) else { return false };
-        let Some(contact) = self.first_contacts.waiting.remove(&fin.server) else { return false };
+        let Some(mut contact) = self.first_contacts.waiting.remove(&fin.server) else {
+            return false;
+        };
+        let payload = contact.handshake.read(fin.noise).ok().filter(|_| contact.from == from);
+        let Some(payload) = payload else {
+            let FirstContact { seed, client, first_message, .. } = &contact;
+            let anew = self.answer_first_contact(*seed, fin.server, *client, first_message);
+            if let Some((handshake, _)) = anew {
+                *contact.handshake = handshake;
+                self.first_contacts.waiting.insert(fin.server, contact);
+            }
+            return false;
+        };
         let Some(key) = contact.handshake.peer() else { return false };
         let (Ok(login), Ok(keys)) = (chat::decode(&payload), contact.handshake.keys()) else {
             return false;
@@ -219,7 +255,7 @@ impl Endpoint {
                     return None;
                 }
                 let prefix = Prefix::of(from);
-                if self.unconfirmed.len() >= UNCONFIRMED_MAX || !self.limits.admit(prefix, proved) {
+                if !self.make_room(&key, proved) || !self.limits.admit(prefix, proved) {
                     return None;
                 }
                 let answered =
@@ -228,7 +264,7 @@ impl Endpoint {
                     self.limits.confirmed(prefix);
                     return None;
                 };
-                let resp = Resp { client, server: connection, noise: &noise }.encode();
+                let resp = Resp { client, noise: &noise }.encode();
                 self.send_stateless(from, resp.clone());
                 let deadline = now + UNCONFIRMED_FOR;
                 let unconfirmed = Unconfirmed { message_hash, resp, deadline, prefix };
@@ -247,31 +283,47 @@ impl Endpoint {
             self.confirmed += 1;
             self.events.push_back(EndpointEvent::Confirmed { session: self.id(slot) });
         } else {
-            self.unconfirmed.insert(key, slot);
+            self.unconfirmed.entry(key).or_default().push(slot);
+            self.unconfirmed_count += 1;
         }
         self.mark_ready(slot);
         Some(self.id(slot))
     }
 
-    /// The device's login is known already and waits to be confirmed: the same answer again. A
-    /// different login of the same device takes its place.
-    fn answer_again(
-        &mut self,
-        key: &crate::PublicKey,
-        message_hash: &[u8; 32],
-        from: SocketAddr,
-    ) -> bool {
-        let Some(slot) = self.unconfirmed.get(key).copied() else { return false };
-        let Some(entry) = self.slots[slot as usize].entry.as_ref() else { return false };
-        let Standing::Unconfirmed(unconfirmed) = &entry.standing else { return false };
-        if unconfirmed.message_hash == *message_hash {
-            let resp = unconfirmed.resp.clone();
+    /// The login is known already and waits to be confirmed: the same answer again.
+    fn answer_again(&mut self, key: &PublicKey, message_hash: &[u8; 32], from: SocketAddr) -> bool {
+        let known = self.unconfirmed.get(key).into_iter().flatten().find_map(|slot| {
+            let entry = self.slots[*slot as usize].entry.as_ref()?;
+            match &entry.standing {
+                Standing::Unconfirmed(waiting) if waiting.message_hash == *message_hash => {
+                    Some(waiting.resp.clone())
+                }
+                Standing::Unconfirmed(_) | Standing::Confirmed | Standing::Gone => None,
+            }
+        });
+        let again = known.is_some();
+        if let Some(resp) = known {
             self.send_stateless(from, resp);
-            return true;
         }
-        self.retire(slot, CloseCode::Replaced);
-        self.remove(slot);
-        false
+        again
+    }
+
+    /// Whether one more unconfirmed session of this device fits. One whose address is proved takes
+    /// the place of the oldest, so that old logins that somebody repeats from forged addresses do not
+    /// keep the device out.
+    fn make_room(&mut self, key: &PublicKey, proved: bool) -> bool {
+        let of_device = self.unconfirmed.get(key);
+        if of_device.map_or(0, |slots| slots.len()) >= UNCONFIRMED_PER_DEVICE_MAX {
+            let Some(oldest) = of_device.and_then(|slots| slots.first().copied()) else {
+                return false;
+            };
+            if !proved {
+                return false;
+            }
+            self.retire(oldest, CloseCode::Replaced);
+            self.remove(oldest);
+        }
+        self.unconfirmed_count < UNCONFIRMED_MAX
     }
 
     fn session_with(
@@ -326,7 +378,7 @@ impl Endpoint {
                     reason: reason.chars().take(REFUSAL_CHARS_MAX).collect(),
                 });
                 if let Ok(noise) = handshake.write(&payload) {
-                    let resp = Resp { client, server: ConnectionId(0), noise: &noise }.encode();
+                    let resp = Resp { client, noise: &noise }.encode();
                     self.send_stateless(from, resp);
                 }
             }

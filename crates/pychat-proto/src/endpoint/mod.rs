@@ -15,6 +15,7 @@ use crate::{
 };
 use limits::{Limits, Prefix};
 use login::{Asked, FirstContacts};
+use smallvec::SmallVec;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     hash::{BuildHasherDefault, Hasher},
@@ -186,8 +187,9 @@ pub struct Endpoint {
     slots: Vec<Slot>,
     free: Vec<u32>,
     by_connection: HashMap<ConnectionId, u32, ByOwnRandomness>,
-    /// The unconfirmed session of each device that has one.
-    unconfirmed: BTreeMap<PublicKey, u32>,
+    /// The unconfirmed sessions of each device that has any, oldest first.
+    unconfirmed: BTreeMap<PublicKey, SmallVec<[u32; 1]>>,
+    unconfirmed_count: usize,
     confirmed: usize,
     first_contacts: FirstContacts,
     limits: Limits,
@@ -271,6 +273,7 @@ impl Endpoint {
             free: Vec::new(),
             by_connection: HashMap::default(),
             unconfirmed: BTreeMap::new(),
+            unconfirmed_count: 0,
             confirmed: 0,
             first_contacts: FirstContacts::default(),
             timers: Timers::default(),
@@ -331,9 +334,20 @@ impl Endpoint {
         let Standing::Unconfirmed(unconfirmed) = &entry.standing else { return };
         self.limits.confirmed(unconfirmed.prefix);
         entry.standing = Standing::Confirmed;
-        self.unconfirmed.remove(&entry.key);
+        let key = entry.key;
+        self.no_longer_unconfirmed(&key, slot);
         self.confirmed += 1;
         self.events.push_back(EndpointEvent::Confirmed { session });
+    }
+
+    fn no_longer_unconfirmed(&mut self, key: &PublicKey, slot: u32) {
+        self.unconfirmed_count -= 1;
+        if let Some(slots) = self.unconfirmed.get_mut(key) {
+            slots.retain(|other| *other != slot);
+            if slots.is_empty() {
+                self.unconfirmed.remove(key);
+            }
+        }
     }
 
     /// "I do not know this session", shorter than what provoked it.
@@ -431,8 +445,9 @@ impl Endpoint {
                 self.events.push_back(EndpointEvent::Closed { session, code });
             }
             Standing::Unconfirmed(unconfirmed) => {
+                let key = entry.key;
                 self.limits.confirmed(unconfirmed.prefix);
-                self.unconfirmed.remove(&entry.key);
+                self.no_longer_unconfirmed(&key, slot);
             }
             Standing::Gone => {}
         }

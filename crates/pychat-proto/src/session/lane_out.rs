@@ -13,6 +13,7 @@ struct Entry {
     last: u64,
     kind: Kind,
     acked: bool,
+    refused: bool,
 }
 
 #[derive(Debug)]
@@ -78,7 +79,13 @@ impl LaneOut {
             let number = self.last_offered + 1;
             let part = if index + 1 == count { Part::Last } else { Part::More };
             let kind = Kind::Record { bytes: payload[start..end].into(), part };
-            self.entries.push_back(Entry { first: number, last: number, kind, acked: false });
+            self.entries.push_back(Entry {
+                first: number,
+                last: number,
+                kind,
+                acked: false,
+                refused: false,
+            });
             self.last_offered = number;
         }
         self.last_offered
@@ -88,7 +95,13 @@ impl LaneOut {
     pub(crate) fn skip(&mut self, last: u64) {
         if last > self.last_offered {
             let first = self.last_offered + 1;
-            self.entries.push_back(Entry { first, last, kind: Kind::Skip, acked: false });
+            self.entries.push_back(Entry {
+                first,
+                last,
+                kind: Kind::Skip,
+                acked: false,
+                refused: false,
+            });
             self.last_offered = last;
         } else if let Some(entry) = self.entry(last) {
             entry.kind = Kind::Skip;
@@ -97,6 +110,16 @@ impl LaneOut {
             if first < self.unsent {
                 self.again.insert(first);
             }
+        }
+    }
+
+    /// The peer refuses the message that ends at `last`; whether that is news.
+    pub(crate) fn refused(&mut self, last: u64) -> bool {
+        match self.entry(last) {
+            Some(Entry { kind: Kind::Record { .. }, refused, .. }) => {
+                !std::mem::replace(refused, true)
+            }
+            Some(_) | None => false,
         }
     }
 

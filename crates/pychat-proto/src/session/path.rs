@@ -7,6 +7,9 @@ use std::{net::SocketAddr, time::Duration};
 #[derive(Debug)]
 pub(crate) struct Path {
     remote: SocketAddr,
+    /// Whether an authentic packet has come at all. Until then `remote` is where the handshake came
+    /// from, which proves nothing.
+    heard: bool,
     unproved: Option<Box<Unproved>>,
 }
 
@@ -18,13 +21,16 @@ struct Unproved {
     challenge: [u8; 8],
     challenge_wanted: bool,
     /// Where to go back to, and when.
-    previous: SocketAddr,
+    previous: Option<SocketAddr>,
     deadline: Instant,
 }
 
+/// Without an address to go back to, the challenge is repeated this often.
+const CHALLENGE_AGAIN: Duration = Duration::from_secs(1);
+
 impl Path {
     pub(crate) fn new(remote: SocketAddr) -> Self {
-        Self { remote, unproved: None }
+        Self { remote, heard: false, unproved: None }
     }
 
     pub(crate) fn remote(&self) -> SocketAddr {
@@ -45,6 +51,7 @@ impl Path {
         deadline: Instant,
         challenge: impl FnOnce() -> [u8; 8],
     ) {
+        let heard = std::mem::replace(&mut self.heard, true);
         if from == self.remote {
             if let Some(unproved) = &mut self.unproved {
                 unproved.budget += bytes;
@@ -56,12 +63,12 @@ impl Path {
         }
         let previous = match self.unproved.take() {
             // Back where it was: that address is proved already.
-            Some(unproved) if unproved.previous == from => {
+            Some(unproved) if unproved.previous == Some(from) => {
                 self.remote = from;
                 return;
             }
             Some(unproved) => unproved.previous,
-            None => self.remote,
+            None => heard.then_some(self.remote),
         };
         self.remote = from;
         self.unproved = Some(Box::new(Unproved {
@@ -111,9 +118,15 @@ impl Path {
     /// Goes back to the address before if the new one did not answer in time.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.deadline().is_some_and(|deadline| deadline <= now)
-            && let Some(unproved) = self.unproved.take()
+            && let Some(unproved) = &mut self.unproved
         {
-            self.remote = unproved.previous;
+            if let Some(previous) = unproved.previous {
+                self.remote = previous;
+                self.unproved = None;
+            } else {
+                unproved.challenge_wanted = true;
+                unproved.deadline = now + CHALLENGE_AGAIN;
+            }
         }
     }
 }
@@ -138,6 +151,7 @@ mod tests {
     #[test]
     fn a_new_address_gets_no_more_than_it_sent_until_it_answers() {
         let mut path = Path::new(at(1));
+        received(&mut path, 1, 100);
         assert_eq!(path.budget(), usize::MAX);
         received(&mut path, 2, 100);
         assert_eq!((path.remote(), path.budget()), (at(2), 100));
@@ -151,8 +165,22 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_only_the_handshake_came_from_is_never_gone_back_to() {
+        let mut path = Path::new(at(1));
+        received(&mut path, 2, 100);
+        path.sent(60);
+        path.challenge_sent();
+        path.handle_timeout(Instant::from_micros(100));
+        assert_eq!((path.remote(), path.budget()), (at(2), 40));
+        assert_eq!(path.challenge(), Some([7; 8]), "asked again");
+        path.answered([7; 8]);
+        assert_eq!(path.budget(), usize::MAX);
+    }
+
+    #[test]
     fn it_goes_back_exactly_at_the_deadline() {
         let mut path = Path::new(at(1));
+        received(&mut path, 1, 100);
         received(&mut path, 2, 100);
         received(&mut path, 3, 100);
         path.handle_timeout(Instant::from_micros(99));
@@ -164,6 +192,7 @@ mod tests {
     #[test]
     fn a_late_packet_moves_nothing_and_the_way_back_needs_no_proof() {
         let mut path = Path::new(at(1));
+        received(&mut path, 1, 100);
         path.received(at(2), 100, false, Instant::ZERO, || [7; 8]);
         assert_eq!(path.remote(), at(1));
         received(&mut path, 2, 100);

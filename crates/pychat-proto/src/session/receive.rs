@@ -132,8 +132,10 @@ impl Session {
                 if seq > self.lane_out.last_offered() {
                     return Err("a refusal of what was never sent");
                 }
-                let code = RefuseCode::from_code(code);
-                events.push_back(SessionEvent::Refused { last: seq, code });
+                if self.lane_out.refused(seq) {
+                    let code = RefuseCode::from_code(code);
+                    events.push_back(SessionEvent::Refused { last: seq, code });
+                }
             }
             Frame::Call { id, bytes } if server => {
                 if self.answers.asked(id) {

@@ -111,7 +111,7 @@ impl Retry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Resp<'a> {
     pub(crate) client: ConnectionId,
-    pub(crate) server: ConnectionId,
+    /// Its payload names the server's connection id: outside, nothing would authenticate it.
     pub(crate) noise: &'a [u8],
 }
 
@@ -120,7 +120,6 @@ impl<'a> Resp<'a> {
         let mut to = Vec::with_capacity(HANDSHAKE_BYTES);
         to.extend_from_slice(&[TYPE_RESP, VERSION, SUITE]);
         to.extend_from_slice(&self.client.0.to_be_bytes());
-        to.extend_from_slice(&self.server.0.to_be_bytes());
         to.extend_from_slice(&(self.noise.len() as u16).to_be_bytes());
         to.extend_from_slice(self.noise);
         to.resize(HANDSHAKE_BYTES, 0);
@@ -135,14 +134,14 @@ impl<'a> Resp<'a> {
         if from.u8()? != VERSION || from.u8()? != SUITE {
             return Err(Malformed);
         }
-        let (client, server) = (ConnectionId(from.u64()?), ConnectionId(from.u64()?));
+        let client = ConnectionId(from.u64()?);
         let noise_len = usize::from(from.u16()?);
         let noise = from.bytes(noise_len)?;
         // The padding is the one part that nothing authenticates, so it has one form only.
         if from.0.iter().any(|byte| *byte != 0) {
             return Err(Malformed);
         }
-        Ok(Self { client, server, noise })
+        Ok(Self { client, noise })
     }
 }
 
@@ -257,7 +256,7 @@ mod tests {
         assert_eq!(bytes.len(), HANDSHAKE_BYTES);
         assert_eq!(Init::decode(&bytes), Ok(init));
 
-        let resp = Resp { client: ConnectionId(1), server: ConnectionId(2), noise: b"answer" };
+        let resp = Resp { client: ConnectionId(1), noise: b"answer" };
         let mut bytes = resp.encode();
         assert_eq!(Resp::decode(&bytes), Ok(resp));
         bytes[HANDSHAKE_BYTES - 1] = 1;

@@ -44,6 +44,9 @@ pub struct World {
     /// Messages whose payload begins with this byte are refused once.
     pub refused_byte: Option<u8>,
     pub committed: u64,
+    /// A refused message that waits for its skip, and the last message taken behind it.
+    held: Option<u64>,
+    taken: u64,
     pub at_server: Vec<Vec<u8>>,
     pub at_client: Vec<Vec<u8>>,
     pub client_events: Vec<ClientEvent>,
@@ -93,6 +96,8 @@ impl World {
             refusal: None,
             refused_byte: None,
             committed: 0,
+            held: None,
+            taken: 0,
             at_server: Vec::new(),
             at_client: Vec::new(),
             client_events: Vec::new(),
@@ -194,17 +199,22 @@ impl World {
             }
             EndpointEvent::Message { session, last, payload, .. } => {
                 if self.refused_byte.is_some() && payload.first().copied() == self.refused_byte {
+                    self.held = Some(last.0);
+                    self.taken = last.0;
                     let code = RefuseCode::NoSuchUser;
                     self.server.refuse_message(now, session, lane, last, code);
                 } else {
                     self.at_server.push(payload);
-                    self.committed = last.0;
-                    self.server.commit(now, session, lane, last);
+                    self.taken = last.0;
+                    self.commit_taken(session);
                 }
             }
             EndpointEvent::Skip { session, up_to, .. } => {
-                self.committed = self.committed.max(up_to.0);
-                self.server.commit(now, session, lane, up_to);
+                if self.held == Some(up_to.0) {
+                    self.held = None;
+                }
+                self.taken = self.taken.max(up_to.0);
+                self.commit_taken(session);
             }
             EndpointEvent::Call { session, id, payload } => {
                 let answer: Vec<u8> = payload.iter().rev().copied().collect();
@@ -219,6 +229,14 @@ impl World {
             | EndpointEvent::Writable { .. }
             | EndpointEvent::Away { .. }
             | EndpointEvent::Back { .. } => {}
+        }
+    }
+
+    /// Nothing behind a refused message is committed before its skip.
+    fn commit_taken(&mut self, session: SessionId) {
+        if self.held.is_none() {
+            self.committed = self.committed.max(self.taken);
+            self.server.commit(self.now, session, Lane::CHAT, Seq(self.committed));
         }
     }
 

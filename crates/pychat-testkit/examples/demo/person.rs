@@ -3,13 +3,19 @@
 use crate::{Failure, interrupt::Interrupt};
 use pychat_testkit::harness::Profile;
 use serde_json::Value;
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 /// What `pychatctl` is given to wait: ample on the worst network.
 const TIMEOUT: &str = "2m";
 
 /// `pychatctl` ends within this time.
 const DEADLINE: Duration = Duration::from_secs(150);
+
+/// Between two questions for something that comes by itself.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Which state of a message its sender waits for.
 #[derive(Clone, Copy)]
@@ -18,15 +24,6 @@ pub(crate) enum Said {
     Queued,
     /// On the recipient's disk.
     Delivered,
-}
-
-impl Said {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Delivered => "delivered",
-        }
-    }
 }
 
 /// A person with a profile.
@@ -62,7 +59,7 @@ impl Person {
 
     /// Types a command, and shows it with its output.
     pub(crate) fn types(&self, words: &[&str]) -> Result<(), Failure> {
-        self.shows(words).map(drop)
+        self.shows(words, Code::DONE).map(drop)
     }
 
     /// Logs in.
@@ -70,15 +67,46 @@ impl Person {
         self.types(&["connect", self.user, self.name, "--server", link, "--timeout", TIMEOUT])
     }
 
-    /// Sends a text and waits until it is known to be so far. Returns the message's id.
-    pub(crate) fn sends(&mut self, to: &Self, text: &str, wait: Said) -> Result<String, Failure> {
-        self.said.push(text.to_owned());
-        let mut words = vec!["send", to.user, text, "--wait", wait.word()];
-        if matches!(wait, Said::Delivered) {
-            words.extend(["--timeout", TIMEOUT, "--quiet"]);
+    /// Waits until the server counts `peer` among those who are there: the packet that says so may
+    /// have been lost.
+    pub(crate) fn waits_to_see(&self, peer: &Self) -> Result<(), Failure> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let users: Value = serde_json::from_str(&self.runs(&["--json", "users"])?)?;
+            let items = users["items"].as_array().ok_or("the users are no list")?;
+            if items.iter().any(|user| user["user"] == peer.user) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(format!("{} does not see {}", self.name, peer.name).into());
+            }
+            thread::sleep(ASK_AGAIN);
         }
-        let id = self.shows(&words)?;
-        Ok(id.trim().to_owned())
+    }
+
+    /// Sends a text and waits until it is known to be so far.
+    pub(crate) fn sends(&mut self, to: &Self, text: &str, wait: Said) -> Result<(), Failure> {
+        self.said.push(text.to_owned());
+        match wait {
+            Said::Queued => self.types(&["send", to.user, text, "--wait", "queued"]),
+            Said::Delivered => {
+                self.types(&["send", to.user, text, "--wait", "delivered", "--timeout", TIMEOUT])
+            }
+        }
+    }
+
+    /// Sends a text, waits until it is delivered, and returns the message's id.
+    pub(crate) fn sends_for_id(&mut self, to: &Self, text: &str) -> Result<String, Failure> {
+        self.said.push(text.to_owned());
+        let words = ["send", to.user, text, "--wait", "delivered", "--timeout", TIMEOUT, "--quiet"];
+        let said = self.shows(&words, Code::DONE)?;
+        Ok(said.trim().to_owned())
+    }
+
+    /// Sends a text where no server is: the command gives up waiting, the daemon does not.
+    pub(crate) fn sends_in_vain(&mut self, to: &Self, text: &str) -> Result<(), Failure> {
+        self.said.push(text.to_owned());
+        self.shows(&["send", to.user, text, "--timeout", "1s"], Code::TIMED_OUT).map(drop)
     }
 
     /// Sends a text without showing it.
@@ -107,26 +135,40 @@ impl Person {
         Ok(())
     }
 
-    fn shows(&self, words: &[&str]) -> Result<String, Failure> {
+    /// Runs a command that must end with this code, and shows it.
+    fn shows(&self, words: &[&str], code: Code) -> Result<String, Failure> {
         let typed: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         println!("{}$ pychatctl {}", self.user, typed.join(" "));
-        let said = self.runs(words)?;
+        let said = self.runs_to(words, code)?;
         said.lines().for_each(|line| println!("  {line}"));
         Ok(said)
     }
 
     /// Runs a command that must succeed. Returns its standard output.
     fn runs(&self, words: &[&str]) -> Result<String, Failure> {
+        self.runs_to(words, Code::DONE)
+    }
+
+    fn runs_to(&self, words: &[&str], Code(expected): Code) -> Result<String, Failure> {
         self.interrupt.check()?;
         let output = self.profile.ctl_with(words, b"", DEADLINE);
         self.interrupt.check()?;
         output.stderr.lines().for_each(|line| println!("  {line}"));
-        if output.code != 0 {
+        if output.code != expected {
             let (user, code, logs) = (self.user, output.code, self.profile.logs());
             return Err(format!("{user}'s {words:?} ended with code {code}\n{logs}").into());
         }
         Ok(output.stdout)
     }
+}
+
+/// How a command is to end.
+#[derive(Clone, Copy)]
+struct Code(i32);
+
+impl Code {
+    const DONE: Self = Self(0);
+    const TIMED_OUT: Self = Self(6);
 }
 
 /// As a shell needs it.

@@ -90,7 +90,7 @@ fn a_flipped_init_is_not_taken() {
     world.connect(id);
     world.run_for(Duration::ZERO);
     let init = last(&wiretap, Wiretap::INIT);
-    flips_do_nothing_to_server(&mut world, client, &init, &[Wiretap::VERSION]);
+    flips_do_nothing_to_server(&mut world, client, &init, &[Wiretap::VERSION, Wiretap::RESET]);
     world.inject_to_server(client, &init);
     assert_eq!(world.relay.incoming(), 1);
 }

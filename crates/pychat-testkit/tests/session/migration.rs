@@ -6,7 +6,7 @@ use pychat_testkit::{
     faults::Faults,
     sim::world::{Wiretap, World},
 };
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 fn outside(number: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, number], 40_000))
@@ -179,5 +179,4 @@ fn a_client_that_closes_is_gone_at_once_and_comes_back_when_asked() {
     assert!(wiretap.count(Wiretap::INIT) == 0 && wiretap.count(Wiretap::DATA) < 10);
     world.connect(0);
     assert_eq!(world.run_until_connected(), ROUND_TRIP);
-    assert!(Duration::ZERO < ROUND_TRIP);
 }

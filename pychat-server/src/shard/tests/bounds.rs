@@ -1,6 +1,8 @@
 //! Tables that end.
 
 use super::{Options, World, person::Device, store::Mood};
+use crate::shard::SKIP_MAX;
+use pychat_proto::{CloseCode, Lane};
 use std::time::Duration;
 
 #[test]
@@ -37,4 +39,16 @@ fn a_session_that_ends_leaves_nothing_behind() {
         assert!(shard.sessions.is_empty() && shard.by_user.is_empty() && shard.stalled.is_empty());
         assert_eq!(shard.jobs_under_way(), 0);
     }
+}
+
+#[test]
+fn the_farthest_skip_is_taken_and_one_beyond_it_is_a_breach() {
+    let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
+    let now = world.now().mono;
+    world.person(alice).client.skip(now, Lane::CHAT, SKIP_MAX);
+    world.person(bob).client.skip(now, Lane::CHAT, SKIP_MAX.next());
+    world.run(Duration::from_millis(500));
+    assert_eq!(world.person(alice).committed, SKIP_MAX);
+    assert_eq!(world.person(alice).ended, []);
+    assert_eq!(world.person(bob).ended[0].0, CloseCode::Protocol);
 }

@@ -150,6 +150,24 @@ fn an_entry_whose_announcement_was_lost_comes_with_the_next_one() {
 }
 
 #[test]
+fn a_hint_that_comes_while_a_page_is_read_makes_for_another_page() {
+    let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
+    world.announcements_lost = true;
+    world.write(alice, "bob", "one");
+    world.settle();
+    world.hold();
+    world.hint("bob");
+    world.run(Duration::from_millis(10));
+    // The page with the first is on its way when the second is written.
+    world.write(alice, "bob", "two");
+    world.run(Duration::from_millis(10));
+    world.hint("bob");
+    world.release();
+    world.settle();
+    assert_eq!(world.person(bob).texts(), ["one", "two"]);
+}
+
+#[test]
 fn a_server_that_starts_anew_goes_on_where_it_stood() {
     let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
     let mut bodies = Vec::new();
@@ -173,7 +191,7 @@ fn a_server_that_starts_anew_goes_on_where_it_stood() {
 fn users_are_seen_coming_and_going() {
     let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
     let bob_name = world.person(bob).user.clone();
-    let mut presence = |world: &mut World| {
+    let presence = |world: &mut World| {
         let now = world.now().mono;
         world.person(alice).ask(now, &Call::User { name: bob_name.clone() });
         world.settle();

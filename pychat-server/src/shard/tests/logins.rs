@@ -21,12 +21,16 @@ fn a_name_belongs_to_the_key_that_claimed_it_first() {
 
 #[test]
 fn of_two_who_claim_a_name_at_once_one_gets_it() {
-    let mut world = World::new(Options::default());
-    let both = [1, 2].map(|number| world.join(Device::new("alice", number)));
+    let (mut world, [bob]) = World::with_people(Options::default(), ["bob"]);
+    let both = [11, 12].map(|number| world.join(Device::new("alice", number)));
+    for person in both {
+        world.write(person, "bob", &format!("from {person}"));
+    }
     world.run(Duration::from_secs(30));
     let connected = both.map(|person| world.person(person).client.is_connected());
     assert_ne!(connected[0], connected[1]);
-    let loser = both[usize::from(connected[0])];
+    let [winner, loser] = if connected[0] { both } else { [both[1], both[0]] };
+    assert_eq!(world.person(bob).texts(), [format!("from {winner}")]);
     assert_eq!(world.person(loser).ended[0].0, CloseCode::NameTaken);
 }
 

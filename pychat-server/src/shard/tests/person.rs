@@ -160,7 +160,7 @@ impl Person {
                 self.client.skip(now, Lane::CHAT, last);
             }
             ClientEvent::Reply { payload, .. } => {
-                self.replies.push(chat::decode(&payload).unwrap())
+                self.replies.push(chat::decode(&payload).unwrap());
             }
             ClientEvent::Note { .. }
             | ClientEvent::NeedAddresses

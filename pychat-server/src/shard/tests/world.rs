@@ -5,11 +5,11 @@ use super::{
     store::{FailingStore, Mood, Switch},
 };
 use crate::{
-    committer::{Committer, FromCommitter, Job},
+    committer::{Committer, FromCommitter, Job, home},
     shard::{FromShard, Now, Registration, Shard, ShardConfig},
     store::Quota,
 };
-use pychat_proto::{Endpoint, Instant, Owner, PublicKey, SecretKey, ServerSecrets};
+use pychat_proto::{Endpoint, Instant, Owner, PublicKey, SecretKey, ServerSecrets, UserName};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// Time on the wall when a world begins.
@@ -41,6 +41,8 @@ pub(super) struct World {
     people: Vec<Person>,
     /// Entries that the committer announced and that got lost on the way.
     pub(super) announcements_lost: bool,
+    /// What the committer said while it was not heard.
+    held: Option<Vec<(u8, FromCommitter)>>,
     lives: u8,
 }
 
@@ -58,6 +60,7 @@ impl World {
             switch,
             people: Vec::new(),
             announcements_lost: false,
+            held: None,
             lives: 0,
             options,
         };
@@ -150,6 +153,25 @@ impl World {
         let now = self.mono;
         self.people[number].client.set_addresses(now, vec![SERVER]);
         self.settle();
+    }
+
+    /// The committer works on, but what it says is heard only after `release`.
+    pub(super) fn hold(&mut self) {
+        self.held = Some(Vec::new());
+    }
+
+    pub(super) fn release(&mut self) {
+        let now = self.now();
+        for (shard, told) in self.held.take().into_iter().flatten() {
+            self.shards[usize::from(shard)].handle_committer(now, told);
+        }
+    }
+
+    /// Tells a user's shard that the mailbox may hold something unannounced.
+    pub(super) fn hint(&mut self, user: &str) {
+        let mailbox = UserName::parse(user).unwrap();
+        let (now, home) = (self.now(), home(&mailbox, self.options.shards));
+        self.shards[usize::from(home)].handle_peer_shard(now, FromShard::Unannounced { mailbox });
     }
 
     /// Until nobody has anything to say for two seconds.
@@ -251,7 +273,10 @@ impl World {
             if self.announcements_lost && matches!(told, FromCommitter::Arrived { .. }) {
                 continue;
             }
-            self.shards[usize::from(shard)].handle_committer(now, told);
+            match &mut self.held {
+                Some(held) => held.push((shard, told)),
+                None => self.shards[usize::from(shard)].handle_committer(now, told),
+            }
         }
         moved
     }

@@ -326,6 +326,17 @@ async fn a_cursor_that_is_ahead_is_refused_and_a_second_subscription_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cursor_from_before_what_is_kept_is_refused_and_zero_means_all_that_is() {
+    let mut peer = Peer::greeted().await;
+    peer.core.publish_kept(10..=12).await;
+    assert_eq!(peer.ask("subscribe", json!({ "after": 3 })).await["error"]["code"], 8);
+    assert_eq!(peer.ask("subscribe", json!({ "after": 0 })).await["result"]["cursor"], 0);
+    for cursor in 10..=12 {
+        assert_eq!(peer.cursor_of_event().await, cursor);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_subscriber_that_lags_is_cut_off_with_its_cursor_and_resumes_without_a_gap() {
     let mut peer = Peer::greeted().await;
     assert_eq!(peer.ask("subscribe", json!({})).await["result"]["cursor"], 0);

@@ -4,6 +4,7 @@ use super::{
     server::Server,
     world::{World, connect, text},
 };
+use crate::core::connect::WAITERS_MAX;
 use pychat_control::{
     ConnectParams, Connected, Empty, ErrorCode, Failure, Link, Request, Sent, State,
 };
@@ -182,4 +183,20 @@ fn a_shutdown_answers_everybody_and_says_goodbye() {
     assert_eq!((failure.code, failure.sent.unwrap().state), (ErrorCode::TimedOut, State::Queued));
     world.pass(Duration::from_millis(100));
     assert_eq!(world.server.endpoint.sessions(), 1, "only bob is left");
+}
+
+#[test]
+fn connects_that_wait_are_bounded_exactly() {
+    let mut world = World::new(1);
+    world.online = false;
+    let tokens: Vec<u64> =
+        (0..=WAITERS_MAX).map(|_| world.ask(0, Request::Connect(connect("alice")))).collect();
+    world.pass(Duration::from_millis(1));
+    let refused = world.answer(0, tokens[WAITERS_MAX]).unwrap().unwrap_err();
+    assert_eq!(refused.code, ErrorCode::LimitReached);
+    world.online = true;
+    world.link(0, Link::Connected);
+    for token in &tokens[..WAITERS_MAX] {
+        assert!(world.answer(0, *token).unwrap().is_ok());
+    }
 }

@@ -89,6 +89,7 @@ fn what_is_no_longer_kept_is_skipped() {
     world.sql(0, "DELETE FROM outbox WHERE first_seq <= 3;");
     world.until("the rest", |world| world.server.texts == ["3", "4"]);
     world.send(0, "bob", "5").unwrap();
+    world.until("all", quiet);
     assert_eq!(world.received(1), numbers(0..6));
 }
 
@@ -102,6 +103,7 @@ fn a_server_that_forgot_all_of_a_pruned_outbox_is_moved_on() {
     world.sql(0, "DELETE FROM outbox;");
     world.link(0, Link::Connected);
     world.send(0, "bob", "1").unwrap();
+    world.until("all", quiet);
     assert_eq!(world.received(1), ["0", "1"]);
 }
 
@@ -132,6 +134,7 @@ fn a_restored_database_begins_a_new_stream() {
         world.daemons[0].core.stored.settings.account.clone().unwrap().stream != stream
     });
     world.send(0, "bob", "4").unwrap();
+    world.until("all", quiet);
     assert_eq!(world.received(1), numbers(0..5));
 }
 
@@ -182,11 +185,13 @@ fn committed_rows_are_kept_within_their_bound() {
         world.send(0, "bob", &"x".repeat(2_900)).unwrap();
     }
     world.pass(Duration::from_secs(3601));
-    let rows = world.daemons[0].core.database.read().outbox_after(pychat_proto::Seq(0), 99).unwrap();
+    let rows =
+        world.daemons[0].core.database.read().outbox_after(pychat_proto::Seq(0), 99).unwrap();
     assert_eq!(rows.len(), 3, "three of 2,9xx bytes fit 10,000");
     let keep_for = Duration::from_secs(60);
     world.limit(0, Limits { kept_for: keep_for, ..Limits::default() });
     world.pass(Duration::from_secs(1));
-    let rows = world.daemons[0].core.database.read().outbox_after(pychat_proto::Seq(0), 99).unwrap();
+    let rows =
+        world.daemons[0].core.database.read().outbox_after(pychat_proto::Seq(0), 99).unwrap();
     assert!(rows.is_empty(), "they are an hour old");
 }

@@ -29,7 +29,7 @@ fn a_send_that_was_not_kept_says_so() {
 #[test]
 fn a_full_disk_is_told_as_full() {
     let mut world = World::connected(2);
-    world.daemons[0].core.database.bound_pages(0);
+    world.daemons[0].core.database.bound_pages(1);
     let big = "x".repeat(30_000);
     let failure = world.send(0, "bob", &big).unwrap_err();
     assert_eq!(failure.code, ErrorCode::LimitReached);
@@ -42,8 +42,9 @@ fn a_full_disk_is_told_as_full() {
 fn what_arrives_is_acknowledged_only_once_it_is_on_disk() {
     let mut world = World::connected(2);
     fail(&mut world, 1, true);
-    let failure =
-        world.request::<Sent>(0, Request::Send(text("bob", "hold on", State::Delivered))).unwrap_err();
+    let failure = world
+        .request::<Sent>(0, Request::Send(text("bob", "hold on", State::Delivered)))
+        .unwrap_err();
     assert_eq!(failure.sent.unwrap().state, State::Accepted);
     assert!(world.received(1).is_empty());
     assert!(world.daemons[1].events.iter().all(|event| event.cursor.is_none()));

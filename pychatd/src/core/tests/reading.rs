@@ -3,8 +3,8 @@
 use super::world::World;
 use crate::core::{Limits, reading::LIST_ITEMS_MAX};
 use pychat_control::{
-    Empty, ErrorCode, EventKind, HistoryParams, InboxParams, LINE_BYTES_MAX, List, Message, Request,
-    State, Unread,
+    Empty, ErrorCode, EventKind, HistoryParams, InboxParams, LINE_BYTES_MAX, List, Message,
+    Request, State, Unread,
 };
 use pychat_proto::chat::TEXT_BYTES_MAX;
 use std::time::Duration;
@@ -67,7 +67,8 @@ fn history_is_paged_from_the_newest_back() {
 #[test]
 fn limits_of_lists_are_exact() {
     let mut world = ten();
-    for (limit, fine) in [(0, false), (1, true), (LIST_ITEMS_MAX, true), (LIST_ITEMS_MAX + 1, false)]
+    for (limit, fine) in
+        [(0, false), (1, true), (LIST_ITEMS_MAX, true), (LIST_ITEMS_MAX + 1, false)]
     {
         let params = InboxParams { limit, ..InboxParams::default() };
         let result = world.request::<List<Message>>(1, Request::Inbox(params));

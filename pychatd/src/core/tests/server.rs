@@ -5,11 +5,7 @@ use pychat_proto::{
     RefuseCode, SecretKey, Seq, ServerSecrets, SessionId, StreamId, UserName, Welcome,
     chat::{self, Call, MailboxEntry, Presence, Reply, ToClient, ToServer, UserState},
 };
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::core::Now;
 
@@ -47,8 +43,13 @@ struct Session {
     confirmed: bool,
     /// Each record's mailbox entry.
     on_the_way: BTreeMap<Seq, Cursor>,
-    /// Messages that wait for what comes before them.
-    early: VecDeque<(Seq, Seq, Vec<u8>)>,
+    /// Messages that wait for what comes before them by their first record, skips by their last.
+    waiting: BTreeMap<Seq, Piece>,
+}
+
+enum Piece {
+    Message { last: Seq, payload: Vec<u8> },
+    Skip,
 }
 
 impl Server {
@@ -92,7 +93,7 @@ impl Server {
         let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
         for session in sessions {
             if !self.holds {
-                self.take_early(now, session);
+                self.take_waiting(now, session);
             }
             self.deliver(now, session);
         }
@@ -108,10 +109,8 @@ impl Server {
                 }
                 let stream = StreamId(incoming.login.stream);
                 let position = self.positions.get(&(user.clone(), stream)).copied();
-                let welcome = Welcome {
-                    committed: position.unwrap_or_default(),
-                    server_time: now.unix_ms,
-                };
+                let welcome =
+                    Welcome { committed: position.unwrap_or_default(), server_time: now.unix_ms };
                 let handed = incoming.login.cursor;
                 if let Some(id) = self.endpoint.accept(now.mono, incoming, welcome) {
                     let session = Session {
@@ -120,7 +119,7 @@ impl Server {
                         handed,
                         confirmed: false,
                         on_the_way: BTreeMap::new(),
-                        early: VecDeque::new(),
+                        waiting: BTreeMap::new(),
                     };
                     self.sessions.insert(id, session);
                 }
@@ -133,10 +132,14 @@ impl Server {
             }
             EndpointEvent::Message { session, first, last, payload, .. } => {
                 if let Some(session) = self.sessions.get_mut(&session) {
-                    session.early.push_back((first, last, payload));
+                    session.waiting.insert(first, Piece::Message { last, payload });
                 }
             }
-            EndpointEvent::Skip { session, up_to, .. } => self.move_to(now, session, up_to),
+            EndpointEvent::Skip { session, up_to, .. } => {
+                if let Some(session) = self.sessions.get_mut(&session) {
+                    session.waiting.insert(up_to, Piece::Skip);
+                }
+            }
             EndpointEvent::Committed { session, up_to, .. } => self.confirmed(session, up_to),
             EndpointEvent::Call { session, id, payload } => {
                 let reply = chat::encode(&self.answer(&chat::decode(&payload).unwrap()));
@@ -162,15 +165,23 @@ impl Server {
         self.endpoint.commit(now.mono, session, Lane::CHAT, up_to);
     }
 
-    fn take_early(&mut self, now: Now, id: SessionId) {
+    fn take_waiting(&mut self, now: Now, id: SessionId) {
         loop {
             let position = self.position(id);
             let Some(session) = self.sessions.get_mut(&id) else { return };
-            session.early.retain(|(_, last, _)| *last > position);
-            if session.early.front().is_none_or(|(first, ..)| *first != position.next()) {
-                return;
-            }
-            let Some((_, last, payload)) = session.early.pop_front() else { return };
+            let Some((first, piece)) = session.waiting.pop_first() else { return };
+            let (last, payload) = match piece {
+                Piece::Skip => {
+                    self.move_to(now, id, first);
+                    continue;
+                }
+                Piece::Message { last, .. } if last <= position => continue,
+                Piece::Message { .. } if first != position.next() => {
+                    session.waiting.insert(first, piece);
+                    return;
+                }
+                Piece::Message { last, payload } => (last, payload),
+            };
             let from = session.user.clone();
             match self.take(now, &from, chat::decode(&payload).unwrap()) {
                 Ok(()) => self.move_to(now, id, last),

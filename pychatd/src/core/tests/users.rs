@@ -1,7 +1,7 @@
 //! `users`: pages, patience and bounds.
 
 use super::{server::PAGE_USERS, world::World};
-use crate::core::users::QUERIES_MAX;
+use crate::core::users::{PAGES_MAX, QUERIES_MAX};
 use pychat_control::{Empty, ErrorCode, List, Request, User, UsersParams};
 use std::time::Duration;
 
@@ -59,4 +59,25 @@ fn lists_under_way_are_bounded() {
     let refused = world.answer(0, *tokens.last().unwrap()).unwrap().unwrap_err();
     assert_eq!(refused.code, ErrorCode::LimitReached);
     assert!(world.answer(0, tokens[QUERIES_MAX - 1]).is_none(), "the one before is under way");
+}
+
+#[test]
+fn a_list_that_is_too_long_says_where_it_ends() {
+    let mut world = World::connected(1);
+    let key = world.server.key;
+    let fits = PAGE_USERS * PAGES_MAX as usize;
+    // Alice is the first of them.
+    for n in 1..fits {
+        world.server.accounts.insert(format!("user{n:05}").parse().unwrap(), key);
+    }
+    let ask = |world: &mut World| {
+        let params = UsersParams { all: true, timeout_ms: 60_000 };
+        world.request::<List<User>>(0, Request::Users(params)).unwrap()
+    };
+    let list = ask(&mut world);
+    assert_eq!((list.items.len(), list.next), (fits, None));
+    world.server.accounts.insert("zoe".parse().unwrap(), key);
+    let list = ask(&mut world);
+    assert_eq!(list.items.len(), fits);
+    assert_eq!(list.next.as_ref(), list.items.last().map(|user| &user.user));
 }

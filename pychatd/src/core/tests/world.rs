@@ -241,7 +241,9 @@ impl World {
             }
             self.server.work(self.now);
             let mut buffer = Vec::new();
-            while let Some(transmit) = self.server.endpoint.poll_transmit(self.now.mono, &mut buffer) {
+            while let Some(transmit) =
+                self.server.endpoint.poll_transmit(self.now.mono, &mut buffer)
+            {
                 quiet = false;
                 let SocketAddr::V4(to) = transmit.to else { continue };
                 let number = to.ip().octets()[3];

@@ -1,1 +1,4 @@
-//! x
+//! Each promise of the database.
+
+mod opening;
+mod tables;

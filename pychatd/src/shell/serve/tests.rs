@@ -1,6 +1,9 @@
 //! The daemon's life with a core that does what the test says.
 
-use super::{super::{lock, state_dir}, *};
+use super::{
+    super::{lock, state_dir},
+    *,
+};
 use anyhow::anyhow;
 use pychat_control::{CallError, Client, ConnectError, Empty, ErrorCode, Profile, StateBase};
 use serde_json::json;

@@ -1,0 +1,255 @@
+//! One user's daemon: the core on its database, and the person who types.
+
+use crate::crash::{Plug, unplug};
+use pychat_control::{
+    ConnectParams, EventKind, HistoryParams, List, Message, Request, SendParams, State,
+};
+use pychat_proto::{Instant, SecretKey};
+use pychat_testkit::dice::Dice;
+use pychatd::{
+    core::{Action, Core, CoreConfig, Limits, Now},
+    db::Database,
+};
+use rusqlite::Connection;
+use std::{collections::VecDeque, net::SocketAddr};
+
+/// A text that the person means to send.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) to: String,
+    pub(crate) body: String,
+    pub(crate) not_before: Instant,
+}
+
+/// A user's machine: what stays over a crash, and what runs.
+pub(crate) struct Daemon {
+    pub(crate) user: String,
+    pub(crate) address: SocketAddr,
+    number: u8,
+    link: String,
+    disk: Option<Connection>,
+    running: Option<Running>,
+    /// What is still to be typed; each is typed again until the daemon has said "queued".
+    pub(crate) drafts: VecDeque<Draft>,
+    /// Texts that the daemon said are queued, in that order.
+    pub(crate) sent: Vec<(String, String)>,
+    pub(crate) connected_once: bool,
+    typed: u64,
+}
+
+struct Running {
+    core: Core,
+    plug: Plug,
+    asked: Option<Question>,
+    resolved: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Connect,
+    Send,
+}
+
+const TOKEN: u64 = 1;
+const TOKEN_HISTORY: u64 = 2;
+
+impl Daemon {
+    pub(crate) fn new(number: u8, user: &str, address: SocketAddr, link: String) -> Self {
+        Self {
+            user: user.to_owned(),
+            address,
+            number,
+            link,
+            disk: Some(Connection::open_in_memory().expect("there is memory")),
+            running: None,
+            drafts: VecDeque::new(),
+            sent: Vec::new(),
+            connected_once: false,
+            typed: 0,
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    pub(crate) fn start(&mut self, now: Now, dice: &mut Dice, plug: Plug) {
+        let connection = self.disk.take().expect("a daemon starts once");
+        let database = Database::from_connection(connection).expect("the database opens");
+        let mut connection = database.into_connection();
+        plug.install(&mut connection);
+        let database = Database::from_connection(connection).expect("the database opens again");
+        let config = CoreConfig {
+            identity: SecretKey::from_bytes([100 + self.number; 32]),
+            profile: self.user.clone(),
+            pid: 1,
+            started_at_unix_ms: now.unix_ms,
+            limits: Limits::default(),
+        };
+        let core = Core::new(database, config, dice.seed(), now).expect("the database is readable");
+        self.running = Some(Running { core, plug, asked: None, resolved: false });
+    }
+
+    /// Everything in memory is gone; the disk stays.
+    pub(crate) fn crash(&mut self) {
+        if let Some(running) = self.running.take() {
+            let mut connection = running.core.into_database().into_connection();
+            unplug(&mut connection);
+            self.disk = Some(connection);
+        }
+    }
+
+    pub(crate) fn is_crashed(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.plug.is_pulled())
+    }
+
+    pub(crate) fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &mut [u8]) {
+        if let Some(running) = &mut self.running {
+            running.core.handle_datagram(now, from, datagram);
+        }
+    }
+
+    pub(crate) fn handle_network_change(&mut self, now: Now) {
+        if let Some(running) = &mut self.running {
+            running.core.handle_network_change(now);
+        }
+    }
+
+    /// Lets everything happen that happens now; what leaves is put into `out`. Nothing leaves of a
+    /// machine whose plug was pulled on the way.
+    /// With `go`, everybody is known to the server and may be written to.
+    pub(crate) fn settle(
+        &mut self,
+        now: Now,
+        server: SocketAddr,
+        go: bool,
+        out: &mut Vec<(SocketAddr, Vec<u8>)>,
+    ) {
+        let Some(running) = &mut self.running else { return };
+        running.core.handle_timeout(now);
+        loop {
+            self.type_next(now, go);
+            let Some(running) = &mut self.running else { return };
+            // The first poll writes to disk.
+            running.core.poll_timeout();
+            if running.plug.is_pulled() {
+                return;
+            }
+            let mut busy = false;
+            while let Some(action) = running.core.poll_action() {
+                busy = true;
+                match action {
+                    Action::Resolve { .. } => running.resolved = true,
+                    Action::Shutdown => panic!("nobody asked for it"),
+                }
+            }
+            if std::mem::take(&mut running.resolved) {
+                busy = true;
+                running.core.handle_addresses(now, vec![server]);
+            }
+            while let Some((token, answer)) = running.core.poll_response() {
+                busy = true;
+                assert_eq!(token, TOKEN, "{}: an answer to nothing", self.user);
+                let draft = self.drafts.front();
+                match (running.asked.take(), answer) {
+                    (Some(Question::Connect), Ok(_)) => self.connected_once = true,
+                    (Some(Question::Send), Ok(_)) => {
+                        let Draft { to, body, .. } = draft.expect("it was typed").clone();
+                        self.sent.push((to, body));
+                        self.drafts.pop_front();
+                        self.typed += 1;
+                    }
+                    // Typed again later.
+                    (Some(_), Err(_)) => {}
+                    (None, _) => panic!("{}: an answer to nothing", self.user),
+                }
+            }
+            while let Some(event) = running.core.poll_event() {
+                busy = true;
+                if let EventKind::State { state: State::Refused | State::Expired, .. } = event.what
+                {
+                    panic!("{}: every recipient exists and nothing expires: {event:?}", self.user);
+                }
+            }
+            let mut buffer = Vec::new();
+            while let Some(transmit) = running.core.poll_transmit(now, &mut buffer) {
+                busy = true;
+                out.extend(
+                    buffer.chunks(transmit.segment_bytes).map(|b| (transmit.to, b.to_vec())),
+                );
+            }
+            if !busy || running.plug.is_pulled() {
+                return;
+            }
+        }
+    }
+
+    fn type_next(&mut self, now: Now, go: bool) {
+        let Some(running) = &mut self.running else { return };
+        if running.asked.is_some() {
+            return;
+        }
+        if !self.connected_once {
+            running.asked = Some(Question::Connect);
+            let params = ConnectParams {
+                user: self.user.clone(),
+                name: self.user.to_uppercase(),
+                server: Some(self.link.clone()),
+                trust_key: None,
+                timeout_ms: 10_000,
+            };
+            running.core.handle_request(now, TOKEN, Request::Connect(params));
+            return;
+        }
+        let Some(draft) = self.drafts.front().filter(|draft| go && draft.not_before <= now.mono)
+        else {
+            return;
+        };
+        running.asked = Some(Question::Send);
+        let params = SendParams {
+            to: draft.to.clone(),
+            body: draft.body.clone(),
+            // The same key again after a crash: the daemon may have written it and not said so.
+            key: Some(format!("draft {}", self.typed)),
+            wait: State::Queued,
+            timeout_ms: 10_000,
+            expire_ms: None,
+        };
+        running.core.handle_request(now, TOKEN, Request::Send(params));
+    }
+
+    pub(crate) fn poll_timeout(&mut self, go: bool) -> Option<Instant> {
+        let running = self.running.as_mut()?;
+        let typing = running.asked.is_none() && go;
+        let draft = self.drafts.front().filter(|_| typing).map(|draft| draft.not_before);
+        [running.core.poll_timeout(), draft].into_iter().flatten().min()
+    }
+
+    /// All messages on this user's disk, in their order there. The daemon must be running.
+    pub(crate) fn messages(&mut self, now: Now) -> Vec<Message> {
+        let running = self.running.as_mut().expect("asked of a running daemon");
+        let mut all: VecDeque<Vec<Message>> = VecDeque::new();
+        let mut next = None;
+        loop {
+            let params = HistoryParams { peer: None, limit: 1000, next };
+            running.core.handle_request(now, TOKEN_HISTORY, Request::History(params));
+            let mut pending = Vec::new();
+            let page = loop {
+                let Some((token, answer)) = running.core.poll_response() else {
+                    panic!("{}: history is answered at once", self.user)
+                };
+                if token == TOKEN_HISTORY {
+                    break answer.expect("the history is readable");
+                }
+                pending.push((token, answer));
+            };
+            assert!(pending.is_empty(), "everything else was drained before");
+            let page: List<Message> = serde_json::from_value(page).expect("a list of messages");
+            all.push_front(page.items);
+            match page.next {
+                Some(more) => next = Some(more),
+                None => return all.into_iter().flatten().collect(),
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The whole of PyChat in one thread under a virtual clock: daemons' cores, server shards, the
+//! committer and real SQLite databases, on a simulated network, with crashes at any write to disk.
+//!
+//! One seed decides everything. [`World::run`] plays it and checks the promises while it goes.
+
+mod crash;
+mod daemon;
+mod server;
+mod wire;
+mod world;
+
+pub use wire::WireCheck;
+pub use world::{Outcome, Plan, World};
