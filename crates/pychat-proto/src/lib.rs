@@ -18,6 +18,9 @@ mod session;
 mod time;
 mod wire;
 
+#[cfg(test)]
+mod vectors;
+
 pub use client::{
     Client, ClientConfig, ClientEvent, Login, PathStats, Refusal, ServerKey, Suspicion,
 };

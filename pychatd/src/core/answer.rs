@@ -93,11 +93,12 @@ pub(super) fn unwritten(error: &DatabaseError, kept: &str) -> Failure {
     failure(code, format!("{error}; {kept}"), hint)
 }
 
+/// For the first command of somebody new.
 pub(super) fn no_account() -> Failure {
     failure(
         ErrorCode::NotConnected,
-        "there is no user yet; nothing was kept",
-        "run: pychatctl connect USER NAME --server LINK",
+        "not connected: this profile has no user name and no server yet",
+        "run: pychatctl connect USER \"YOUR NAME\" --server LINK (ask the server's operator for the link)",
     )
 }
 

@@ -86,6 +86,9 @@ impl Core {
         if self.users.len() >= QUERIES_MAX {
             return self.fail(token, answer::too_many_questions());
         }
+        if self.stored.settings.account.is_none() {
+            return self.fail(token, answer::no_account());
+        }
         match self.link.state {
             Link::Disconnected => {
                 return self.fail(token, answer::not_connected("not connected"));

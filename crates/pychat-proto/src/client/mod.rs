@@ -1,11 +1,12 @@
 //! One daemon's side: finds the server, logs in, keeps the session alive, comes back.
 
 mod answer;
+mod api;
 pub(crate) mod attempt;
+mod timers;
 
 use crate::{
-    CloseCode, ConnectionId, Cursor, DisplayName, Instant, Lane, PublicKey, RefuseCode, SecretKey,
-    Seq, StreamId, UserName,
+    CloseCode, ConnectionId, Cursor, Instant, Lane, Seq,
     chat::{self, LoginPayload},
     crypto::Rng,
     endpoint::Transmit,
@@ -13,6 +14,7 @@ use crate::{
     session::{Counters, Session, SessionEvent},
     wire::packet,
 };
+pub use api::{ClientConfig, ClientEvent, Login, PathStats, Refusal, ServerKey, Suspicion};
 use attempt::{Attempt, Rhythm};
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
@@ -28,150 +30,6 @@ const ROUNDS_BEFORE_KEY_PROBE: u32 = 3;
 const RENEW_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// Wait after a session ended for no stated reason.
 const RETRY_WAIT: Duration = Duration::from_secs(5);
-
-/// What a [`Client`] is made of.
-#[derive(Clone, Debug)]
-pub struct ClientConfig {
-    /// Who we are.
-    pub identity: SecretKey,
-    /// Who the server is.
-    pub server: ServerKey,
-    /// What we say at each login. `Client::set_cursor` moves the cursor along.
-    pub login: Login,
-    /// Round trip measured at an earlier session with this server, for the first timers.
-    pub rtt_hint: Option<Duration>,
-}
-
-/// What is known of the server's key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerKey {
-    /// Pinned: log in with IK, and with no other server.
-    Pinned(PublicKey),
-    /// First contact: learn it with XX. [`ClientEvent::ServerKeyLearned`] comes before anything else,
-    /// and the client treats it as pinned from then on.
-    Unknown,
-}
-
-/// What the daemon says of itself at each login.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// The user name.
-    pub user: UserName,
-    /// The display name.
-    pub name: DisplayName,
-    /// The outbox's stream.
-    pub stream: StreamId,
-    /// The last mailbox entry that is safe on disk.
-    pub cursor: Cursor,
-    /// For servers that ask for one.
-    pub invite: Option<String>,
-}
-
-/// What happened. Drain with [`Client::poll_event`] after each `handle_*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientEvent {
-    /// First contact: this is the server's key. Pin it on disk.
-    ServerKeyLearned(PublicKey),
-    /// Logged in. Everything of the outbox after `committed` is to be sent (again), in order,
-    /// with [`Client::send_message`]; records of earlier sessions are forgotten.
-    Connected {
-        /// The highest outbox record that the server holds on disk.
-        committed: Seq,
-        /// The server's clock, Unix milliseconds.
-        server_time: u64,
-    },
-    /// The session is gone; the client tries again by itself at `retry_at`.
-    Disconnected {
-        /// Why.
-        code: CloseCode,
-        /// For a person; may be empty.
-        reason: String,
-        /// The next try.
-        retry_at: Instant,
-    },
-    /// The server refused the login, or took the name from us. Nothing more is tried.
-    Refused(Refusal),
-    /// The server's key is not the pinned one, or it speaks no common version; it keeps trying.
-    /// A hint only: not authenticated.
-    Suspicion(Suspicion),
-    /// Nobody answers at the known addresses: look the host up again, open a new socket, and say
-    /// [`Client::set_addresses`].
-    NeedAddresses,
-    /// A whole message from the server, in order. Store it, then [`Client::commit`] `last`.
-    Message {
-        /// The lane.
-        lane: Lane,
-        /// Its last record.
-        last: Seq,
-        /// An encoded `chat::MailboxEntry`.
-        payload: Vec<u8>,
-    },
-    /// The server holds our records up to here on disk.
-    Committed {
-        /// The lane.
-        lane: Lane,
-        /// The last one.
-        up_to: Seq,
-    },
-    /// The server refuses the message that ends with record `last` and waits at it. Write that
-    /// down, then [`Client::skip`] it.
-    MessageRefused {
-        /// The lane.
-        lane: Lane,
-        /// The message's last record.
-        last: Seq,
-        /// Why.
-        code: RefuseCode,
-    },
-    /// The answer to [`Client::call`].
-    Reply {
-        /// As returned by `call`.
-        id: u64,
-        /// An encoded `chat::Reply`.
-        payload: Vec<u8>,
-    },
-    /// Best-effort news: an encoded `chat::Note`.
-    Note {
-        /// The bytes.
-        payload: Vec<u8>,
-    },
-}
-
-/// A login that the server refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The reason as a code.
-    pub code: CloseCode,
-    /// For a person.
-    pub reason: String,
-}
-
-/// A hint of why the server that we want does not answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Suspicion {
-    /// It answers, and speaks only these versions.
-    Versions(Vec<u8>),
-    /// Who answers at its address holds this key and not the pinned one. That it holds this key is
-    /// proved; nothing was told to it. The client keeps trying to reach the pinned one.
-    KeyChanged(PublicKey),
-}
-
-/// The path's health, for `status`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PathStats {
-    /// Smoothed round trip; zero before the first measurement.
-    pub rtt: Duration,
-    /// Packets sent.
-    pub sent: u64,
-    /// Packets declared lost.
-    pub lost: u64,
-    /// Packets received and authenticated.
-    pub received: u64,
-    /// Frames sent again.
-    pub retransmitted: u64,
-    /// Datagrams dropped: unreadable, forged or repeated.
-    pub dropped: u64,
-}
 
 /// One daemon's side of the protocol. See the crate's documentation for how to drive it.
 ///
@@ -425,97 +283,6 @@ impl Client {
             self.ended.dropped += 1;
         }
         self.digest(now);
-    }
-
-    /// Moves time on.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        if let Some(established) = &mut self.session {
-            established.session.handle_timeout(now, &mut self.happened);
-            let silent = self.suspect && now.since(established.session.heard()) >= SUSPECT_FOR;
-            let renew = established.renew_at <= now;
-            if silent {
-                self.lose_session(now, CloseCode::Idle, "the server does not answer", now);
-            } else if renew && self.attempt.is_none() {
-                self.begin_attempt(now, Rhythm::START);
-            }
-        }
-        if let Some(joining) = &mut self.joining {
-            joining.session.handle_timeout(now, &mut joining.happened);
-        }
-        self.handle_joining_timeout(now);
-        if let Some(leaving) = &mut self.leaving {
-            leaving.handle_timeout(now, &mut VecDeque::new());
-        }
-        self.leaving = self.leaving.take().filter(|leaving| !leaving.is_closed());
-        if self.retry_at.is_some_and(|at| at <= now) {
-            self.retry_at = None;
-            self.begin_attempt(now, Rhythm::START);
-        }
-        self.handle_attempt_timeout(now);
-        self.digest(now);
-    }
-
-    fn handle_joining_timeout(&mut self, now: Instant) {
-        let Some(joining) = self.joining.as_mut().filter(|joining| joining.next <= now) else {
-            return;
-        };
-        if joining.tries >= FIN_TRIES_MAX {
-            self.joining = None;
-            self.begin_attempt(now, Rhythm::START);
-            return;
-        }
-        joining.tries += 1;
-        joining.wanted = true;
-        joining.next = now + joining.wait;
-        joining.wait *= 2;
-    }
-
-    fn handle_attempt_timeout(&mut self, now: Instant) {
-        if let Some(attempt) = &self.attempt
-            && attempt.is_stale(now)
-            && attempt.poll_timeout() <= now
-        {
-            let rhythm = attempt.rhythm;
-            self.begin_attempt(now, rhythm);
-        }
-        if let Some(attempt) = &mut self.attempt
-            && attempt.handle_timeout(now, &mut self.rng)
-        {
-            let rounds = attempt.rhythm.rounds;
-            if rounds > 1 && rounds % ROUNDS_PER_LOOKUP == 0 {
-                self.events.push_back(ClientEvent::NeedAddresses);
-            }
-            if rounds % ROUNDS_PER_LOOKUP == ROUNDS_BEFORE_KEY_PROBE && !attempt.is_first_contact()
-            {
-                self.begin_key_probe(now);
-            }
-        }
-        if let Some(probe) = &mut self.key_probe {
-            if probe.is_stale(now) {
-                self.key_probe = None;
-            } else {
-                probe.handle_timeout(now, &mut self.rng);
-            }
-        }
-    }
-
-    /// When `handle_timeout` is due.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let session = self.session.as_ref();
-        let silent = session.filter(|_| self.suspect).map(|e| e.session.heard() + SUSPECT_FOR);
-        let timers = [
-            session.and_then(|established| established.session.poll_timeout()),
-            session.filter(|_| self.attempt.is_none()).map(|established| established.renew_at),
-            silent,
-            self.joining.as_ref().and_then(|joining| joining.session.poll_timeout()),
-            self.joining.as_ref().map(|joining| joining.next),
-            self.leaving.as_ref().and_then(Session::poll_timeout),
-            self.retry_at,
-            self.attempt.as_ref().map(Attempt::poll_timeout),
-            self.key_probe.as_ref().map(Attempt::poll_timeout),
-        ];
-        timers.into_iter().flatten().min()
     }
 
     /// Writes the next datagram to `buffer` (cleared first).

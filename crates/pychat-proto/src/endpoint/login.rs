@@ -14,6 +14,7 @@ use crate::{
     session::{Role, Session, Start},
     wire::packet::{self, Fin, HANDSHAKE_BYTES, Init, MAC_BYTES, Resp, Retry, SUITE, VERSION},
 };
+use smallvec::SmallVec;
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
@@ -313,7 +314,7 @@ impl Endpoint {
     /// keep the device out.
     fn make_room(&mut self, key: &PublicKey, proved: bool) -> bool {
         let of_device = self.unconfirmed.get(key);
-        if of_device.map_or(0, |slots| slots.len()) >= UNCONFIRMED_PER_DEVICE_MAX {
+        if of_device.map_or(0, SmallVec::len) >= UNCONFIRMED_PER_DEVICE_MAX {
             let Some(oldest) = of_device.and_then(|slots| slots.first().copied()) else {
                 return false;
             };

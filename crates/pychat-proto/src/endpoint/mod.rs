@@ -1,182 +1,33 @@
 //! The server's side: one shard's sessions.
 
+mod api;
 mod limits;
 mod login;
+mod sessions;
 mod timers;
 mod token;
 
 use crate::{
-    AWAY_AFTER, CloseCode, ConnectionId, Instant, Lane, PublicKey, RefuseCode, Seq, ServerSecrets,
-    chat::{LoginPayload, UnixMillis},
+    AWAY_AFTER, CloseCode, ConnectionId, Instant, Lane, PublicKey, Seq,
     crypto::{self, Rng},
-    records_for,
     session::{Session, SessionEvent},
     wire::packet,
 };
+pub use api::{
+    EndpointConfig, EndpointEvent, EndpointStats, Incoming, Owner, SessionId, Transmit, Welcome,
+};
 use limits::{Limits, Prefix};
-use login::{Asked, FirstContacts};
+use login::FirstContacts;
 use smallvec::SmallVec;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     hash::{BuildHasherDefault, Hasher},
     net::SocketAddr,
-    sync::Arc,
-    time::Duration,
 };
 use timers::Timers;
 
 /// Answers that need no session and wait to be sent; more are dropped, as the network might.
 const STATELESS_MAX: usize = 1024;
-
-/// A datagram to be sent; its bytes are in the buffer given to `poll_transmit`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transmit {
-    /// To whom.
-    pub to: SocketAddr,
-    /// Bytes of one datagram in the buffer; more than one follow each other if the buffer is longer
-    /// (all of this size but the last).
-    pub segment_bytes: usize,
-}
-
-/// What an [`Endpoint`] is made of.
-#[derive(Clone, Debug)]
-pub struct EndpointConfig {
-    /// The server's keys, the same on every shard.
-    pub secrets: Arc<ServerSecrets>,
-    /// This shard's number, the first byte of its connection ids.
-    pub shard: u8,
-    /// Logins per second beyond which every INIT is answered with RETRY first.
-    pub retry_beyond_per_s: u32,
-}
-
-/// Which shard a datagram belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// It belongs to the shard of this number.
-    Shard(u8),
-    /// Any shard may take it (a new login).
-    Any,
-}
-
-/// Names a session of one endpoint; not used again for another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId {
-    slot: u32,
-    generation: u32,
-}
-
-/// A login that was decrypted and now waits for `accept` or `refuse`, on this endpoint or another.
-pub struct Incoming {
-    /// The device that logs in; it proved that it holds this key's secret.
-    pub key: PublicKey,
-    /// What it says.
-    pub login: LoginPayload,
-    /// From where.
-    pub from: SocketAddr,
-    asked: Asked,
-}
-
-/// How a login is let in.
-#[derive(Clone, Copy, Debug)]
-pub struct Welcome {
-    /// The highest record of its outbox stream that is on disk.
-    pub committed: Seq,
-    /// For the client's information.
-    pub server_time: UnixMillis,
-}
-
-/// What happened. Drain with [`Endpoint::poll_event`] after each `handle_*`.
-pub enum EndpointEvent {
-    /// Somebody logs in: look the account up, then `accept` on the shard of the user, or `refuse`.
-    Incoming(Box<Incoming>),
-    /// An accepted session has proved that it is live: from now on it may receive. The application
-    /// closes the device's older session now.
-    Confirmed {
-        /// Which.
-        session: SessionId,
-    },
-    /// A whole message, in order. Answer, in order, with `commit` or `refuse_message`.
-    Message {
-        /// From which.
-        session: SessionId,
-        /// The lane.
-        lane: Lane,
-        /// Its first record.
-        first: Seq,
-        /// Its last record.
-        last: Seq,
-        /// An encoded `chat::ToServer`.
-        payload: Vec<u8>,
-    },
-    /// The client gave up its records up to here (a refused message, or ones no longer kept):
-    /// write the new position down, then `commit` it.
-    Skip {
-        /// Which.
-        session: SessionId,
-        /// The lane.
-        lane: Lane,
-        /// The last of them.
-        up_to: Seq,
-    },
-    /// The client holds our records up to here on its disk.
-    Committed {
-        /// Which.
-        session: SessionId,
-        /// The lane.
-        lane: Lane,
-        /// The last of them.
-        up_to: Seq,
-    },
-    /// There is room to send again after `send_message` said that there was none.
-    Writable {
-        /// Which.
-        session: SessionId,
-    },
-    /// A question; answer with `reply`.
-    Call {
-        /// Which.
-        session: SessionId,
-        /// Names the question.
-        id: u64,
-        /// An encoded `chat::Call`.
-        payload: Vec<u8>,
-    },
-    /// Nothing was heard for [`crate::AWAY_AFTER`].
-    Away {
-        /// Which.
-        session: SessionId,
-    },
-    /// Heard of again after `Away`.
-    Back {
-        /// Which.
-        session: SessionId,
-    },
-    /// The session is gone; its id is dead. Also said after `close`; not said of a session that
-    /// never was confirmed.
-    Closed {
-        /// Which.
-        session: SessionId,
-        /// Why.
-        code: CloseCode,
-    },
-}
-
-/// Counters of one endpoint since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EndpointStats {
-    /// Datagrams received.
-    pub datagrams_in: u64,
-    /// Datagrams sent.
-    pub datagrams_out: u64,
-    /// Datagrams dropped: unreadable, forged, repeated.
-    pub dropped: u64,
-    /// Logins that were answered with RETRY.
-    pub retries: u64,
-    /// Packets declared lost.
-    pub lost: u64,
-    /// Datagrams of unknown sessions that were answered with RESET.
-    pub resets: u64,
-}
 
 /// One shard's sessions. See the crate's documentation for how to drive it.
 pub struct Endpoint {
@@ -550,99 +401,6 @@ impl Endpoint {
     /// What happened, oldest first.
     pub fn poll_event(&mut self) -> Option<EndpointEvent> {
         self.events.pop_front()
-    }
-
-    /// The server's id of a live session.
-    #[must_use]
-    pub fn connection_id(&self, session: SessionId) -> Option<ConnectionId> {
-        self.entry(session).map(|entry| entry.connection)
-    }
-
-    /// The address that the session's datagrams go to.
-    #[must_use]
-    pub fn remote(&self, session: SessionId) -> Option<SocketAddr> {
-        self.entry(session).map(|entry| entry.session.remote())
-    }
-
-    /// How many more records `send_message` takes now.
-    #[must_use]
-    pub fn room(&self, session: SessionId, lane: Lane) -> u64 {
-        debug_assert_eq!(lane, Lane::CHAT, "there is one lane");
-        self.entry(session).map_or(0, |entry| entry.session.room())
-    }
-
-    /// Sends a message to the client; its records get the next numbers of this session and the last
-    /// one is returned. `None`: no room (`Writable` comes later), or the session is gone.
-    ///
-    /// # Panics
-    /// The payload is larger than [`crate::MESSAGE_BYTES_MAX`], which the way in has checked.
-    pub fn send_message(
-        &mut self,
-        _now: Instant,
-        session: SessionId,
-        lane: Lane,
-        payload: &[u8],
-    ) -> Option<Seq> {
-        debug_assert_eq!(lane, Lane::CHAT, "there is one lane");
-        assert!(payload.len() <= crate::MESSAGE_BYTES_MAX, "the way in checks the size");
-        let entry = self.entry_mut(session)?;
-        if entry.session.room() < records_for(payload.len()) {
-            entry.session.want_room();
-            return None;
-        }
-        Some(Seq(entry.session.send_message(payload)))
-    }
-
-    /// The client's records up to `up_to` are on disk.
-    pub fn commit(&mut self, _now: Instant, session: SessionId, lane: Lane, up_to: Seq) {
-        debug_assert_eq!(lane, Lane::CHAT, "there is one lane");
-        if let Some(entry) = self.entry_mut(session) {
-            entry.session.commit(up_to.0);
-        }
-    }
-
-    /// Refuses the message that ends at `last`: no message after it is handed out until the client
-    /// has answered with a skip (`EndpointEvent::Skip`); messages already handed out stay so.
-    pub fn refuse_message(
-        &mut self,
-        _now: Instant,
-        session: SessionId,
-        lane: Lane,
-        last: Seq,
-        code: RefuseCode,
-    ) {
-        debug_assert_eq!(lane, Lane::CHAT, "there is one lane");
-        if let Some(entry) = self.entry_mut(session) {
-            entry.session.refuse(last.0, code);
-        }
-    }
-
-    /// Answers a question; at most 16,000 bytes.
-    pub fn reply(&mut self, _now: Instant, session: SessionId, id: u64, payload: &[u8]) {
-        if let Some(entry) = self.entry_mut(session) {
-            entry.session.reply(id, payload);
-        }
-    }
-
-    /// Best effort; dropped where there is no room.
-    pub fn note(&mut self, _now: Instant, session: SessionId, payload: &[u8]) {
-        if let Some(entry) = self.entry_mut(session) {
-            entry.session.note(payload);
-        }
-    }
-
-    /// Says goodbye. The session is gone for the caller at once.
-    pub fn close(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        code: CloseCode,
-        retry_after: Duration,
-        reason: &str,
-    ) {
-        let Some(entry) = self.entry_mut(session) else { return };
-        entry.session.close(now, code, retry_after, reason);
-        self.retire(session.slot, code);
     }
 
     /// Live sessions, those that are not confirmed left out.
