@@ -2,7 +2,7 @@
 
 use pychat_control::{ConnectParams, Connected, Empty, EventKind, Failure, Link, Request, Status};
 use pychat_proto::{
-    Endpoint, EndpointConfig, EndpointEvent, SecretKey, Seq, ServerSecrets, Welcome,
+    Endpoint, EndpointConfig, EndpointEvent, SecretKey, Seq, ServerSecrets, Welcome, chat,
 };
 use pychatd::{
     handle::{Handle, REQUEST_QUEUE_LEN, ToCore},
@@ -72,6 +72,9 @@ fn serve() -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
                     EndpointEvent::Incoming(incoming) => {
                         let welcome = Welcome { committed: Seq(0), server_time: 0 };
                         endpoint.accept(now, incoming, welcome);
+                    }
+                    EndpointEvent::Call { session, id, .. } => {
+                        endpoint.reply(now, session, id, &chat::encode(&chat::Reply::User(None)));
                     }
                     EndpointEvent::Closed { .. } => drop(goodbye.send(())),
                     _ => {}

@@ -115,10 +115,11 @@ impl Places {
             );
         }
         text += "  pychatctl connect USER \"YOUR NAME\" --server LINK\n";
-        text += "  systemctl --user enable --now pychatd   # optional: pychatctl starts it when needed\n";
+        text += "\nThe daemon starts when it is needed. To have systemd start it at login:\n";
+        text += "  systemctl --user daemon-reload\n  systemctl --user enable --now pychatd\n";
         if self.units.iter().any(|(name, _)| *name == "pychat-server.service") {
-            text +=
-                "  systemctl enable --now pychat-server    # to serve; its log shows the link\n";
+            text += "\nTo serve (the log shows the link with which people join):\n";
+            text += "  systemctl daemon-reload\n  systemctl enable --now pychat-server\n";
         }
         text
     }

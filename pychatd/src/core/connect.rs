@@ -151,12 +151,14 @@ impl Core {
     /// The login is on disk here. Before people are told, the server is asked once: its answer means
     /// that the name is ours on its disk too, and that others see us.
     pub(super) fn confirm_login(&mut self) {
-        let Some(account) = self.stored.settings.account.as_ref().filter(|_| !self.connects.is_empty())
+        let Some(account) =
+            self.stored.settings.account.as_ref().filter(|_| !self.connects.is_empty())
         else {
             return;
         };
         let question = chat::encode(&chat::Call::User { name: account.user.clone() });
-        self.confirming = self.client.as_mut().and_then(|client| client.call(self.now.mono, &question));
+        self.confirming =
+            self.client.as_mut().and_then(|client| client.call(self.now.mono, &question));
     }
 
     pub(super) fn answer_connects(&mut self) {

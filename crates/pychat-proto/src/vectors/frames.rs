@@ -16,8 +16,7 @@ const KEY: [u8; 32] = [0x5a; 32];
 const TO: ConnectionId = ConnectionId(0x0102_0304_0506_0708);
 
 fn frames() -> Vec<(&'static str, Frame<'static>)> {
-    let ack =
-        Ack { largest: 300, delay: Duration::from_millis(20), congested: 0, bitmap: 0b1011 };
+    let ack = Ack { largest: 300, delay: Duration::from_millis(20), congested: 0, bitmap: 0b1011 };
     let close = Frame::Close {
         code: CloseCode::Restarting.code(),
         retry_after: Duration::from_millis(1500),

@@ -43,7 +43,9 @@ fn id(last: u8) -> MessageId {
 #[test]
 fn payloads_have_their_exact_bytes() {
     let mut to = Vectors::new("payloads.txt");
-    to.comment("LoginPayload: alice, \"Alice\", stream 09.., cursor 300; without and with an invite.");
+    to.comment(
+        "LoginPayload: alice, \"Alice\", stream 09.., cursor 300; without and with an invite.",
+    );
     let mut login = LoginPayload {
         user: user("alice"),
         name: DisplayName::parse("Alice").unwrap(),
@@ -55,7 +57,9 @@ fn payloads_have_their_exact_bytes() {
     login.invite = Some("code".into());
     put(&mut to, "login_invite", &login);
 
-    to.comment("LoginReply: connection id 0x0300000000000007, token 05.., committed 300, the time.");
+    to.comment(
+        "LoginReply: connection id 0x0300000000000007, token 05.., committed 300, the time.",
+    );
     let welcome = LoginReply::Welcome {
         connection_id: 0x0300_0000_0000_0007,
         reset_token: [5; 16],
@@ -72,11 +76,7 @@ fn payloads_have_their_exact_bytes() {
 
     to.comment("ToServer: to bob, sent at 1700000000000, \"hi\".");
     let (to_user, body) = (user("bob"), b"hi".to_vec());
-    put(
-        &mut to,
-        "to_server_text",
-        &ToServer::Text { id: id(9), to: to_user, sent_at: TIME, body },
-    );
+    put(&mut to, "to_server_text", &ToServer::Text { id: id(9), to: to_user, sent_at: TIME, body });
     put(&mut to, "to_server_read", &ToServer::Read { to: user("bob"), ids: vec![id(9), id(10)] });
 
     to.comment("MailboxEntry: cursor 300, then a ToClient.");

@@ -16,7 +16,7 @@ struct Rule {
 }
 
 /// For tests and measurements: these may know everything, and no program may know them.
-const TOOLS: &[&str] = &["pychat-testkit", "pychat-bench", "xtask"];
+const TOOLS: &[&str] = &["pychat-testkit", "pychat-sim", "pychat-bench", "xtask"];
 
 const RULES: &[Rule] = &[
     Rule {

@@ -1,0 +1,108 @@
+//! A disk without room: a small file system under the daemon's state directory.
+
+use crate::stage::{DEADLINE, Stage, assert_refused, connect, received, send, until};
+use pychat_testkit::harness::Profile;
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Room for a database with its journal, and not much more.
+const DISK_BYTES: u64 = 2 << 20;
+
+/// A mounted file system; unmounted when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts it at `place`, where that is possible.
+    fn mount(place: &Path) -> Option<Self> {
+        fs::create_dir_all(place).expect("a directory can be made");
+        let options = format!("size={DISK_BYTES},mode=0700");
+        let mut command = Command::new("mount");
+        let mounted = command.args(["-t", "tmpfs", "-o", &options, "pychat"]).arg(place).output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Self(place.to_owned())),
+            Ok(output) => {
+                println!("skipped: no mount: {}", String::from_utf8_lossy(&output.stderr));
+                None
+            }
+            Err(error) => {
+                println!("skipped: no mount: {error}");
+                None
+            }
+        }
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) {
+        let file = OpenOptions::new().create(true).append(true).open(self.filler());
+        let mut file: File = file.expect("a file can be made");
+        for bytes in [65_536, 4_096, 1] {
+            let block = vec![0; bytes];
+            loop {
+                match file.write(&block) {
+                    Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.filler()).expect("the filler is there");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // The daemon may still be there: it keeps what it has open.
+        let _left_behind = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_loses_nothing_and_heals_by_itself() {
+    let stage = Stage::new();
+    let bob = stage.join("bob", "Bob");
+    let alice = Profile::new("alice");
+    let Some(disk) = SmallDisk::mount(&alice.state()) else { return };
+    connect(&alice, "Alice", &stage.server.link());
+    send(&alice, "bob", "before", "delivered");
+    let daemon = alice.daemon_pid();
+
+    disk.fill();
+    // What has room in the journal's file is still kept; then there is none.
+    let mut kept = vec!["before".to_owned()];
+    let refused = loop {
+        let text = format!("{} {}", kept.len(), "x".repeat(30_000));
+        let output = alice.ctl(&["send", "bob", &text, "--wait", "queued"]);
+        if output.code != 0 {
+            break output;
+        }
+        kept.push(text);
+        assert!(kept.len() < 200, "the disk never gets full");
+    };
+    assert_refused(&refused, 8, &["the disk is full", "not kept", "hint: free some space"]);
+    send(&bob, "alice", "can you read this?", "accepted");
+    let status = alice.ctl(&["status"]);
+    assert_eq!(status.code, 0, "{status}");
+    assert!(status.stdout.contains("the disk is full"), "{status}");
+
+    disk.make_room();
+    let id = until("the daemon notices the room", DEADLINE, || {
+        let output = alice.ctl(&["--quiet", "send", "bob", "after", "--id", "after"]);
+        (output.code == 0).then_some(output.stdout)
+    });
+    assert!(!id.trim().is_empty());
+    kept.push("after".into());
+    assert_eq!(received(&bob, "alice", kept.len()), kept);
+    assert_eq!(received(&alice, "bob", 1), ["can you read this?"]);
+    assert_eq!(alice.daemon_pid(), daemon, "without a restart");
+}

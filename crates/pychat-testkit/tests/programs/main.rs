@@ -1,0 +1,22 @@
+//! The real programs' promises: server, daemon and command line as people run them. One file a topic.
+//!
+//! They must be built first: `cargo build --workspace`. What takes chances prints its seed;
+//! `PYCHAT_TEST_SEED` runs it with another one.
+
+mod chat;
+mod kills;
+mod secrecy;
+mod stage;
+
+#[cfg(unix)]
+mod bad_input;
+#[cfg(unix)]
+mod bot;
+#[cfg(unix)]
+mod crowd;
+#[cfg(unix)]
+mod daemon;
+#[cfg(unix)]
+mod restart;
+#[cfg(target_os = "linux")]
+mod full_disk;

@@ -1,0 +1,79 @@
+//! Sessions outlive the server and their own addresses.
+
+use crate::{
+    crowd::Crowd,
+    stage::{DEADLINE, Stage, seed},
+};
+use pychat_testkit::{faults::Faults, harness::Server, proxy::Proxy};
+use std::time::{Duration, Instant};
+
+/// Sessions at a time.
+const SESSIONS: usize = 200;
+
+/// Everybody is back so soon after the server is.
+const BACK_WITHIN: Duration = Duration::from_secs(5);
+
+/// Restarts the server in some way while 200 people are connected and write.
+fn restart_under_a_crowd(seed: u64, stop: impl FnOnce(&mut Server)) {
+    let mut stage = Stage::new();
+    let server = &mut stage.server;
+    let mut crowd = Crowd::new(SESSIONS, server.printed_link(), server.address(), seed);
+    crowd.run_until("everybody is connected", DEADLINE, |crowd| crowd.logins().all(|it| it == 1));
+    crowd.everybody_writes("long before");
+    crowd.run_until("everybody reads", DEADLINE, |crowd| {
+        crowd.is_committed() && crowd.received().all(|texts| texts.len() == 1)
+    });
+
+    crowd.everybody_writes("just before");
+    // Some of it is under way.
+    crowd.run_until("it begins", DEADLINE, |crowd| crowd.first_committed() > 0);
+    stop(server);
+    crowd.everybody_writes("meanwhile");
+    server.restart();
+    let start = Instant::now();
+    crowd.run_until("everybody is back", BACK_WITHIN, |crowd| crowd.logins().all(|it| it >= 2));
+    println!("{SESSIONS} sessions were back after {:?}", start.elapsed());
+    crowd.everybody_writes("after");
+    crowd.run_until("everybody reads", DEADLINE, |crowd| {
+        crowd.is_committed() && crowd.received().all(|texts| texts.len() == 4)
+    });
+    for texts in crowd.received() {
+        assert_eq!(texts, ["long before", "just before", "meanwhile", "after"]);
+    }
+    assert!(crowd.logins().all(|it| it == 2), "each logged in once more");
+}
+
+#[test]
+fn a_crowd_is_back_soon_after_the_server_was_killed() {
+    restart_under_a_crowd(seed(31), Server::kill9);
+}
+
+#[test]
+fn a_crowd_is_back_soon_after_the_server_was_stopped() {
+    restart_under_a_crowd(seed(32), |server| assert_eq!(server.terminate(), 0));
+}
+
+#[test]
+fn a_changed_address_loses_nothing_and_needs_no_new_login() {
+    const TEXTS: u64 = 1_000;
+    const TEXTS_PER_ADDRESS: u64 = 100;
+    let seed = seed(33);
+    let stage = Stage::new();
+    let proxy = Proxy::start(stage.server.address(), seed).expect("a proxy can be started");
+    proxy.set_all_faults(Faults::delayed(Duration::from_millis(5)));
+    let mut crowd = Crowd::new(2, stage.server.printed_link(), proxy.address(), seed);
+    crowd.run_until("both are connected", DEADLINE, |crowd| crowd.logins().all(|it| it == 1));
+    let texts: Vec<String> = (0..TEXTS).map(|number| number.to_string()).collect();
+    texts.iter().for_each(|text| crowd.everybody_writes(text));
+    for moved in 1..TEXTS / TEXTS_PER_ADDRESS {
+        crowd.run_until("the stream flows", DEADLINE, |crowd| {
+            crowd.first_committed() >= moved * TEXTS_PER_ADDRESS
+        });
+        proxy.rebind();
+    }
+    crowd.run_until("all of it is read", DEADLINE, |crowd| {
+        crowd.is_committed() && crowd.received().all(|read| read.len() == texts.len())
+    });
+    assert!(crowd.received().all(|read| read == texts));
+    assert!(crowd.logins().all(|it| it == 1), "nobody had to log in again");
+}
