@@ -179,6 +179,9 @@ impl Client {
     ) {
         if let Some(established) = self.session.take() {
             self.count(established.session.counters());
+            // One that we closed ourselves (the server broke the protocol) still has to say so.
+            let parting = !established.session.is_open() && !established.session.is_closed();
+            self.leaving = Some(established.session).filter(|_| parting);
         }
         self.joining = None;
         self.suspect = false;

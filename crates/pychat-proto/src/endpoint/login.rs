@@ -79,11 +79,12 @@ impl FirstContacts {
 impl Endpoint {
     /// Takes an INIT; whether it was worth anything.
     pub(super) fn handle_init(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
-        let Ok(init) = Init::decode(datagram) else { return false };
-        if init.version != VERSION {
-            self.send_stateless(from, packet::encode_versions(init.client));
+        let Ok((version, client)) = Init::decode_invariant(datagram) else { return false };
+        if version != VERSION {
+            self.send_stateless(from, packet::encode_versions(client));
             return false;
         }
+        let Ok(init) = Init::decode(datagram) else { return false };
         let pattern = if init.server_key_id == noise::key_id(Some(&self.public)) {
             Pattern::Ik
         } else if init.server_key_id == noise::key_id(None) {

@@ -76,7 +76,8 @@ impl LaneIn {
         } else if first > self.committed + RECORD_WINDOW {
             return Err(Violation("a skip beyond the window"));
         } else if last >= self.next {
-            self.waiting.insert(first, Piece::Skip { last });
+            // What was taken already is taken: only the rest is skipped.
+            self.waiting.insert(first.max(self.next), Piece::Skip { last });
         }
         self.drain(out)
     }

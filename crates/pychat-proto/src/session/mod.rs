@@ -344,6 +344,7 @@ impl Session {
                     self.recovery.deadline(),
                     self.keep_alive,
                     self.path.deadline(),
+                    self.asked.deadline(),
                     idle,
                     pacing,
                 ];
@@ -373,6 +374,7 @@ impl Session {
             return;
         }
         self.path.handle_timeout(now);
+        self.asked.handle_timeout(now);
         if self.keep_alive.is_some_and(|at| at <= now) {
             self.ping_wanted = true;
             self.keep_alive = None;

@@ -1,8 +1,14 @@
 //! Questions and answers: CALL and REPLY. The client asks, the server answers, in parts if long.
 
 use super::replay::ReplayWindow;
-use crate::wire::frame::{Frame, Part};
-use std::collections::{BTreeMap, VecDeque};
+use crate::{
+    Instant,
+    wire::frame::{Frame, Part},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 /// Questions under way at once, in one session.
 pub(crate) const CALLS_MAX: usize = 16;
@@ -11,6 +17,8 @@ pub(crate) const CALL_BYTES_MAX: usize = 1000;
 /// Longest piece of an answer, and the most pieces.
 const PART_BYTES: usize = 1000;
 const PARTS_MAX: u64 = 16;
+/// A question without an answer is asked again after this long: a busy server may have passed it over.
+const REPEAT_AFTER: Duration = Duration::from_secs(3);
 /// Pieces of answers that wait to be sent or acknowledged.
 const PARTS_WAITING_MAX: usize = 64;
 
@@ -25,6 +33,7 @@ pub(crate) struct Asked {
 struct Question {
     bytes: Box<[u8]>,
     wanted: bool,
+    repeat_at: Option<Instant>,
     parts: BTreeMap<u64, Box<[u8]>>,
     parts_count: Option<u64>,
 }
@@ -39,6 +48,7 @@ impl Asked {
         let question = Question {
             bytes: bytes.into(),
             wanted: true,
+            repeat_at: None,
             parts: BTreeMap::new(),
             parts_count: None,
         };
@@ -51,7 +61,12 @@ impl Asked {
     }
 
     /// Encodes the next question that fits.
-    pub(crate) fn next_frame(&mut self, space: usize, to: &mut Vec<u8>) -> Option<u64> {
+    pub(crate) fn next_frame(
+        &mut self,
+        now: Instant,
+        space: usize,
+        to: &mut Vec<u8>,
+    ) -> Option<u64> {
         let (id, question) = self.open.iter_mut().find(|(_, question)| question.wanted)?;
         let before = to.len();
         Frame::Call { id: *id, bytes: &question.bytes }.encode(to);
@@ -60,7 +75,19 @@ impl Asked {
             return None;
         }
         question.wanted = false;
+        question.repeat_at = Some(now + REPEAT_AFTER);
         Some(*id)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.open.values().filter(|question| !question.wanted).filter_map(|q| q.repeat_at).min()
+    }
+
+    /// Asks again what has waited long enough.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        for question in self.open.values_mut() {
+            question.wanted |= question.repeat_at.is_some_and(|at| at <= now);
+        }
     }
 
     pub(crate) fn lost(&mut self, id: u64) {
@@ -184,6 +211,19 @@ mod tests {
         assert_eq!(asked.answered(id, 0, Part::More, &whole[..1000]), None);
         assert_eq!(asked.answered(id, 1, Part::More, &whole[1000..2000]), Some(whole));
         assert_eq!(asked.answered(id, 1, Part::More, b"late"), None);
+    }
+
+    #[test]
+    fn a_question_that_nobody_answers_is_asked_again() {
+        let mut asked = Asked::default();
+        let id = asked.ask(b"?").unwrap();
+        let (start, mut to) = (Instant::ZERO, Vec::new());
+        assert_eq!(asked.next_frame(start, 100, &mut to), Some(id));
+        assert_eq!(asked.deadline(), Some(start + REPEAT_AFTER));
+        asked.handle_timeout(start + REPEAT_AFTER - Duration::from_micros(1));
+        assert!(!asked.wants_to_send());
+        asked.handle_timeout(start + REPEAT_AFTER);
+        assert_eq!(asked.next_frame(start + REPEAT_AFTER, 100, &mut to), Some(id));
     }
 
     #[test]

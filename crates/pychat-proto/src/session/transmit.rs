@@ -94,7 +94,7 @@ impl Session {
         self.put_path_frames(end, to, &mut contents);
         self.put_ack(now, end, to);
         if sends {
-            self.put_control_frames(end, to, &mut contents);
+            self.put_control_frames(now, end, to, &mut contents);
             self.put_lane_frames(end, to, &mut contents);
             self.put_ping(end, to, &mut contents);
         }
@@ -139,7 +139,13 @@ impl Session {
         }
     }
 
-    fn put_control_frames(&mut self, end: usize, to: &mut Vec<u8>, contents: &mut Contents) {
+    fn put_control_frames(
+        &mut self,
+        now: Instant,
+        end: usize,
+        to: &mut Vec<u8>,
+        contents: &mut Contents,
+    ) {
         let mut add = |frame: SentFrame| {
             contents.frames.push(frame);
             contents.eliciting = true;
@@ -169,7 +175,7 @@ impl Session {
         while let Some((id, index)) = self.answers.next_frame(end.saturating_sub(to.len()), to) {
             add(SentFrame::Reply(id, index));
         }
-        while let Some(id) = self.asked.next_frame(end.saturating_sub(to.len()), to) {
+        while let Some(id) = self.asked.next_frame(now, end.saturating_sub(to.len()), to) {
             add(SentFrame::Call(id));
         }
     }

@@ -57,6 +57,17 @@ impl<'a> Init<'a> {
         to
     }
 
+    /// The version and the client's id, which lie there in every version.
+    pub(crate) fn decode_invariant(datagram: &[u8]) -> Result<(u8, ConnectionId), Malformed> {
+        if datagram.len() < HANDSHAKE_BYTES {
+            return Err(Malformed);
+        }
+        let mut from = Reader(&datagram[1..]);
+        let version = from.u8()?;
+        from.bytes(2)?;
+        Ok((version, ConnectionId(from.u64()?)))
+    }
+
     pub(crate) fn decode(datagram: &'a [u8]) -> Result<Self, Malformed> {
         if datagram.len() != HANDSHAKE_BYTES {
             return Err(Malformed);

@@ -1,6 +1,6 @@
 //! What goes wrong is told in words, with a hint and its own exit code.
 
-use crate::stage::{Stage, assert_refused, received, send};
+use crate::stage::{Stage, assert_refused, received, run, send};
 use pychat_proto::SecretKey;
 use pychat_testkit::harness::{CTL_DEADLINE, Output, Profile};
 use std::{
@@ -56,7 +56,7 @@ fn malformed_names_are_told_before_anything_is_asked() {
 #[test]
 fn malformed_links_and_keys_are_told() {
     let alice = Profile::new("alice");
-    for link in ["", "alice", "http://example.org", "pychat://", "pychat://h:x#k", "pychat://h#k"] {
+    for link in ["", "http://example.org", "pychat://", "pychat://h:x#k", "pychat://h#k"] {
         assert_refused(&alice.ctl(&["connect", "alice", "A", "--server", link]), 2, &[]);
     }
     let trust = ["connect", "alice", "A", "--server", LINK_TO_NOWHERE, "--trust-key", "nonsense"];
@@ -68,7 +68,11 @@ fn malformed_links_and_keys_are_told() {
 fn a_message_to_nobody_is_refused() {
     let stage = Stage::new();
     let alice = stage.join("alice", "Alice");
-    assert_refused(&alice.ctl(&["send", "nobody", "hi"]), 5, &["refused", "hint: see `pychatctl users"]);
+    assert_refused(
+        &alice.ctl(&["send", "nobody", "hi"]),
+        5,
+        &["refused", "hint: see `pychatctl users"],
+    );
     let output = alice.ctl(&["--json", "send", "nobody", "hi"]);
     assert_eq!((output.code, &output.error_json()["error"]["code"]), (5, &5.into()), "{output}");
     // It is out of the way of what follows.
@@ -205,17 +209,17 @@ fn a_state_directory_of_somebody_else_is_refused() {
     chown(alice.state(), Some(NOBODY), None).expect("root can give it away");
     let words = ["belongs to another user", "65534", "hint: "];
     assert_refused(&alice.ctl(&["status"]), 3, &words);
-    assert_refused(&run(alice.daemon_command(&["--foreground"])), 10, &words);
+    assert_refused(&finish(alice.daemon_command(&["--foreground"])), 10, &words);
 }
 
 #[test]
 fn a_socket_directory_that_others_can_write_to_is_not_trusted_with_a_daemon_in_it() {
     let alice = Profile::new("alice");
-    run(alice, &["status"]);
+    run(&alice, &["status"]);
     fs::set_permissions(alice.state(), fs::Permissions::from_mode(0o777)).expect("it is ours");
     assert_refused(&alice.ctl(&["status"]), 3, &["can be written by other users", "hint: "]);
     fs::set_permissions(alice.state(), fs::Permissions::from_mode(0o700)).expect("it is ours");
-    run(alice, &["status"]);
+    run(&alice, &["status"]);
 }
 
 #[test]
@@ -236,9 +240,9 @@ fn a_daemon_of_another_version_is_told_and_can_be_ended() {
         let words = ["hint: restart the daemon: pychatctl daemon restart"];
         assert_refused(&alice.ctl(&["status"]), 9, &words);
         assert_refused(&alice.ctl(&["send", "bob", "hi"]), 9, &words);
-        run(alice, &["daemon", "stop"]);
+        run(&alice, &["daemon", "stop"]);
         other.join().expect("the other daemon ends");
-        run(alice, &["status"]);
+        run(&alice, &["status"]);
     }
 }
 
@@ -269,12 +273,12 @@ fn a_refused_login_does_not_keep_others_from_writing() {
     let output = mallory.ctl(&["connect", "alice", "A", "--server", &stage.server.link()]);
     assert_eq!(output.code, 10, "{output}");
     assert_refused(&mallory.ctl(&["send", "alice", "x"]), 10, &["belongs to another"]);
-    run(mallory, &["connect", "mallory", "M"]);
+    run(&mallory, &["connect", "mallory", "M"]);
     send(&mallory, "alice", "now with my own name", "delivered");
     assert_eq!(received(&alice, "mallory", 1), ["now with my own name"]);
 }
 
-fn run(mut command: std::process::Command) -> Output {
+fn finish(mut command: std::process::Command) -> Output {
     let output = command.output().expect("it can be run");
     Output {
         code: output.status.code().expect("it ended by itself"),

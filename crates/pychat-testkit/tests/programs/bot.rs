@@ -1,6 +1,6 @@
 //! The example of a bot, as people run it.
 
-use crate::stage::{DEADLINE, Stage, received, seed, send, until};
+use crate::stage::{DEADLINE, Stage, received, run, seed, send, until};
 use pychat_testkit::{dice::Dice, harness::Profile};
 use std::{
     path::{Path, PathBuf},
@@ -47,7 +47,8 @@ fn the_example_bot_answers_each_message_once_over_kills() {
     if !python_is_there() {
         return;
     }
-    let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../../docs/examples/echo_bot.py"].iter().collect();
+    let script: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "../../docs/examples/echo_bot.py"].iter().collect();
     assert!(script.is_file(), "{} is not there", script.display());
     let stage = Stage::new();
     let alice = stage.join("alice", "Alice");
@@ -69,7 +70,7 @@ fn the_example_bot_answers_each_message_once_over_kills() {
             bot = Some(Bot::start(&echo, &script));
         }
         // What starts the daemon again, as its next command would.
-        run(echo, &["daemon", "start"]);
+        run(&echo, &["daemon", "start"]);
     }
     let _bot = bot.unwrap_or_else(|| Bot::start(&echo, &script));
     assert_eq!(received(&alice, "echo", texts.len()), texts);

@@ -1,7 +1,7 @@
 //! Two people chat.
 
 use crate::stage::{
-    DEADLINE, Stage, all_from, assert_refused, bodies, received, send, until, wait_for_link,
+    DEADLINE, Stage, all_from, assert_refused, bodies, received, run, send, until, wait_for_link,
 };
 use pychat_testkit::harness::{CTL_DEADLINE, Profile};
 use serde_json::Value;
@@ -121,7 +121,7 @@ fn what_was_delivered_cannot_be_taken_back() {
 fn a_disconnected_person_stays_out_until_the_next_connect() {
     let stage = Stage::new();
     let (alice, bob) = stage.pair();
-    run(alice, &["disconnect"]);
+    run(&alice, &["disconnect"]);
     assert_eq!(alice.ctl_json(&["status"])["link"], "disconnected");
     assert_refused(&alice.ctl(&["users"]), 4, &["hint: "]);
     until("bob sees that alice is gone", DEADLINE, || {
@@ -130,9 +130,9 @@ fn a_disconnected_person_stays_out_until_the_next_connect() {
         (alice["status"] == "offline").then_some(())
     });
     assert_eq!(send(&bob, "alice", "are you there?", "accepted").len(), 26);
-    run(alice, &["daemon", "restart"]);
+    run(&alice, &["daemon", "restart"]);
     assert_eq!(alice.ctl_json(&["status"])["link"], "disconnected");
-    run(alice, &["connect", "alice", "Alice"]);
+    run(&alice, &["connect", "alice", "Alice"]);
     assert_eq!(received(&alice, "bob", 1), ["are you there?"]);
 }
 
@@ -143,11 +143,15 @@ fn a_name_belongs_to_whoever_claimed_it_first() {
     let mallory = Profile::new("mallory");
     let link = stage.server.link();
     let output = mallory.ctl(&["connect", "alice", "Alice", "--server", &link]);
-    assert_refused(&output, 10, &["the user name alice belongs to another", "hint: choose another"]);
+    assert_refused(
+        &output,
+        10,
+        &["the user name alice belongs to another", "hint: choose another"],
+    );
     let output = mallory.ctl(&["--json", "connect", "alice", "Alice", "--server", &link]);
     assert_eq!((output.code, &output.error_json()["error"]["name"]), (10, &"refused".into()));
     send(&alice, "alice", "still me", "delivered");
-    run(mallory, &["connect", "mallory", "Mallory", "--server", &link]);
+    run(&mallory, &["connect", "mallory", "Mallory", "--server", &link]);
 }
 
 #[test]
@@ -167,15 +171,21 @@ fn texts_arrive_byte_for_byte() {
     let crabs = "🦀".repeat(8192);
     assert_eq!(crabs.len(), 32 * 1024);
     let family = "👩‍👩‍👧 שלום e\u{301}";
-    let texts = [crabs.as_str(), "🦀", family, "two\nlines", "\n", "a\0b\0", "\t\u{1b}[2J\r", " "];
+    let texts = [crabs.as_str(), "🦀", family, "two\nlines", "\n", "a\0b\0", "\r\t\u{1b}[2J", " "];
     for text in texts {
         // One line end is the shell's, not the text's.
         let typed = format!("{text}\n");
         let arguments = ["send", "bob", "-", "--wait", "delivered"];
-        alice.ctl_with(&arguments, typed.as_bytes(), CTL_DEADLINE).expect_ok();
+        let output = alice.ctl_with(&arguments, typed.as_bytes(), CTL_DEADLINE);
+        assert_eq!(output.code, 0, "{output}");
     }
-    assert_eq!(bodies(&bob.ctl_json(&["inbox"])), texts);
-    assert_eq!(all_from(&bob, "alice"), texts);
+    for arrived in [bodies(&bob.ctl_json(&["inbox"])), all_from(&bob, "alice")] {
+        assert_eq!(arrived.len(), texts.len());
+        for (number, (arrived, text)) in arrived.iter().zip(texts).enumerate() {
+            // The long one would fill the screen.
+            assert!(arrived == text, "text {number} arrived as {:.200}", format!("{arrived:?}"));
+        }
+    }
 }
 
 #[test]
@@ -201,6 +211,6 @@ fn the_same_key_is_the_same_message() {
     assert_eq!(send("something else").code, 2);
     alice.kill_daemon9();
     assert_eq!(send("hi").json()["id"], first.json()["id"]);
-    run(alice, &["send", "bob", "last", "--wait", "delivered"]);
+    run(&alice, &["send", "bob", "last", "--wait", "delivered"]);
     assert_eq!(all_from(&bob, "alice"), ["hi", "last"]);
 }

@@ -60,7 +60,12 @@ impl Crowd {
     }
 
     /// Serves all members until `done`.
-    pub(crate) fn run_until(&mut self, what: &str, deadline: Duration, done: impl Fn(&Self) -> bool) {
+    pub(crate) fn run_until(
+        &mut self,
+        what: &str,
+        deadline: Duration,
+        done: impl Fn(&Self) -> bool,
+    ) {
         let end = Instant::now() + deadline;
         loop {
             self.members.iter_mut().for_each(Member::serve);

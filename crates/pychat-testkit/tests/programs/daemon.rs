@@ -1,7 +1,7 @@
 //! The daemon as a process: it comes by itself, is alone, ends in order, and is found again.
 
 use crate::stage::{
-    DEADLINE, Stage, all_from, assert_refused, received, send, until, wait_for_link,
+    DEADLINE, Stage, all_from, assert_refused, received, run, send, until, wait_for_link,
 };
 use pychat_testkit::harness::{Output, Profile, is_running};
 use rustix::process::{Pid, Signal, kill_process};
@@ -28,12 +28,16 @@ fn wait_for_end(child: &mut Child) -> Option<i32> {
 #[test]
 fn the_daemon_is_started_when_it_is_needed_and_wanted() {
     let alice = Profile::new("alice");
-    assert_refused(&alice.ctl(&["--no-autostart", "status"]), 3, &["does not run", "hint: start it"]);
+    assert_refused(
+        &alice.ctl(&["--no-autostart", "status"]),
+        3,
+        &["does not run", "hint: start it"],
+    );
     assert_eq!(alice.ctl(&["daemon", "status"]).code, 3);
     assert!(!alice.state().exists(), "nothing is made by asking");
-    run(alice, &["status"]);
+    run(&alice, &["status"]);
     let first = pid(&alice);
-    run(alice, &["--no-autostart", "status"]);
+    run(&alice, &["--no-autostart", "status"]);
     assert_eq!(alice.ctl_json(&["daemon", "status"])["pid"], first);
     assert_eq!(alice.ctl_json(&["daemon", "start"])["pid"], first);
 }
@@ -53,14 +57,14 @@ fn commands_that_come_at_once_start_one_daemon() {
 #[test]
 fn a_stale_socket_is_healed() {
     let alice = Profile::new("alice");
-    run(alice, &["status"]);
+    run(&alice, &["status"]);
     let socket = alice.state().join("control.sock");
     for _ in 0..3 {
         let killed = pid(&alice);
         alice.kill_daemon9();
         assert!(socket.exists(), "a kill leaves the socket behind");
         assert_refused(&alice.ctl(&["--no-autostart", "status"]), 3, &["does not run"]);
-        run(alice, &["status"]);
+        run(&alice, &["status"]);
         assert_ne!(pid(&alice), killed);
     }
 }
@@ -68,7 +72,7 @@ fn a_stale_socket_is_healed() {
 #[test]
 fn a_second_daemon_of_one_profile_is_refused() {
     let alice = Profile::new("alice");
-    run(alice, &["status"]);
+    run(&alice, &["status"]);
     let first = pid(&alice);
     for arguments in [&[][..], &["--foreground"]] {
         let output = alice.daemon_command(arguments).output().expect("it can be run");
@@ -88,7 +92,7 @@ fn a_restarted_daemon_goes_on_where_the_last_one_was() {
     let stage = Stage::new();
     let (alice, bob) = stage.pair();
     let before = pid(&alice);
-    run(alice, &["daemon", "restart"]);
+    run(&alice, &["daemon", "restart"]);
     assert_ne!(pid(&alice), before);
     wait_for_link(&alice, "connected");
     send(&alice, "bob", "restarted", "delivered");
@@ -179,11 +183,11 @@ fn in_the_foreground_it_serves_logs_and_ends_at_a_signal() {
 #[test]
 fn a_signal_ends_the_daemon_in_order() {
     let alice = Profile::new("alice");
-    run(alice, &["status"]);
+    run(&alice, &["status"]);
     let daemon = pid(&alice);
     let id = i32::try_from(daemon).ok().and_then(Pid::from_raw).expect("a process id");
     kill_process(id, Signal::TERM).expect("our daemon takes signals");
     until("the process is gone", DEADLINE, || (!is_running(daemon)).then_some(()));
     assert!(!alice.state().join("daemon.json").exists());
-    run(alice, &["status"]);
+    run(&alice, &["status"]);
 }

@@ -1,7 +1,7 @@
 //! A disk without room: a small file system under the daemon's state directory.
 
-use crate::stage::{DEADLINE, Stage, assert_refused, connect, received, send, until};
-use pychat_testkit::harness::Profile;
+use crate::stage::{DEADLINE, Stage, assert_refused, connect, received, run, send, until};
+use pychat_testkit::harness::{Profile, Server};
 use std::{
     fs::{self, File, OpenOptions},
     io::{ErrorKind, Write},
@@ -33,6 +33,14 @@ impl SmallDisk {
                 None
             }
         }
+    }
+
+    /// Mounts it under a server's data, which begins anew there.
+    fn under(server: &mut Server) -> Option<Self> {
+        server.kill9();
+        let disk = Self::mount(server.data())?;
+        server.restart();
+        Some(disk)
     }
 
     fn filler(&self) -> PathBuf {
@@ -105,4 +113,69 @@ fn a_full_disk_is_told_loses_nothing_and_heals_by_itself() {
     assert_eq!(received(&bob, "alice", kept.len()), kept);
     assert_eq!(received(&alice, "bob", 1), ["can you read this?"]);
     assert_eq!(alice.daemon_pid(), daemon, "without a restart");
+}
+
+#[test]
+fn a_server_with_a_full_disk_keeps_what_it_accepted_and_heals_by_itself() {
+    let mut stage = Stage::new();
+    let Some(disk) = SmallDisk::under(&mut stage.server) else { return };
+    let (alice, bob) = stage.pair();
+    // What comes for him stays on the server's disk.
+    run(&bob, &["disconnect"]);
+    send(&alice, "bob", "0", "accepted");
+
+    disk.fill();
+    let mut sent = vec!["0".to_owned()];
+    let stuck = loop {
+        let text = format!("{} {}", sent.len(), "x".repeat(30_000));
+        let output = alice.ctl(&["send", "bob", &text, "--timeout", "1s"]);
+        sent.push(text);
+        if output.code != 0 {
+            break output;
+        }
+        assert!(sent.len() < 200, "the disk never gets full");
+    };
+    assert_eq!(stuck.code, 6, "{stuck}");
+    assert!(stuck.stderr.contains("the message is queued"), "{stuck}");
+    for number in 0..3 {
+        let text = format!("still full {number}");
+        send(&alice, "bob", &text, "queued");
+        sent.push(text);
+    }
+    let server = stage.server.pid();
+    assert!(stage.server.log().contains("full"), "{}", stage.server.log());
+    // It serves what needs no disk.
+    run(&alice, &["users"]);
+
+    disk.make_room();
+    send(&alice, "bob", "room again", "accepted");
+    sent.push("room again".into());
+    assert_eq!(stage.server.pid(), server, "without a restart");
+    run(&bob, &["connect", "bob", "Bob"]);
+    assert_eq!(received(&bob, "alice", sent.len()), sent);
+}
+
+#[test]
+fn a_server_killed_on_its_full_disk_lost_nothing_that_it_accepted() {
+    let mut stage = Stage::new();
+    let Some(disk) = SmallDisk::under(&mut stage.server) else { return };
+    let (alice, bob) = stage.pair();
+    run(&bob, &["disconnect"]);
+    send(&alice, "bob", "0", "accepted");
+    disk.fill();
+    let mut sent = vec!["0".to_owned()];
+    loop {
+        let text = format!("{} {}", sent.len(), "x".repeat(30_000));
+        let output = alice.ctl(&["send", "bob", &text, "--timeout", "1s"]);
+        sent.push(text);
+        if output.code != 0 {
+            break;
+        }
+        assert!(sent.len() < 200, "the disk never gets full");
+    }
+    stage.server.kill9();
+    disk.make_room();
+    stage.server.restart();
+    run(&bob, &["connect", "bob", "Bob"]);
+    assert_eq!(received(&bob, "alice", sent.len()), sent);
 }

@@ -33,6 +33,7 @@ fn nothing_is_lost_doubled_or_reordered_while_all_programs_are_killed() {
     proxy.set_all_faults(Faults::NONE.losing(20.0));
 
     let said = AtomicU64::new(0);
+    let mut killed = [0; 3];
     thread::scope(|scope| {
         scope.spawn(|| talk(&alice, "bob", &said));
         scope.spawn(|| talk(&bob, "alice", &said));
@@ -43,18 +44,23 @@ fn nothing_is_lost_doubled_or_reordered_while_all_programs_are_killed() {
             until("people talk on", DEADLINE * 2, || {
                 (said.load(Ordering::Relaxed) >= moment).then_some(())
             });
-            match dice.below(3) {
+            let victim = dice.below(3);
+            match victim {
                 0 => stage.server.restart(),
                 1 => kill_daemon(&alice),
                 _ => kill_daemon(&bob),
             }
+            killed[usize::try_from(victim).expect("it is below 3")] += 1;
         }
     });
     for (reader, writer) in [(&alice, "bob"), (&bob, "alice")] {
         let expected: Vec<String> = (0..MESSAGES).map(|number| text(writer, number)).collect();
         let texts = received(reader, writer, expected.len());
         assert_eq!(texts, expected, "what {} has from {writer}", reader.name());
+        wait_for_receipts(reader);
     }
+    println!("killed: server {}, alice {}, bob {}", killed[0], killed[1], killed[2]);
+    assert!(killed.iter().all(|times| *times > 0), "{killed:?}");
     assert!(proxy.counts().to_server.lost > 100, "{:?}", proxy.counts());
 }
 
@@ -80,6 +86,15 @@ fn talk(profile: &Profile, peer: &str, said: &AtomicU64) {
         }
         said.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Waits until the writer knows that each text is safe with its reader: no receipt was lost either.
+fn wait_for_receipts(writer: &Profile) {
+    until(&format!("{} knows that all arrived", writer.name()), DEADLINE, || {
+        let history = writer.ctl_json(&["history", "-n", "10000"]);
+        let mut sent = history["items"].as_array()?.iter().filter(|it| it["from"] == writer.name());
+        sent.all(|message| message["state"] == "delivered").then_some(())
+    });
 }
 
 /// Kills the daemon, as soon as there is one.

@@ -16,7 +16,7 @@ mod bot;
 mod crowd;
 #[cfg(unix)]
 mod daemon;
-#[cfg(unix)]
-mod restart;
 #[cfg(target_os = "linux")]
 mod full_disk;
+#[cfg(unix)]
+mod restart;

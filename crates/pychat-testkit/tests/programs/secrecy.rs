@@ -1,6 +1,6 @@
 //! What others see: nothing on the wire, nothing in the logs, and nothing that they alter counts.
 
-use crate::stage::{DEADLINE, Stage, connect, received, seed, send, until};
+use crate::stage::{DEADLINE, Stage, connect, received, run, seed, send, until};
 use pychat_testkit::{
     dice::Chance,
     faults::Faults,
@@ -50,7 +50,7 @@ fn neither_the_wire_nor_any_log_tells_texts_or_names() {
         connect(profile, name, &stage.server.link_via(proxy.address()));
     }
     send(&alice, "bob", TEXT, "delivered");
-    run(bob, &["users"]);
+    run(&bob, &["users"]);
     assert!(bob.ctl(&["inbox"]).expect_ok().contains(TEXT));
 
     let secrets = [TEXT, NAMES[0], NAMES[1]];
@@ -94,11 +94,8 @@ fn datagrams_altered_on_their_way_change_nothing() {
     assert_eq!(alice.ctl_json(&["status"])["queued"], 20);
 
     // Each one comes twice, and half of all copies are altered.
-    let faults = Faults {
-        corruption: Chance::percent(50.0),
-        duplication: Chance::ALWAYS,
-        ..Faults::NONE
-    };
+    let faults =
+        Faults { corruption: Chance::percent(50.0), duplication: Chance::ALWAYS, ..Faults::NONE };
     proxy.set_all_faults(faults);
     for number in 21..=60 {
         send(&alice, "bob", &number.to_string(), "queued");

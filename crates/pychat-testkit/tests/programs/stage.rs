@@ -79,6 +79,12 @@ pub(crate) fn connect(profile: &Profile, name: &str, link: &str) {
     run(profile, &["connect", profile.name(), name, "--server", link]);
 }
 
+/// Runs a command that must succeed.
+pub(crate) fn run(profile: &Profile, arguments: &[&str]) {
+    let output = profile.ctl(arguments);
+    assert_eq!(output.code, 0, "{arguments:?}: {output}");
+}
+
 /// Sends a text and returns the message's id once it is in the state `wait`.
 pub(crate) fn send(from: &Profile, to: &str, text: &str, wait: &str) -> String {
     let sent = from.ctl_json(&["send", "--wait", wait, to, "--", text]);
