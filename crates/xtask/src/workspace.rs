@@ -10,10 +10,12 @@ use std::{
 /// The three programs, as packages and as files.
 pub(crate) const PROGRAMS: [&str; 3] = ["pychatctl", "pychatd", "pychat-server"];
 
-/// The workspace's root directory.
+/// The workspace's root directory: as cargo says now, since a checkout may have been moved after
+/// xtask was built.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).expect("xtask lies two directories below the root").to_owned()
+    let here = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+    let root = Path::new(&here).ancestors().nth(2);
+    root.expect("xtask lies two directories below the root").to_owned()
 }
 
 /// Where cargo builds to, as `CARGO_TARGET_DIR` and cargo's configuration have it.

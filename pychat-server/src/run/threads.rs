@@ -138,6 +138,7 @@ fn pack(
     };
     let config = ShardConfig {
         dev_echo: settings.dev,
+        started_at: pychat_udp::unix_ms(),
         registration: settings.registration.clone(),
         ..ShardConfig::new(config.secrets.clone(), shard, settings.shards)
     };

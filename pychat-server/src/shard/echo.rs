@@ -50,7 +50,7 @@ impl Shard {
             return;
         }
         let name = DisplayName::parse("Echo").expect("Echo is a display name");
-        let since = 0;
+        let since = self.config.started_at;
         let (answered, state) = (Cursor::NONE, State::Nameless);
         let online =
             UserState { user: user.clone(), name: name.clone(), presence: Presence::Online, since };
@@ -80,7 +80,7 @@ impl Shard {
                 echo.state = State::Claiming;
                 let key = self.config.secrets.identity.public();
                 let (user, name) = (echo.user.clone(), echo.name.clone());
-                let claim = Command::Claim(Account { user, key, name, since: 0 });
+                let claim = Command::Claim(Account { user, key, name, since: self.config.started_at });
                 self.jobs.push(Purpose::EchoClaim, Work::Commit(claim));
             }
             State::Behind => {

@@ -65,6 +65,8 @@ pub struct ShardConfig {
     pub shards: u8,
     /// Whether a user `echo` answers each text with the same text.
     pub dev_echo: bool,
+    /// When the server started: since then `echo` is online.
+    pub started_at: UnixMillis,
     /// Who may claim a new name.
     pub registration: Registration,
     /// Logins per second beyond which every newcomer has to prove its address first.
@@ -80,6 +82,7 @@ impl ShardConfig {
             shard,
             shards,
             dev_echo: false,
+            started_at: 0,
             registration: Registration::Open,
             retry_beyond_per_s: RETRY_BEYOND_PER_S,
         }

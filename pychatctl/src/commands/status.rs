@@ -43,7 +43,7 @@ fn text(status: &Status, view: &View) -> String {
         Link::Connecting => view.paint.fair(word(status.link)),
         Link::Disconnected | Link::Refused => view.paint.bad(word(status.link)),
     };
-    rows.push(("connection", format!("{link}, since {since}")));
+    rows.push(("connection", format!("{link} ({since})")));
     let optional = |text: &Option<String>| text.as_deref().map(clean_line);
     if let Some(user) = optional(&status.user) {
         let name = optional(&status.name).unwrap_or_default();
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_connection_is_told_in_full() {
         insta::assert_snapshot!(text(&status(), &View::at_noon()), @r"
-        connection  connected, since 5 min ago
+        connection  connected (5 min ago)
         user        alice (Alice Doe)
         server      pychat://chat.example.org:7420
         address     192.0.2.1:7420
@@ -132,7 +132,7 @@ mod tests {
             ..status()
         };
         insta::assert_snapshot!(text(&unknown, &View::at_noon()), @r"
-        connection  disconnected, since 5 min ago
+        connection  disconnected (5 min ago)
         messages    0 queued, 3 unread
         last error  no route
         daemon      0.1.0, process 42, started 2 h ago

@@ -41,6 +41,8 @@ pub(crate) struct Member {
     cursor: Cursor,
     received: Vec<String>,
     logins: usize,
+    /// Whether the name is known to be ours on the server's disk too.
+    named: bool,
     buffer: Vec<u8>,
 }
 
@@ -75,6 +77,13 @@ impl Crowd {
             assert!(Instant::now() < end, "not within {deadline:?}: {what}\n{}", self.story());
             self.sleep();
         }
+    }
+
+    /// Waits until everybody is logged in for the first time and can be written to.
+    pub(crate) fn log_in(&mut self, deadline: Duration) {
+        self.run_until("everybody is logged in", deadline, |crowd| {
+            crowd.members.iter().all(|member| member.logins == 1 && member.named)
+        });
     }
 
     /// How often each has logged in so far.
@@ -163,6 +172,7 @@ impl Member {
             cursor: Cursor::NONE,
             received: Vec::new(),
             logins: 0,
+            named: false,
             buffer: Vec::new(),
         }
     }
@@ -195,6 +205,7 @@ impl Member {
                 ClientEvent::Connected { committed, .. } => {
                     assert!(committed >= self.committed, "{}: the server forgot", self.name);
                     self.logins += 1;
+                    self.ask_for_name();
                     self.committed = committed;
                     self.next = Some(committed.next());
                     self.offer();
@@ -216,9 +227,16 @@ impl Member {
                 | ClientEvent::MessageRefused { .. }
                 | ClientEvent::ServerKeyLearned(_)
                 | ClientEvent::Suspicion(_) => panic!("{}: {event:?}", self.name),
-                ClientEvent::Reply { .. } | ClientEvent::Note { .. } => {}
+                ClientEvent::Reply { .. } => self.named = true,
+                ClientEvent::Note { .. } => {}
             }
         }
+    }
+
+    /// The server answers once the name is ours on its disk; before that, nobody can write to us.
+    fn ask_for_name(&mut self) {
+        let question = chat::encode(&chat::Call::User { name: self.name.clone() });
+        self.client.call(pychat_udp::now(), &question).expect("there is room for one question");
     }
 
     /// Hands over as much of the outbox as is taken.

@@ -1,6 +1,6 @@
 //! Every program is killed the hard way, again and again, while people talk over a bad network.
 
-use crate::stage::{DEADLINE, Stage, connect, received, seed, until};
+use crate::stage::{DEADLINE, Stage, connect, received, run, seed, until};
 use pychat_testkit::{
     dice::Dice,
     faults::Faults,
@@ -97,8 +97,14 @@ fn wait_for_receipts(writer: &Profile) {
     });
 }
 
-/// Kills the daemon, as soon as there is one.
+/// Kills the daemon. Where the last kill left none and nobody talks any more, one is started.
 fn kill_daemon(profile: &Profile) {
     let what = format!("{} has a daemon", profile.name());
-    kill9_and_wait(until(&what, DEADLINE, || profile.daemon_pid()));
+    let daemon = until(&what, DEADLINE, || {
+        profile.daemon_pid().or_else(|| {
+            run(profile, &["daemon", "start"]);
+            profile.daemon_pid()
+        })
+    });
+    kill9_and_wait(daemon);
 }

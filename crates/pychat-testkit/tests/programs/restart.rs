@@ -18,7 +18,7 @@ fn restart_under_a_crowd(seed: u64, stop: impl FnOnce(&mut Server)) {
     let mut stage = Stage::new();
     let server = &mut stage.server;
     let mut crowd = Crowd::new(SESSIONS, server.printed_link(), server.address(), seed);
-    crowd.run_until("everybody is connected", DEADLINE, |crowd| crowd.logins().all(|it| it == 1));
+    crowd.log_in(DEADLINE);
     crowd.everybody_writes("long before");
     crowd.run_until("everybody reads", DEADLINE, |crowd| {
         crowd.is_committed() && crowd.received().all(|texts| texts.len() == 1)
@@ -62,7 +62,7 @@ fn a_changed_address_loses_nothing_and_needs_no_new_login() {
     let proxy = Proxy::start(stage.server.address(), seed).expect("a proxy can be started");
     proxy.set_all_faults(Faults::delayed(Duration::from_millis(5)));
     let mut crowd = Crowd::new(2, stage.server.printed_link(), proxy.address(), seed);
-    crowd.run_until("both are connected", DEADLINE, |crowd| crowd.logins().all(|it| it == 1));
+    crowd.log_in(DEADLINE);
     let texts: Vec<String> = (0..TEXTS).map(|number| number.to_string()).collect();
     texts.iter().for_each(|text| crowd.everybody_writes(text));
     for moved in 1..TEXTS / TEXTS_PER_ADDRESS {
