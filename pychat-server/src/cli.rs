@@ -56,7 +56,7 @@ pub struct ServeArgs {
     #[allow(missing_docs)]
     pub common: CommonArgs,
     /// Address and UDP port to listen on; may be given several times; port 0 takes a free one
-    /// [default: [::]:7420, with --dev 127.0.0.1:7420]
+    /// (default: port 7420 of all addresses; with --dev 127.0.0.1:7420)
     #[arg(
         long,
         value_name = "ADDR",

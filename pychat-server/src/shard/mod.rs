@@ -5,9 +5,9 @@
 //! to the committer as a [`Job`] and comes back as [`FromCommitter`].
 //!
 //! - `logins`: who may come in, and the older session that has to go.
-//! - `appends`: from a session's outbox to the recipients' mailboxes ([`uplink`]).
-//! - `delivery`: from a user's mailbox to the session, in order and once ([`unsettled`]), and the
-//!   receipts that follow ([`receipts`]).
+//! - `appends`: from a session's outbox to the recipients' mailboxes (`uplink`).
+//! - `delivery`: from a user's mailbox to the session, in order and once (`unsettled`), and the
+//!   receipts that follow (`receipts`).
 //! - `calls`: questions. `echo`: the peer that answers during development.
 
 mod appends;

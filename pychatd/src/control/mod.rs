@@ -92,7 +92,7 @@ impl Server {
         let _ = (&mut self.accepting).await;
     }
 
-    /// Lets connections finish what they were asked and ends them, within [`CLOSE_TIMEOUT`].
+    /// Lets connections finish what they were asked and ends them, within `CLOSE_TIMEOUT`.
     pub async fn close(self) {
         self.closing.send_replace(true);
         let all = self.connections.acquire_many(CONNECTIONS_MAX);
