@@ -80,7 +80,8 @@ impl Shard {
                 echo.state = State::Claiming;
                 let key = self.config.secrets.identity.public();
                 let (user, name) = (echo.user.clone(), echo.name.clone());
-                let claim = Command::Claim(Account { user, key, name, since: self.config.started_at });
+                let claim =
+                    Command::Claim(Account { user, key, name, since: self.config.started_at });
                 self.jobs.push(Purpose::EchoClaim, Work::Commit(claim));
             }
             State::Behind => {

@@ -54,6 +54,9 @@ use std::{
 /// docs/PROTOCOL.md, "Limits".
 pub const RETRY_BEYOND_PER_S: u32 = 200;
 
+/// Logins per second that a shard asks for when it says goodbye: a tenth of what a core can do.
+const RETURNS_PER_S: u32 = 400;
+
 /// What a [`Shard`] is made of.
 #[derive(Clone, Debug)]
 pub struct ShardConfig {
@@ -229,8 +232,12 @@ impl Shard {
         self.to_shards.pop_front()
     }
 
-    /// Says goodbye to all: come back after a random share of `spread`. Later logins hear the same.
-    pub fn begin_shutdown(&mut self, now: Now, spread: Duration) {
+    /// Says goodbye to all: come back after a random share of the time that their logins take at
+    /// [`RETURNS_PER_S`], of `spread_max` at most. Later logins hear the same.
+    pub fn begin_shutdown(&mut self, now: Now, spread_max: Duration) {
+        let sessions = u32::try_from(self.sessions.len()).unwrap_or(u32::MAX);
+        let spread =
+            (Duration::from_secs(1) / RETURNS_PER_S).saturating_mul(sessions).min(spread_max);
         self.stopping = Some(spread);
         let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
         for session in sessions {

@@ -40,6 +40,8 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(25);
 pub(crate) const PROBES_UNTIL_SUSPECT: u32 = 5;
 /// Notes that wait; more are dropped.
 const NOTES_MAX: usize = 8;
+/// A COMMIT is overdue after three probe timeouts, and at least this long.
+const OVERDUE_MIN: Duration = Duration::from_millis(500);
 /// Bytes that an ACK with what must ride along takes at most.
 const ACK_BUDGET_MIN: usize = 128;
 /// Packets of a closed session that are answered with another CLOSE.
@@ -86,6 +88,13 @@ struct Close {
     code: CloseCode,
     retry_after: Duration,
     reason: String,
+}
+
+/// A COMMIT that does not come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Overdue {
+    at: Option<Instant>,
+    asked: u32,
 }
 
 /// What the receiver owes the sender in acknowledgements.
@@ -141,6 +150,8 @@ pub(crate) struct Session {
     path: Path,
     heard: Instant,
     keep_alive: Option<Instant>,
+    /// When to ask for a sign of life because a COMMIT is overdue, and how often that was done.
+    overdue: Overdue,
     lane_out: LaneOut,
     lane_in: LaneIn,
     commit_wanted: bool,
@@ -185,6 +196,7 @@ impl Session {
             path: Path::new(start.remote),
             heard: now,
             keep_alive: None,
+            overdue: Overdue::default(),
             lane_out: LaneOut::new(start.committed_out),
             lane_in: LaneIn::new(start.committed_in),
             commit_wanted: false,
@@ -211,6 +223,15 @@ impl Session {
         if self.role == Role::Client {
             self.keep_alive = Some(now + rng.jitter(KEEP_ALIVE, 10));
         }
+    }
+
+    /// Records that were acknowledged and not committed for long: either the server's disk is slow, or
+    /// our address changed and it cannot tell us. Only something from us shows it the new one.
+    fn arm_overdue(&mut self, now: Instant) {
+        let waits = self.role == Role::Client && !self.lane_out.is_empty();
+        let pause = (self.recovery.rtt.probe_timeout(0) * 3).max(OVERDUE_MIN);
+        self.overdue.at =
+            waits.then(|| now + (pause * 2_u32.pow(self.overdue.asked.min(6))).min(KEEP_ALIVE));
     }
 
     pub(crate) fn remote(&self) -> SocketAddr {
@@ -343,6 +364,7 @@ impl Session {
                     ack,
                     self.recovery.deadline(),
                     self.keep_alive,
+                    self.overdue.at,
                     self.path.deadline(),
                     self.asked.deadline(),
                     idle,
@@ -378,6 +400,11 @@ impl Session {
         if self.keep_alive.is_some_and(|at| at <= now) {
             self.ping_wanted = true;
             self.keep_alive = None;
+        }
+        if self.overdue.at.is_some_and(|at| at <= now) {
+            self.ping_wanted = true;
+            self.overdue.asked = self.overdue.asked.saturating_add(1);
+            self.arm_overdue(now);
         }
         self.handle_recovery_timeout(now, events);
     }

@@ -131,9 +131,12 @@ impl Path {
     }
 }
 
-/// Probe timeouts that a new address has to answer.
+/// How long a new address has to answer: three probe timeouts, and at least this long, since going
+/// back to an address that a NAT has forgotten helps nobody.
+const PROOF_TIME_MIN: Duration = Duration::from_secs(1);
+
 pub(crate) fn proof_time(probe_timeout: Duration) -> Duration {
-    probe_timeout * 3
+    (probe_timeout * 3).max(PROOF_TIME_MIN)
 }
 
 #[cfg(test)]

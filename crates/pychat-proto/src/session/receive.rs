@@ -120,6 +120,8 @@ impl Session {
             }
             Frame::Commit { lane: 0, up_to } => match self.lane_out.commit(up_to) {
                 Committed::Moved => {
+                    self.overdue.asked = 0;
+                    self.arm_overdue(now);
                     events.push_back(SessionEvent::Committed { up_to });
                     if std::mem::take(&mut self.blocked) {
                         events.push_back(SessionEvent::Writable);

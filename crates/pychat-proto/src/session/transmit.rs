@@ -104,6 +104,7 @@ impl Session {
         let number = self.draw_number(rng);
         if contents.eliciting {
             self.arm_keep_alive(now, rng);
+            self.arm_overdue(now);
             self.congestion.sent(now, self.recovery.rtt.smoothed());
             self.recovery.sent(SentPacket { number, at: now, frames: contents.frames });
         }

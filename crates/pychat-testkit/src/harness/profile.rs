@@ -161,10 +161,9 @@ impl Profile {
     /// The ends of the daemon's logs, for a failing test's message.
     #[must_use]
     pub fn logs(&self) -> String {
-        let Ok(entries) = fs::read_dir(self.state()) else {
-            return format!("({} has no state directory)", self.name);
-        };
-        let paths = entries.flatten().map(|entry| entry.path());
+        let places = [self.state(), self.state().join("log")];
+        let entries = places.iter().filter_map(|place| fs::read_dir(place).ok()).flatten();
+        let paths = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
         let mut logs: Vec<PathBuf> =
             paths.filter(|path| path.to_string_lossy().contains(".log")).collect();
         logs.sort();

@@ -2,7 +2,7 @@
 
 use crate::{
     crowd::Crowd,
-    stage::{DEADLINE, Stage, seed},
+    stage::{DEADLINE, SLOW_DEADLINE, Stage, seed},
 };
 use pychat_testkit::{faults::Faults, harness::Server, proxy::Proxy};
 use std::time::{Duration, Instant};
@@ -71,7 +71,7 @@ fn a_changed_address_loses_nothing_and_needs_no_new_login() {
         });
         proxy.rebind();
     }
-    crowd.run_until("all of it is read", DEADLINE, |crowd| {
+    crowd.run_until("all of it is read", SLOW_DEADLINE, |crowd| {
         crowd.is_committed() && crowd.received().all(|read| read.len() == texts.len())
     });
     assert!(crowd.received().all(|read| read == texts));
