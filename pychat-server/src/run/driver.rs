@@ -2,6 +2,7 @@
 
 use super::{
     Failure,
+    journal::Journal,
     peers::{Mail, Peers},
     routes::Routes,
 };
@@ -66,6 +67,7 @@ pub(super) struct Driver {
     buffer: Vec<u8>,
     beats: Arc<AtomicU64>,
     stopped_at: Option<Instant>,
+    journal: Journal,
 }
 
 impl Driver {
@@ -75,6 +77,7 @@ impl Driver {
         peers: Peers,
         committer: CommitterHandle,
         beats: Arc<AtomicU64>,
+        journal: Journal,
     ) -> Result<Self, Failure> {
         let bound = sockets.iter().map(Socket::local_addr).collect::<io::Result<_>>();
         let bound = bound.map_err(Failure::system("asking where a socket is bound"))?;
@@ -90,6 +93,7 @@ impl Driver {
             buffer: Vec::new(),
             beats,
             stopped_at: None,
+            journal,
         })
     }
 
@@ -103,8 +107,11 @@ impl Driver {
         let mut mail = Vec::with_capacity(TURN);
         let mut news = Vec::with_capacity(TURN);
         loop {
+            self.journal.work(now().mono, &mut self.shard);
             self.flush()?;
             if self.has_ended() {
+                // All were told to come back.
+                self.journal.remove();
                 debug!(
                     shard = self.number,
                     dropped = self.peers.dropped(),
@@ -228,7 +235,12 @@ impl Driver {
         let retry = waits.then_some(RETRY);
         let linger = self.stopped_at.map(|_| LINGER / 10);
         let due = self.shard.poll_timeout().map(|due| due.since(now().mono));
-        [retry, linger, due].into_iter().flatten().min().unwrap_or(Duration::from_secs(3600))
+        let journal = self.journal.due().map(|due| due.since(now().mono));
+        [retry, linger, due, journal]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(Duration::from_secs(3600))
     }
 
     fn has_ended(&self) -> bool {

@@ -5,6 +5,7 @@
 
 mod driver;
 mod failure;
+mod journal;
 mod link;
 mod listen;
 mod peers;

@@ -3,6 +3,7 @@
 use super::{
     Failure,
     driver::{Driver, Order},
+    journal::Journal,
     listen::Listeners,
     peers::{self, Mail, Peers},
 };
@@ -61,6 +62,7 @@ struct Luggage {
     inbox: Receiver<Mail>,
     committer: CommitterHandle,
     from_committer: Receiver<FromCommitter>,
+    journal: Journal,
 }
 
 impl Shards {
@@ -142,7 +144,8 @@ fn pack(
         registration: settings.registration.clone(),
         ..ShardConfig::new(config.secrets.clone(), shard, settings.shards)
     };
-    Ok(Luggage { config, seed, sockets, runtime, peers, inbox, committer, from_committer })
+    let journal = Journal::open(&settings.data, shard, settings.shards);
+    Ok(Luggage { config, seed, sockets, runtime, peers, inbox, committer, from_committer, journal })
 }
 
 impl Luggage {
@@ -165,7 +168,8 @@ impl Luggage {
 
     fn run(self, orders: Receiver<Order>, beats: Arc<AtomicU64>) -> Result<(), Failure> {
         let shard = Shard::new(self.config, self.seed);
-        let driver = Driver::new(shard, self.sockets, self.peers, self.committer, beats);
+        let driver =
+            Driver::new(shard, self.sockets, self.peers, self.committer, beats, self.journal);
         self.runtime.block_on(driver?.run(self.inbox, self.from_committer, orders))
     }
 }

@@ -34,8 +34,8 @@ use health::Health;
 use jobs::{Jobs, Purpose};
 use logins::Applicants;
 use pychat_proto::{
-    CloseCode, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Incoming, Instant,
-    ServerSecrets, SessionId, Transmit, UserName,
+    CloseCode, ConnectionId, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Incoming,
+    Instant, ServerSecrets, SessionId, Transmit, UserName,
     chat::{Presence, UnixMillis},
 };
 use rand_chacha::{
@@ -257,6 +257,16 @@ impl Shard {
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Where each session's client is, for [`Self::poke`] after a crash.
+    pub fn clients(&self) -> impl Iterator<Item = (ConnectionId, SocketAddr)> {
+        self.endpoint.clients()
+    }
+
+    /// Tells the client of a session from before a crash to log in anew; whether there was room.
+    pub fn poke(&mut self, connection: ConnectionId, client: SocketAddr) -> bool {
+        self.endpoint.poke(connection, client)
     }
 
     /// Jobs that the committer has not answered.

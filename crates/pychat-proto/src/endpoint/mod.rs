@@ -403,6 +403,27 @@ impl Endpoint {
         self.events.pop_front()
     }
 
+    /// Where each live session's client is, for [`Self::poke`] after a crash.
+    pub fn clients(&self) -> impl Iterator<Item = (ConnectionId, SocketAddr)> {
+        self.slots.iter().filter_map(|slot| {
+            let entry = slot.entry.as_deref()?;
+            let live = matches!(entry.standing, Standing::Confirmed);
+            live.then(|| (entry.connection, entry.session.remote()))
+        })
+    }
+
+    /// Tells the client of a session from before a crash that it is gone, as if it had asked. Whether
+    /// there was room for that.
+    pub fn poke(&mut self, connection: ConnectionId, client: SocketAddr) -> bool {
+        let room = self.stateless.len() < STATELESS_MAX;
+        if room && !self.by_connection.contains_key(&connection) {
+            self.stats.resets += 1;
+            let token = self.reset_token(connection);
+            self.send_stateless(client, packet::encode_reset(connection, token));
+        }
+        room
+    }
+
     /// Live sessions, those that are not confirmed left out.
     #[must_use]
     pub fn sessions(&self) -> usize {

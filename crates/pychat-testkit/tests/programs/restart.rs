@@ -5,7 +5,10 @@ use crate::{
     stage::{DEADLINE, SLOW_DEADLINE, Stage, seed},
 };
 use pychat_testkit::{faults::Faults, harness::Server, proxy::Proxy};
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 /// Sessions at a time.
 const SESSIONS: usize = 200;
@@ -51,6 +54,29 @@ fn a_crowd_is_back_soon_after_the_server_was_killed() {
 #[test]
 fn a_crowd_is_back_soon_after_the_server_was_stopped() {
     restart_under_a_crowd(seed(32), |server| assert_eq!(server.terminate(), 0));
+}
+
+#[test]
+fn an_idle_crowd_is_told_that_a_killed_server_is_back() {
+    let seed = seed(34);
+    let mut stage = Stage::new();
+    let server = &mut stage.server;
+    let mut crowd = Crowd::new(SESSIONS, server.printed_link(), server.address(), seed);
+    crowd.log_in(DEADLINE);
+    let data = server.data().to_owned();
+    let known = || -> usize {
+        let files = fs::read_dir(&data).expect("the data directory is there").flatten();
+        let journals =
+            files.filter(|file| file.file_name().to_string_lossy().starts_with("clients."));
+        let texts = journals.filter_map(|file| fs::read_to_string(file.path()).ok());
+        texts.map(|text| text.lines().count()).sum()
+    };
+    crowd.run_until("the server has noted everybody", DEADLINE, |_| known() == SESSIONS);
+    server.kill9();
+    server.restart();
+    let start = Instant::now();
+    crowd.run_until("everybody is back", BACK_WITHIN, |crowd| crowd.logins().all(|it| it >= 2));
+    println!("{SESSIONS} idle sessions were back after {:?}", start.elapsed());
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! Where the clients were, so that a server that was killed can tell idle ones that it is back. Without
+//! it they would notice at their next keep-alive. Best effort: what it does not know costs only time.
+
+use crate::shard::Shard;
+use pychat_proto::{ConnectionId, Instant};
+use std::{
+    collections::VecDeque,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The file is at most this much behind.
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// Clients that are told in one go, and the pause after it: 3,200 logins a second at most.
+const POKES_PER_TURN: usize = 32;
+const POKE_PAUSE: Duration = Duration::from_millis(10);
+/// Clients that are read from the files; the rest notices by itself.
+const CLIENTS_MAX: usize = 1_000_000;
+
+/// One shard's file, and those who are still to be told.
+pub(super) struct Journal {
+    path: PathBuf,
+    write_at: Option<Instant>,
+    /// What was received when the file was last looked after: without traffic nothing changes.
+    datagrams_seen: u64,
+    written: String,
+    to_poke: VecDeque<(ConnectionId, SocketAddr)>,
+    poke_at: Instant,
+}
+
+impl Journal {
+    /// Reads what a former server left; the first shard also reads the files of shards that are no
+    /// more.
+    pub(super) fn open(data: &Path, shard: u8, shards: u8) -> Self {
+        let mut to_poke = VecDeque::new();
+        let orphans = (shards..=u8::MAX).filter(|_| shard == 0);
+        for number in std::iter::once(shard).chain(orphans) {
+            let text = fs::read_to_string(file(data, number)).unwrap_or_default();
+            let known = text.lines().filter_map(parse).take(CLIENTS_MAX - to_poke.len());
+            to_poke.extend(known);
+            if number != shard {
+                // Those in it are remembered here until they are told.
+                let _ = fs::remove_file(file(data, number));
+            }
+        }
+        Self {
+            path: file(data, shard),
+            write_at: None,
+            datagrams_seen: 0,
+            written: String::new(),
+            to_poke,
+            poke_at: Instant::ZERO,
+        }
+    }
+
+    /// Tells the next ones, and writes the file if that is due.
+    pub(super) fn work(&mut self, now: Instant, shard: &mut Shard) {
+        if !self.to_poke.is_empty() && self.poke_at <= now {
+            self.poke_at = now + POKE_PAUSE;
+            for _ in 0..POKES_PER_TURN {
+                let Some((connection, client)) = self.to_poke.pop_front() else { break };
+                if !shard.poke(connection, client) {
+                    self.to_poke.push_front((connection, client));
+                    break;
+                }
+            }
+        }
+        let datagrams = shard.stats().datagrams_in;
+        if datagrams != self.datagrams_seen && self.write_at.is_none() {
+            self.write_at = Some(now + WRITE_EVERY);
+        }
+        if self.write_at.is_some_and(|at| at <= now) {
+            self.write_at = None;
+            self.datagrams_seen = datagrams;
+            let untold = self.to_poke.iter().copied();
+            let text: String = untold.chain(shard.clients()).map(line).collect();
+            if text != self.written {
+                match replace(&self.path, &text) {
+                    Ok(()) => self.written = text,
+                    Err(error) => {
+                        tracing::debug!(%error, path = %self.path.display(), "no journal");
+                    }
+                }
+            }
+        }
+    }
+
+    /// When there is something to do by itself.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let poke = (!self.to_poke.is_empty()).then_some(self.poke_at);
+        poke.into_iter().chain(self.write_at).min()
+    }
+
+    /// Everybody was told.
+    pub(super) fn remove(&self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn file(data: &Path, shard: u8) -> PathBuf {
+    data.join(format!("clients.{shard}"))
+}
+
+fn line((connection, client): (ConnectionId, SocketAddr)) -> String {
+    format!("{:016x} {client}\n", connection.0)
+}
+
+/// A line of the file; a damaged one is worth nothing.
+fn parse(line: &str) -> Option<(ConnectionId, SocketAddr)> {
+    let (connection, client) = line.split_once(' ')?;
+    Some((ConnectionId(u64::from_str_radix(connection, 16).ok()?), client.parse().ok()?))
+}
+
+/// The old file or the new one, never half of one. Not synced: after a power cut it may be gone.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    fs::write(Path::new(&new), text)?;
+    fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_server_wrote_the_next_one_reads_whatever_its_number_of_shards() {
+        let data = tempfile::tempdir().unwrap();
+        let a = (ConnectionId(1), "192.0.2.1:7".parse().unwrap());
+        let b = (ConnectionId(0x0300_0000_0000_0002), "[2001:db8::1]:9".parse().unwrap());
+        fs::write(file(data.path(), 0), line(a)).unwrap();
+        fs::write(file(data.path(), 3), format!("damaged\n{}zz 1\n", line(b))).unwrap();
+        assert_eq!(Journal::open(data.path(), 1, 2).to_poke, []);
+        assert_eq!(Journal::open(data.path(), 0, 2).to_poke, [a, b]);
+        assert_eq!(Journal::open(data.path(), 0, 2).to_poke, [a], "the orphan is taken over");
+    }
+}
