@@ -250,6 +250,8 @@ impl Relay {
         while let Some((first, last, payload)) = account.waiting.pop_front() {
             let committed = account.position();
             if last <= committed {
+                // Taken in the session before, after this one's login: said again.
+                self.endpoint.commit(now, session, Lane::CHAT, last);
                 continue;
             }
             if first != committed.next() {
