@@ -233,7 +233,7 @@ impl Shard {
     }
 
     /// Says goodbye to all: come back after a random share of the time that their logins take at
-    /// [`RETURNS_PER_S`], of `spread_max` at most. Later logins hear the same.
+    /// `RETURNS_PER_S`, of `spread_max` at most. Later logins hear the same.
     pub fn begin_shutdown(&mut self, now: Now, spread_max: Duration) {
         let sessions = u32::try_from(self.sessions.len()).unwrap_or(u32::MAX);
         let spread =
