@@ -161,6 +161,7 @@ impl Core {
             self.client.as_mut().and_then(|client| client.call(self.now.mono, &question));
     }
 
+    /// Tells those who wait that we are logged in.
     pub(super) fn answer_connects(&mut self) {
         let Some(account) = self.stored.settings.account.clone() else { return };
         let fingerprint = account.server.key.map(|key| key.fingerprint()).unwrap_or_default();
