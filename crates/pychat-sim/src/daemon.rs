@@ -1,17 +1,18 @@
 //! One user's daemon: the core on its database, and the person who types.
 
-use crate::crash::{Plug, unplug};
+use crate::{disk::Disk, machine::Start};
 use pychat_control::{
-    ConnectParams, EventKind, HistoryParams, List, Message, Request, SendParams, State,
+    ConnectParams, EventKind, HistoryParams, List, Message, Request, SendParams, Sent, State,
 };
-use pychat_proto::{Instant, SecretKey};
+use pychat_proto::{Fill, Instant, SecretKey};
 use pychat_testkit::dice::Dice;
 use pychatd::{
     core::{Action, Core, CoreConfig, Limits, Now},
     db::Database,
 };
-use rusqlite::Connection;
-use std::{collections::VecDeque, net::SocketAddr};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
+
+pub(crate) const DATABASE: &str = "pychat.db";
 
 /// A text that the person means to send.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub(crate) struct Daemon {
     pub(crate) address: SocketAddr,
     number: u8,
     link: String,
-    disk: Option<Connection>,
+    pub(crate) disk: Disk,
     running: Option<Running>,
     /// What is still to be typed; each is typed again until the daemon has said "queued".
     pub(crate) drafts: VecDeque<Draft>,
@@ -35,11 +36,21 @@ pub(crate) struct Daemon {
     pub(crate) sent: Vec<(String, String)>,
     pub(crate) connected_once: bool,
     typed: u64,
+    /// Until then the person does not try again what was refused.
+    annoyed_until: Option<Instant>,
+    /// States that the daemon told its person, since they were last taken away.
+    pub(crate) told: Vec<Told>,
+}
+
+/// A state of a message that the person was told.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) id: String,
+    pub(crate) state: State,
 }
 
 struct Running {
     core: Core,
-    plug: Plug,
     asked: Option<Question>,
     resolved: bool,
 }
@@ -50,22 +61,32 @@ enum Question {
     Send,
 }
 
+/// How long a person waits before trying again what was refused.
+const ANNOYED_FOR: Duration = Duration::from_millis(500);
 const TOKEN: u64 = 1;
 const TOKEN_HISTORY: u64 = 2;
 
 impl Daemon {
-    pub(crate) fn new(number: u8, user: &str, address: SocketAddr, link: String) -> Self {
+    pub(crate) fn new(
+        number: u8,
+        user: &str,
+        address: SocketAddr,
+        link: String,
+        disk: Disk,
+    ) -> Self {
         Self {
             user: user.to_owned(),
             address,
             number,
             link,
-            disk: Some(Connection::open_in_memory().expect("there is memory")),
+            disk,
             running: None,
             drafts: VecDeque::new(),
             sent: Vec::new(),
             connected_once: false,
             typed: 0,
+            annoyed_until: None,
+            told: Vec::new(),
         }
     }
 
@@ -73,12 +94,11 @@ impl Daemon {
         self.running.is_some()
     }
 
-    pub(crate) fn start(&mut self, now: Now, dice: &mut Dice, plug: Plug) {
-        let connection = self.disk.take().expect("a daemon starts once");
-        let database = Database::from_connection(connection).expect("the database opens");
-        let mut connection = database.into_connection();
-        plug.install(&mut connection);
-        let database = Database::from_connection(connection).expect("the database opens again");
+    pub(crate) fn start(&mut self, now: Now, dice: &mut Dice) -> Start {
+        let connection = self.disk.open(DATABASE).map_err(|error| error.to_string());
+        let database = connection.and_then(|connection| {
+            Database::from_connection(connection).map_err(|error| chain(&error))
+        });
         let config = CoreConfig {
             identity: SecretKey::from_bytes([100 + self.number; 32]),
             profile: self.user.clone(),
@@ -86,21 +106,36 @@ impl Daemon {
             started_at_unix_ms: now.unix_ms,
             limits: Limits::default(),
         };
-        let core = Core::new(database, config, dice.seed(), now).expect("the database is readable");
-        self.running = Some(Running { core, plug, asked: None, resolved: false });
-    }
-
-    /// Everything in memory is gone; the disk stays.
-    pub(crate) fn crash(&mut self) {
-        if let Some(running) = self.running.take() {
-            let mut connection = running.core.into_database().into_connection();
-            unplug(&mut connection);
-            self.disk = Some(connection);
+        let seed = dice.seed();
+        let core = database.and_then(|database| {
+            Core::new(database, config, seed, now).map_err(|error| error.to_string())
+        });
+        match core {
+            Ok(core) => {
+                self.running = Some(Running { core, asked: None, resolved: false });
+                Start::Up
+            }
+            Err(why) => Start::failed(&self.disk, why),
         }
     }
 
-    pub(crate) fn is_crashed(&self) -> bool {
-        self.running.as_ref().is_some_and(|running| running.plug.is_pulled())
+    /// Everything in memory is gone; the disk, which was pulled before, stays.
+    pub(crate) fn crash(&mut self) {
+        self.running = None;
+        self.disk.restart();
+    }
+
+    /// Shows each table with its bound.
+    pub(crate) fn fills(&self, each: impl FnMut(Fill)) {
+        if let Some(running) = &self.running {
+            running.core.fills(each);
+        }
+    }
+
+    /// Authentic and new packets of this run's client.
+    pub(crate) fn packets_opened(&self) -> u64 {
+        let path = self.running.as_ref().and_then(|running| running.core.path());
+        path.map_or(0, |path| path.received)
     }
 
     pub(crate) fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &mut [u8]) {
@@ -132,7 +167,7 @@ impl Daemon {
             let Some(running) = &mut self.running else { return };
             // The first poll writes to disk.
             running.core.poll_timeout();
-            if running.plug.is_pulled() {
+            if self.disk.is_pulled() {
                 return;
             }
             let mut busy = false;
@@ -153,23 +188,28 @@ impl Daemon {
                 let draft = self.drafts.front();
                 match (running.asked.take(), answer) {
                     (Some(Question::Connect), Ok(_)) => self.connected_once = true,
-                    (Some(Question::Send), Ok(_)) => {
+                    (Some(Question::Send), Ok(sent)) => {
+                        let sent: Sent = serde_json::from_value(sent).expect("what send answers");
+                        self.told.push(Told { id: sent.id, state: sent.state });
                         let Draft { to, body, .. } = draft.expect("it was typed").clone();
                         self.sent.push((to, body));
                         self.drafts.pop_front();
                         self.typed += 1;
                     }
                     // Typed again later.
-                    (Some(_), Err(_)) => {}
+                    (Some(_), Err(_)) => self.annoyed_until = Some(now.mono + ANNOYED_FOR),
                     (None, _) => panic!("{}: an answer to nothing", self.user),
                 }
             }
             while let Some(event) = running.core.poll_event() {
                 busy = true;
-                if let EventKind::State { state: State::Refused | State::Expired, .. } = event.what
-                {
-                    panic!("{}: every recipient exists and nothing expires: {event:?}", self.user);
-                }
+                let EventKind::State { id, state, .. } = event.what else { continue };
+                assert!(
+                    !matches!(state, State::Refused | State::Expired),
+                    "{}: {id} is {state:?}, though every recipient exists and nothing expires",
+                    self.user
+                );
+                self.told.push(Told { id, state });
             }
             let mut buffer = Vec::new();
             while let Some(transmit) = running.core.poll_transmit(now, &mut buffer) {
@@ -178,7 +218,7 @@ impl Daemon {
                     buffer.chunks(transmit.segment_bytes).map(|b| (transmit.to, b.to_vec())),
                 );
             }
-            if !busy || running.plug.is_pulled() {
+            if !busy || self.disk.is_pulled() {
                 return;
             }
         }
@@ -186,9 +226,10 @@ impl Daemon {
 
     fn type_next(&mut self, now: Now, go: bool) {
         let Some(running) = &mut self.running else { return };
-        if running.asked.is_some() {
+        if running.asked.is_some() || self.annoyed_until.is_some_and(|until| until > now.mono) {
             return;
         }
+        self.annoyed_until = None;
         if !self.connected_once {
             running.asked = Some(Question::Connect);
             let params = ConnectParams {
@@ -222,6 +263,8 @@ impl Daemon {
         let running = self.running.as_mut()?;
         let typing = running.asked.is_none() && go;
         let draft = self.drafts.front().filter(|_| typing).map(|draft| draft.not_before);
+        // Not before its person tries again.
+        let draft = draft.max(self.annoyed_until);
         [running.core.poll_timeout(), draft].into_iter().flatten().min()
     }
 
@@ -252,4 +295,15 @@ impl Daemon {
             }
         }
     }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

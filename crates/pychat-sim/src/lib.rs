@@ -3,9 +3,11 @@
 //!
 //! One seed decides everything. [`World::run`] plays it and checks the promises while it goes.
 
-mod crash;
 mod daemon;
+mod disk;
+mod machine;
 mod server;
+mod trace;
 mod wire;
 mod world;
 

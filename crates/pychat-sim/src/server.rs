@@ -1,101 +1,47 @@
 //! The server: its shards and its committer, driven by hand.
 
-use crate::crash::{Plug, unplug};
-use pychat_proto::{Cursor, Seq, StreamId};
-use pychat_proto::{Endpoint, Instant, Owner, SecretKey, ServerSecrets, UserName};
+use crate::{disk::Disk, machine::Start};
+use pychat_proto::{Endpoint, Instant, Owner, SecretKey, ServerSecrets};
 use pychat_server::{
     committer::{Committer, FromCommitter, Job},
     shard::{Now, Shard, ShardConfig},
-    store::{
-        Account, Answer, Command, MailboxStore, Page, Quota, ReadLimit, StoreError,
-        embedded::Embedded,
-    },
+    store::{Quota, embedded::Embedded},
 };
 use pychat_testkit::dice::Dice;
-use rusqlite::Connection;
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 const SHARDS: u8 = 2;
-/// How long a flush takes at most.
-const FLUSH_MAX: Duration = Duration::from_millis(5);
-
-/// The store, which stays behind when the committer that owns it crashes.
-#[derive(Clone)]
-struct Kept(Arc<Mutex<Option<Embedded>>>);
-
-impl Kept {
-    fn with<T>(&self, work: impl FnOnce(&mut Embedded) -> T) -> T {
-        let mut store = self.0.lock().expect("one thread, and no panic is survived");
-        work(store.as_mut().expect("the store is taken only from a crashed server"))
-    }
-}
-
-impl MailboxStore for Kept {
-    fn commit(&mut self, batch: &[Command]) -> Result<Vec<Answer>, StoreError> {
-        self.with(|store| store.commit(batch))
-    }
-
-    fn read(
-        &mut self,
-        mailbox: &UserName,
-        after: Cursor,
-        limit: ReadLimit,
-    ) -> Result<Page, StoreError> {
-        self.with(|store| store.read(mailbox, after, limit))
-    }
-
-    fn account(&mut self, name: &UserName) -> Result<Option<Account>, StoreError> {
-        self.with(|store| store.account(name))
-    }
-
-    fn accounts(
-        &mut self,
-        after: Option<&UserName>,
-        limit: usize,
-    ) -> Result<Vec<Account>, StoreError> {
-        self.with(|store| store.accounts(after, limit))
-    }
-
-    fn position(&mut self, user: &UserName, stream: StreamId) -> Result<Seq, StoreError> {
-        self.with(|store| store.position(user, stream))
-    }
-
-    fn flush(&mut self) -> Result<(), StoreError> {
-        self.with(MailboxStore::flush)
-    }
-}
+/// How long a flush takes at most on a disk that is well.
+pub(crate) const FLUSH_MAX: Duration = Duration::from_millis(5);
+pub(crate) const STORE: &str = "mailboxes.sqlite3";
+/// Over how long clients spread their return after an orderly stop.
+const SPREAD_MAX: Duration = Duration::from_secs(1);
 
 /// The machine that the server runs on: what stays over a crash, and what runs.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    pub(crate) disk: Disk,
+    /// How long a flush takes at most.
+    pub(crate) flush_max: Duration,
     secrets: Arc<ServerSecrets>,
-    disk: Option<Connection>,
     running: Option<Running>,
 }
 
 struct Running {
     shards: Vec<Shard>,
     committer: Committer,
-    store: Kept,
-    plug: Plug,
     jobs: Vec<Job>,
     flush_at: Option<Instant>,
     answers: VecDeque<(u8, FromCommitter)>,
 }
 
 impl Server {
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr, disk: Disk) -> Self {
         let secrets = Arc::new(ServerSecrets {
             identity: SecretKey::from_bytes([1; 32]),
             reset: SecretKey::from_bytes([2; 32]),
         });
-        let disk = Connection::open_in_memory().expect("there is memory");
-        Self { address, secrets, disk: Some(disk), running: None }
+        Self { address, disk, flush_max: FLUSH_MAX, secrets, running: None }
     }
 
     pub(crate) fn link(&self) -> String {
@@ -106,52 +52,49 @@ impl Server {
         self.running.is_some()
     }
 
-    pub(crate) fn start(&mut self, dice: &mut Dice, plug: Plug) {
-        let disk = self.disk.take().expect("a server starts once");
-        let store = Embedded::from_connection(disk, Quota::default()).expect("the store opens");
-        let store = Kept(Arc::new(Mutex::new(Some(store))));
-        let committer = Committer::new(Box::new(store.clone()), SHARDS);
+    pub(crate) fn start(&mut self, dice: &mut Dice) -> Start {
+        let connection = self.disk.open(STORE).map_err(|error| error.to_string());
+        let store = connection.and_then(|connection| {
+            Embedded::from_connection(connection, Quota::default())
+                .map_err(|error| error.to_string())
+        });
+        let store = match store {
+            Ok(store) => store,
+            Err(why) => return Start::failed(&self.disk, why),
+        };
+        let committer = Committer::new(Box::new(store), SHARDS);
         let shard = |number| {
             let config = ShardConfig::new(Arc::clone(&self.secrets), number, SHARDS);
             Shard::new(config, dice.seed())
         };
         let shards = (0..SHARDS).map(shard).collect();
         let jobs = Vec::new();
-        self.running = Some(Running {
-            shards,
-            committer,
-            store,
-            plug,
-            jobs,
-            flush_at: None,
-            answers: VecDeque::new(),
-        });
-        self.arm();
+        let answers = VecDeque::new();
+        self.running = Some(Running { shards, committer, jobs, flush_at: None, answers });
+        Start::Up
     }
 
-    /// The hook goes onto the connection, through the store that owns it.
-    fn arm(&mut self) {
-        let Some(running) = &mut self.running else { return };
-        let mut slot = running.store.0.lock().expect("one thread");
-        let store = slot.take().expect("just put there");
-        let mut connection = store.into_connection();
-        running.plug.install(&mut connection);
-        *slot =
-            Some(Embedded::from_connection(connection, Quota::default()).expect("it opens again"));
-    }
-
-    /// Everything in memory is gone; the disk stays.
+    /// Everything in memory is gone; the disk, which was pulled before, stays.
     pub(crate) fn crash(&mut self) {
-        if let Some(running) = self.running.take() {
-            let store = running.store.0.lock().expect("one thread").take();
-            let mut connection = store.expect("a running server has its store").into_connection();
-            unplug(&mut connection);
-            self.disk = Some(connection);
-        }
+        self.running = None;
+        self.disk.restart();
     }
 
-    pub(crate) fn is_crashed(&self) -> bool {
-        self.running.as_ref().is_some_and(|running| running.plug.is_pulled())
+    /// Says goodbye to all and ends as on SIGTERM.
+    pub(crate) fn stop(&mut self, now: Now, out: &mut Vec<(SocketAddr, Vec<u8>)>) {
+        let Some(running) = &mut self.running else { return };
+        for shard in &mut running.shards {
+            shard.begin_shutdown(now, SPREAD_MAX);
+        }
+        running.transmit(now, out);
+        // What cannot be flushed is as after a crash.
+        let _ = running.committer.flush();
+        self.running = None;
+    }
+
+    /// Why the server has to end and be started again, if it has.
+    pub(crate) fn broken(&self) -> Option<&str> {
+        self.running.as_ref()?.shards.iter().find_map(Shard::broken_store)
     }
 
     pub(crate) fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &mut [u8]) {
@@ -176,17 +119,13 @@ impl Server {
             shard.handle_timeout(now);
         }
         loop {
-            let mut busy = running.exchange(now, dice);
-            let mut buffer = Vec::new();
-            for shard in &mut running.shards {
-                while let Some(transmit) = shard.poll_transmit(now, &mut buffer) {
-                    busy = true;
-                    out.extend(
-                        buffer.chunks(transmit.segment_bytes).map(|b| (transmit.to, b.to_vec())),
-                    );
-                }
+            let exchanged = running.exchange(now, dice, self.flush_max);
+            if self.disk.is_pulled() {
+                return;
             }
-            if !busy || running.plug.is_pulled() {
+            running.answer(now);
+            let sent = running.transmit(now, out);
+            if !exchanged && !sent {
                 return;
             }
         }
@@ -200,19 +139,18 @@ impl Server {
 
     /// Sessions of all shards.
     pub(crate) fn sessions(&self) -> usize {
-        self.running.iter().flat_map(|running| &running.shards).map(Shard::sessions).sum()
+        self.shards().map(Shard::sessions).sum()
     }
 
-    /// Jobs that wait for the committer.
-    pub(crate) fn jobs(&self) -> usize {
-        self.running.iter().flat_map(|running| &running.shards).map(Shard::jobs_under_way).sum()
+    pub(crate) fn shards(&self) -> impl Iterator<Item = &Shard> {
+        self.running.iter().flat_map(|running| &running.shards)
     }
 }
 
 impl Running {
-    /// Jobs to the committer, its answers to the shards, and what shards tell each other.
-    fn exchange(&mut self, now: Now, dice: &mut Dice) -> bool {
-        let mut busy = false;
+    /// Jobs to the committer, and what shards tell each other.
+    fn exchange(&mut self, now: Now, dice: &mut Dice, flush_max: Duration) -> bool {
+        let mut busy = !self.answers.is_empty();
         for index in 0..self.shards.len() {
             while let Some((to, message)) = self.shards[index].poll_to_shard() {
                 busy = true;
@@ -221,7 +159,7 @@ impl Running {
             self.jobs.extend(std::iter::from_fn(|| self.shards[index].poll_job()));
         }
         if !self.jobs.is_empty() && self.flush_at.is_none() {
-            self.flush_at = Some(now.mono + dice.up_to(FLUSH_MAX));
+            self.flush_at = Some(now.mono + dice.up_to(flush_max));
         }
         if self.flush_at.is_some_and(|at| at <= now.mono) {
             self.flush_at = None;
@@ -230,13 +168,25 @@ impl Running {
             self.answers.extend(answers);
             busy = true;
         }
-        if self.plug.is_pulled() {
-            return false;
-        }
+        busy
+    }
+
+    /// The committer's answers to the shards.
+    fn answer(&mut self, now: Now) {
         while let Some((shard, answer)) = self.answers.pop_front() {
-            busy = true;
             self.shards[usize::from(shard)].handle_committer(now, answer);
         }
-        busy
+    }
+
+    fn transmit(&mut self, now: Now, out: &mut Vec<(SocketAddr, Vec<u8>)>) -> bool {
+        let before = out.len();
+        let mut buffer = Vec::new();
+        for shard in &mut self.shards {
+            while let Some(transmit) = shard.poll_transmit(now, &mut buffer) {
+                let datagrams = buffer.chunks(transmit.segment_bytes);
+                out.extend(datagrams.map(|datagram| (transmit.to, datagram.to_vec())));
+            }
+        }
+        out.len() > before
     }
 }

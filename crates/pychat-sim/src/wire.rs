@@ -15,6 +15,8 @@ pub struct WireCheck {
     /// Bytes that each address sent to the server, less those that it got, until it sent DATA.
     unproved: HashMap<SocketAddr, i64>,
     proved: HashSet<SocketAddr>,
+    /// The packets that each program was given since it started, each counted once.
+    taken: HashMap<usize, HashSet<Vec<u8>>>,
     /// No datagram may hold any of these.
     secrets: Vec<Vec<u8>>,
 }
@@ -30,6 +32,7 @@ impl WireCheck {
             nonces: HashSet::new(),
             unproved: HashMap::new(),
             proved: HashSet::new(),
+            taken: HashMap::new(),
             secrets,
         }
     }
@@ -59,6 +62,27 @@ impl WireCheck {
                 }
             }
         }
+    }
+
+    /// A program is given a datagram.
+    pub(crate) fn taken(&mut self, host: usize, bytes: &[u8]) {
+        if bytes.len() >= 16 && bytes[0] & !1 == TYPE_DATA {
+            self.taken.entry(host).or_default().insert(bytes.to_vec());
+        }
+    }
+
+    /// A program ended.
+    pub(crate) fn forget(&mut self, host: usize) {
+        self.taken.remove(&host);
+    }
+
+    /// A program says that it took so many packets as authentic and new.
+    ///
+    /// # Panics
+    /// They are more than it was given.
+    pub(crate) fn check_opened(&self, host: usize, opened: u64) {
+        let given = self.taken.get(&host).map_or(0, HashSet::len) as u64;
+        assert!(opened <= given, "{opened} packets were taken, of {given} different ones");
     }
 
     fn check_nonce(&mut self, bytes: &[u8]) {

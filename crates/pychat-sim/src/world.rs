@@ -1,20 +1,23 @@
 //! A server, its users, the network between them, and what goes wrong.
 
 use crate::{
-    crash::{Moment, Plug},
     daemon::{Daemon, Draft},
+    disk::{Crash, Disk, Plug},
+    machine::Start,
     server::Server,
+    trace::Trace,
     wire::WireCheck,
 };
-use pychat_control::State;
 use pychat_proto::Instant;
 use pychat_testkit::{
-    dice::{Chance, Dice},
-    faults::{Faults, Loss},
-    sim::Network,
+    dice::Dice,
+    sim::{Datagram, Network},
 };
 use pychatd::core::Now;
-use std::{cell::RefCell, collections::BTreeMap, net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::RefCell, net::SocketAddr, ops::AddAssign, rc::Rc, time::Duration};
+
+mod checks;
+mod mishaps;
 
 /// How much happens in a run.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,8 @@ pub struct Plan {
     pub trouble: Duration,
     /// Within this time after the network healed everything has arrived.
     pub healing: Duration,
+    /// Whether everything that happens is printed.
+    pub traced: bool,
 }
 
 impl Default for Plan {
@@ -36,6 +41,7 @@ impl Default for Plan {
             texts: 12,
             trouble: Duration::from_secs(40),
             healing: Duration::from_secs(120),
+            traced: false,
         }
     }
 }
@@ -45,12 +51,32 @@ impl Default for Plan {
 pub struct Outcome {
     /// Texts that arrived.
     pub texts: u64,
-    /// Crashes of the server and of daemons.
-    pub crashes: u64,
+    /// Programs that were killed.
+    pub kills: u64,
+    /// Machines that lost their power, and with it what was not synced.
+    pub power_cuts: u64,
+    /// Times that a disk was full, failed or was slow.
+    pub disk_faults: u64,
+    /// States told to people that were looked up on disks.
+    pub checked: u64,
     /// Datagrams sent.
     pub datagrams: u64,
     /// How long after the network healed the last text arrived.
     pub healed_after: Duration,
+}
+
+impl AddAssign for Outcome {
+    fn add_assign(&mut self, other: Self) {
+        let Self { texts, kills, power_cuts, disk_faults, checked, datagrams, healed_after } =
+            other;
+        self.texts += texts;
+        self.kills += kills;
+        self.power_cuts += power_cuts;
+        self.disk_faults += disk_faults;
+        self.checked += checked;
+        self.datagrams += datagrams;
+        self.healed_after = self.healed_after.max(healed_after);
+    }
 }
 
 const NAMES: [&str; 9] =
@@ -59,6 +85,12 @@ const NAMES: [&str; 9] =
 const STEPS_PER_MOMENT_MAX: u32 = 20_000;
 /// What a text begins with; it must not be seen on the wire.
 const SECRET: &str = "for your eyes only";
+/// How often the disks are read to see whether all has arrived.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Datagrams that wait for a program that is stopped, as in a socket's buffer.
+const HELD_MAX: usize = 256;
+/// What a machine's wall clock says when the run begins.
+const UNIX_START_MS: u64 = 1_700_000_000_000;
 
 /// See the crate's documentation.
 pub struct World {
@@ -67,15 +99,33 @@ pub struct World {
     dice: Dice,
     network: Network,
     server: Server,
-    server_back_at: Option<Instant>,
     daemons: Vec<Daemon>,
-    daemon_back_at: Vec<Option<Instant>>,
+    /// The server's machine, then the daemons'.
+    machines: Vec<Machine>,
     next_trouble: Instant,
     trouble_until: Instant,
     healed: bool,
+    next_look: Option<Instant>,
     rebinds: u16,
     outcome: Outcome,
+    trace: Trace,
+    wire: Rc<RefCell<WireCheck>>,
 }
+
+/// What happens to a machine from outside.
+#[derive(Debug, Default)]
+struct Machine {
+    back_at: Option<Instant>,
+    /// Its program does nothing until then: it was stopped, or waits for its disk.
+    stopped_until: Option<Instant>,
+    held: Vec<Datagram>,
+    /// How far its wall clock is off.
+    clock_off_ms: i64,
+}
+
+/// Which machine. Zero is the server's.
+type Host = usize;
+const SERVER: Host = 0;
 
 impl World {
     /// Plays the run of this seed.
@@ -92,18 +142,25 @@ impl World {
     fn new(seed: u64, plan: Plan) -> Self {
         let mut dice = Dice::new(seed ^ 0x5eed);
         let mut network = Network::new(seed);
+        let trace = if plan.traced { Trace::printing() } else { Trace::default() };
         let server_address = SocketAddr::from(([10, 0, 0, 1], 7420));
-        let server = Server::new(server_address);
+        let server = Server::new(server_address, Disk::new(Dice::new(seed ^ 0xd15c)));
+        trace.name(server_address, "server");
         let secrets = vec![SECRET.as_bytes().to_vec()];
         let wire = Rc::new(RefCell::new(WireCheck::new(server_address, secrets)));
-        let tap = Rc::clone(&wire);
-        network.add_tap(move |_, tapped| tap.borrow_mut().look(tapped));
+        let (tap, lines) = (Rc::clone(&wire), trace.clone());
+        network.add_tap(move |now, tapped| {
+            lines.datagram(now, tapped);
+            tap.borrow_mut().look(tapped);
+        });
         let start = network.now();
         let mut daemons = Vec::new();
         for number in 0..plan.users {
             let address = SocketAddr::from(([10, 0, 1, number], 5000 + u16::from(number)));
             let user = NAMES[usize::from(number)];
-            let mut daemon = Daemon::new(number, user, address, server.link());
+            trace.name(address, user);
+            let disk = Disk::new(Dice::new(seed ^ 0xd15d_0000 ^ u64::from(number)));
+            let mut daemon = Daemon::new(number, user, address, server.link(), disk);
             for text in 0..plan.texts {
                 // Now and then to oneself, and now and then in a burst.
                 let to = NAMES[dice.below(u64::from(plan.users)) as usize].to_owned();
@@ -115,7 +172,7 @@ impl World {
             }
             daemons.push(daemon);
         }
-        let daemon_back_at = vec![Some(start); daemons.len()];
+        let machine = |_| Machine { back_at: Some(start), ..Machine::default() };
         Self {
             seed,
             plan,
@@ -123,24 +180,62 @@ impl World {
             trouble_until: start + plan.trouble,
             network,
             server,
-            server_back_at: Some(start),
+            machines: (0..=daemons.len()).map(machine).collect(),
             daemons,
-            daemon_back_at,
             next_trouble: start,
             healed: false,
+            next_look: None,
             rebinds: 0,
             outcome: Outcome::default(),
+            trace,
+            wire,
         }
     }
 
-    fn now(&self, host: SocketAddr) -> Now {
-        let mono = self.network.clock_of(host);
-        Now { mono, unix_ms: 1_700_000_000_000 + mono.as_micros() / 1000 }
+    /// The time on a machine's clocks.
+    fn now(&self, host: Host) -> Now {
+        let mono = self.network.clock_of(self.address(host));
+        let unix_ms = UNIX_START_MS + mono.as_micros() / 1000;
+        let off = self.machines[host].clock_off_ms;
+        Now { mono, unix_ms: unix_ms.saturating_add_signed(off) }
     }
 
     fn server_now(&self) -> pychat_server::shard::Now {
-        let Now { mono, unix_ms } = self.now(self.server.address);
+        let Now { mono, unix_ms } = self.now(SERVER);
         pychat_server::shard::Now { mono, unix_ms }
+    }
+
+    fn address(&self, host: Host) -> SocketAddr {
+        match host.checked_sub(1) {
+            None => self.server.address,
+            Some(index) => self.daemons[index].address,
+        }
+    }
+
+    fn name(&self, host: Host) -> &str {
+        match host.checked_sub(1) {
+            None => "server",
+            Some(index) => &self.daemons[index].user,
+        }
+    }
+
+    fn disk(&self, host: Host) -> &Disk {
+        match host.checked_sub(1) {
+            None => &self.server.disk,
+            Some(index) => &self.daemons[index].disk,
+        }
+    }
+
+    fn is_running(&self, host: Host) -> bool {
+        match host.checked_sub(1) {
+            None => self.server.is_running(),
+            Some(index) => self.daemons[index].is_running(),
+        }
+    }
+
+    fn note(&self, host: Host, what: impl FnOnce() -> String) {
+        self.trace.set_time(self.network.now());
+        self.trace.note(self.name(host), what);
     }
 
     fn play(&mut self) {
@@ -151,7 +246,7 @@ impl World {
             self.step();
             steps_here = if self.network.now() > before { 0 } else { steps_here + 1 };
             assert!(steps_here < STEPS_PER_MOMENT_MAX, "seed {}: time stands still", self.seed);
-            if self.healed && self.everything_arrived() {
+            if self.healed && self.is_time_to_look() && self.everything_arrived() {
                 self.outcome.healed_after = self.network.now().since(self.trouble_until);
                 break;
             }
@@ -164,18 +259,36 @@ impl World {
         self.check_prefixes();
     }
 
+    /// Reading all disks takes time: it is done now and then.
+    fn is_time_to_look(&mut self) -> bool {
+        let now = self.network.now();
+        let due = self.next_look.is_none_or(|at| at <= now);
+        if due {
+            self.next_look = Some(now + LOOK_EVERY);
+        }
+        due
+    }
+
     /// Moves on to the next thing that happens.
     fn step(&mut self) {
         self.settle();
         let go = self.everybody_is_known();
         let mut next = self.network.next_arrival();
         let mut earlier = |at: Option<Instant>| next = next.into_iter().chain(at).min();
-        earlier(self.server.poll_timeout());
-        earlier(self.server_back_at);
-        for (daemon, back) in self.daemons.iter_mut().zip(&self.daemon_back_at) {
-            let due = daemon.poll_timeout(go);
-            earlier(due.map(|at| self.network.when(daemon.address, at)));
-            earlier(*back);
+        for (host, machine) in self.machines.iter().enumerate() {
+            earlier(machine.back_at);
+            if machine.stopped_until.is_some() {
+                earlier(machine.stopped_until);
+                continue;
+            }
+            match host.checked_sub(1) {
+                None => earlier(self.server.poll_timeout()),
+                Some(index) => {
+                    let daemon = &mut self.daemons[index];
+                    let due = daemon.poll_timeout(go);
+                    earlier(due.map(|at| self.network.when(daemon.address, at)));
+                }
+            }
         }
         if !self.healed {
             earlier(Some(self.next_trouble.min(self.trouble_until)));
@@ -186,6 +299,7 @@ impl World {
         } else {
             self.network.advance_to(at);
         }
+        self.wake_what_was_stopped();
         self.restart_what_is_due();
         let now = self.network.now();
         if !self.healed && now >= self.trouble_until {
@@ -196,232 +310,148 @@ impl World {
     }
 
     fn deliver(&mut self) {
-        let Some((_, mut datagram)) = self.network.next_delivery() else { return };
-        if datagram.to == self.server.address {
-            let now = self.server_now();
-            self.server.handle_datagram(now, datagram.from, &mut datagram.bytes);
-        } else {
-            let now = self.now(datagram.to);
-            for daemon in self.daemons.iter_mut().filter(|daemon| daemon.address == datagram.to) {
-                daemon.handle_datagram(now, datagram.from, &mut datagram.bytes);
+        let Some((_, datagram)) = self.network.next_delivery() else { return };
+        let host = (0..self.machines.len()).find(|host| self.address(*host) == datagram.to);
+        let Some(host) = host else { return };
+        let machine = &mut self.machines[host];
+        if machine.stopped_until.is_none() {
+            self.hand_over(host, datagram);
+        } else if machine.held.len() < HELD_MAX {
+            machine.held.push(datagram);
+        }
+    }
+
+    fn hand_over(&mut self, host: Host, mut datagram: Datagram) {
+        if !self.is_running(host) {
+            return;
+        }
+        self.wire.borrow_mut().taken(host, &datagram.bytes);
+        let (from, bytes) = (datagram.from, &mut datagram.bytes);
+        match host.checked_sub(1) {
+            None => {
+                let now = self.server_now();
+                self.server.handle_datagram(now, from, bytes);
+            }
+            Some(index) => {
+                let now = self.now(host);
+                self.daemons[index].handle_datagram(now, from, bytes);
             }
         }
     }
 
     fn settle(&mut self) {
-        let mut out = Vec::new();
-        let now = self.server_now();
-        self.server.settle(now, &mut self.dice, &mut out);
-        if self.server.is_crashed() {
-            out.clear();
-            self.crash_server();
-        }
-        let from = self.server.address;
-        for (to, bytes) in out.drain(..) {
-            self.network.send(from, to, bytes);
-        }
         let go = self.everybody_is_known();
-        for index in 0..self.daemons.len() {
-            let now = self.now(self.daemons[index].address);
-            self.daemons[index].settle(now, from, go, &mut out);
-            if self.daemons[index].is_crashed() {
-                out.clear();
-                self.crash_daemon(index);
+        let mut out = Vec::new();
+        for host in 0..self.machines.len() {
+            if self.machines[host].stopped_until.is_some() {
+                continue;
             }
-            let address = self.daemons[index].address;
+            match host.checked_sub(1) {
+                None => {
+                    let now = self.server_now();
+                    self.server.settle(now, &mut self.dice, &mut out);
+                }
+                Some(index) => {
+                    let now = self.now(host);
+                    self.daemons[index].settle(now, self.server.address, go, &mut out);
+                }
+            }
+            if self.disk(host).is_pulled() {
+                // Nothing leaves a machine that went down on the way.
+                out.clear();
+                self.crash(host, "at a write");
+            }
+            let address = self.address(host);
             for (to, bytes) in out.drain(..) {
                 self.network.send(address, to, bytes);
             }
         }
-        // Each table within its bound: a user has one session, and one more while it changes.
-        let users = self.daemons.len();
-        assert!(self.server.sessions() <= 2 * users, "seed {}: sessions pile up", self.seed);
-        assert!(self.server.jobs() <= 300 * users, "seed {}: jobs pile up", self.seed);
+        if let Some(why) = self.server.broken() {
+            let why = why.to_owned();
+            self.note(SERVER, || format!("ends because its store failed: {why}"));
+            self.server.disk.pull(Crash::Kill);
+            self.crash(SERVER, "after its store failed");
+        }
+        self.check_what_was_told();
+        self.check_bounds();
     }
 
     fn everybody_is_known(&self) -> bool {
         self.daemons.iter().all(|daemon| daemon.connected_once)
     }
 
-    fn crash_server(&mut self) {
-        self.outcome.crashes += 1;
-        self.server.crash();
-        self.server_back_at = Some(self.network.now() + self.dice.up_to(Duration::from_secs(3)));
-    }
-
-    fn crash_daemon(&mut self, index: usize) {
-        self.outcome.crashes += 1;
-        self.daemons[index].crash();
-        let pause = self.dice.up_to(Duration::from_secs(3));
-        self.daemon_back_at[index] = Some(self.network.now() + pause);
-    }
-
-    /// The plug of a machine that starts now.
-    fn plug(&mut self) -> Plug {
-        if self.healed || self.dice.below(2) == 0 {
-            return Plug::never();
+    /// Takes down a machine whose disk is pulled. It comes back after a while.
+    fn crash(&mut self, host: Host, when: &str) {
+        match host.checked_sub(1) {
+            None => self.server.crash(),
+            Some(index) => self.daemons[index].crash(),
         }
-        let moment = if self.dice.below(2) == 0 { Moment::Before } else { Moment::After };
-        Plug::new(self.dice.below(30), moment)
+        self.note(host, || format!("goes down {when}"));
+        let pause = self.dice.up_to(Duration::from_secs(3));
+        let machine = &mut self.machines[host];
+        *machine = Machine { clock_off_ms: machine.clock_off_ms, ..Machine::default() };
+        machine.back_at = Some(self.network.now() + pause);
+        self.wire.borrow_mut().forget(host);
+    }
+
+    fn kill(&mut self, host: Host, crash: Crash) {
+        match crash {
+            Crash::Kill => self.outcome.kills += 1,
+            Crash::PowerCut => self.outcome.power_cuts += 1,
+        }
+        self.disk(host).pull(crash);
+        self.crash(host, if crash == Crash::Kill { "killed" } else { "without power" });
+    }
+
+    fn wake_what_was_stopped(&mut self) {
+        let now = self.network.now();
+        for host in 0..self.machines.len() {
+            if self.machines[host].stopped_until.take_if(|at| *at <= now).is_some() {
+                self.note(host, || "goes on".to_owned());
+                for datagram in std::mem::take(&mut self.machines[host].held) {
+                    self.hand_over(host, datagram);
+                }
+            }
+        }
     }
 
     fn restart_what_is_due(&mut self) {
         let now = self.network.now();
-        if self.server_back_at.take_if(|at| *at <= now).is_some() {
-            let plug = self.plug();
-            self.server.start(&mut self.dice, plug);
-        }
-        for index in 0..self.daemons.len() {
-            if self.daemon_back_at[index].take_if(|at| *at <= now).is_some() {
-                let plug = self.plug();
-                let now = self.now(self.daemons[index].address);
-                self.daemons[index].start(now, &mut self.dice, plug);
-            }
-        }
-    }
-
-    fn make_trouble(&mut self) {
-        self.next_trouble = self.network.now() + self.dice.up_to(Duration::from_secs(4));
-        let index = self.dice.below(self.daemons.len() as u64) as usize;
-        let (host, server) = (self.daemons[index].address, self.server.address);
-        match self.dice.below(12) {
-            0..=3 => {
-                let (there, back) = (self.draw_faults(), self.draw_faults());
-                self.network.set_faults(host, server, there);
-                self.network.set_faults(server, host, back);
-            }
-            4 => self.network.set_faults_between(host, server, Faults::BLACKOUT),
-            5 => self.network.set_faults(host, server, Faults::BLACKOUT),
-            6 => self.network.set_faults(server, host, Faults::BLACKOUT),
-            7 | 8 => {
-                self.rebinds += 1;
-                let outside = SocketAddr::from(([10, 0, 2, index as u8], 1000 + self.rebinds));
-                self.network.rebind(host, outside);
-            }
-            9 => {
-                let nap = self.dice.up_to(Duration::from_secs(100));
-                self.network.jump_clock(host, nap);
-                let now = self.now(host);
-                self.daemons[index].handle_network_change(now);
-            }
-            10 if self.server.is_running() => self.crash_server(),
-            11 if self.daemons[index].is_running() => self.crash_daemon(index),
-            _ => self.check_prefixes(),
-        }
-    }
-
-    fn draw_faults(&mut self) -> Faults {
-        let dice = &mut self.dice;
-        let mut percent = |most: u64| Chance::percent(dice.below(most + 1) as f64);
-        let random = Loss::Random(percent(40));
-        let (reordering, duplication, corruption) = (percent(20), percent(10), percent(5));
-        let loss = match dice.below(3) {
-            0 => Loss::Bursts {
-                worsen: Chance::percent(5.0),
-                recover: Chance::percent(20.0),
-                good: Chance::percent(2.0),
-                bad: Chance::percent(80.0),
-            },
-            _ => random,
-        };
-        Faults {
-            loss,
-            delay: dice.up_to(Duration::from_millis(150)),
-            jitter: dice.up_to(Duration::from_millis(60)),
-            reordering,
-            reordering_delay: Duration::from_millis(80),
-            duplication,
-            corruption,
-            ..Faults::NONE
-        }
-    }
-
-    /// From now on nothing goes wrong.
-    fn heal(&mut self) {
-        self.healed = true;
-        self.network.set_all_faults(Faults::delayed(Duration::from_millis(20)));
-        // Machines whose plug would be pulled at some later write start once more.
-        if self.server.is_running() {
-            self.crash_server();
-        }
-        for index in 0..self.daemons.len() {
-            if self.daemons[index].is_running() {
-                self.crash_daemon(index);
-            }
-        }
-    }
-
-    fn everything_arrived(&mut self) -> bool {
-        if self.daemons.iter().any(|daemon| !daemon.drafts.is_empty() || !daemon.is_running()) {
-            return false;
-        }
-        let sent: u64 = self.daemons.iter().map(|daemon| daemon.sent.len() as u64).sum();
-        let received = self.received();
-        self.outcome.texts = received.values().map(|texts| texts.len() as u64).sum();
-        sent == self.outcome.texts
-    }
-
-    /// What each user has on disk from each other, in the order of its arrival.
-    fn received(&mut self) -> BTreeMap<(String, String), Vec<String>> {
-        let mut received: BTreeMap<_, Vec<String>> = BTreeMap::new();
-        for index in 0..self.daemons.len() {
-            if !self.daemons[index].is_running() || self.daemons[index].is_crashed() {
+        for host in 0..self.machines.len() {
+            if self.machines[host].back_at.take_if(|at| *at <= now).is_none() {
                 continue;
             }
-            let now = self.now(self.daemons[index].address);
-            let user = self.daemons[index].user.clone();
-            for message in self.daemons[index].messages(now) {
-                // A note to oneself is one row for both ends: it counts once it has come back.
-                let back = matches!(message.state, State::Delivered | State::Read | State::Unread);
-                let arrived = message.received_at.is_some() || (message.from == user && back);
-                if message.to == user && arrived {
-                    received.entry((message.from, message.to)).or_default().push(message.body);
+            self.plug(host);
+            let start = match host.checked_sub(1) {
+                None => self.server.start(&mut self.dice),
+                Some(index) => {
+                    let now = self.now(host);
+                    self.daemons[index].start(now, &mut self.dice)
+                }
+            };
+            match start {
+                Start::Up => self.note(host, || "starts".to_owned()),
+                Start::Crashed => self.crash(host, "while it starts"),
+                Start::Refused(why) => {
+                    self.disk(host).pull(Crash::Kill);
+                    self.crash(host, &format!("as it does not start: {why}"));
                 }
             }
         }
-        received
     }
 
-    /// What arrived is an exact prefix of what was sent, in each conversation.
-    fn check_prefixes(&mut self) {
-        let mut sent: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-        for daemon in &self.daemons {
-            for (to, body) in &daemon.sent {
-                sent.entry((daemon.user.clone(), to.clone())).or_default().push(body.clone());
-            }
-            // Perhaps on disk and under way, though the person was not told.
-            if let Some(draft) = daemon.drafts.front() {
-                let key = (daemon.user.clone(), draft.to.clone());
-                sent.entry(key).or_default().push(draft.body.clone());
-            }
+    /// Chooses at which write a machine that starts now goes down, if at any.
+    fn plug(&mut self, host: Host) {
+        if self.healed || self.dice.below(2) == 0 {
+            return;
         }
-        for (key, texts) in self.received() {
-            let (sent, seed) = (sent.get(&key).map_or(&[][..], Vec::as_slice), self.seed);
-            let count = texts.len();
-            assert!(count <= sent.len(), "seed {seed}: {key:?}: more arrived than was sent");
-            let brief = |texts: &[String]| -> Vec<String> {
-                texts
-                    .iter()
-                    .map(|text| text.chars().skip(SECRET.len()).take(12).collect())
-                    .collect()
-            };
-            assert!(
-                texts == sent[..count],
-                "seed {seed}: {key:?}: arrived {:?}, sent {:?}",
-                brief(&texts),
-                brief(sent)
-            );
+        let done = self.dice.below(2) == 0;
+        let crash = if self.dice.below(2) == 0 { Crash::Kill } else { Crash::PowerCut };
+        let after = self.dice.below(120);
+        match crash {
+            Crash::Kill => self.outcome.kills += 1,
+            Crash::PowerCut => self.outcome.power_cuts += 1,
         }
-    }
-
-    fn missing(&mut self) -> String {
-        let drafts: usize = self.daemons.iter().map(|daemon| daemon.drafts.len()).sum();
-        let sent: usize = self.daemons.iter().map(|daemon| daemon.sent.len()).sum();
-        let running = self.daemons.iter().filter(|daemon| daemon.is_running()).count();
-        let arrived: usize = self.received().values().map(Vec::len).sum();
-        format!(
-            "{drafts} not typed, {sent} sent, {arrived} arrived, {running} daemons and {} sessions",
-            self.server.sessions()
-        )
+        self.disk(host).plug(Plug { after, done, crash });
     }
 }

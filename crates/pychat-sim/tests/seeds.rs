@@ -16,14 +16,10 @@ fn play(from: u64) {
     };
     let mut total = Outcome::default();
     for seed in seeds {
-        let outcome = World::run(seed, Plan::default());
-        total.texts += outcome.texts;
-        total.crashes += outcome.crashes;
-        total.datagrams += outcome.datagrams;
-        total.healed_after = total.healed_after.max(outcome.healed_after);
+        total += World::run(seed, Plan::default());
     }
     println!("from seed {from}: {total:?}");
-    assert!(total.texts > 0 && total.crashes > 0, "something did happen");
+    assert!(total.texts > 0 && total.power_cuts > 0, "something did happen");
 }
 
 #[test]

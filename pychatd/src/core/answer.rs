@@ -68,30 +68,40 @@ pub(super) fn misdirected() -> Failure {
 }
 
 pub(super) fn unreadable(error: &DatabaseError) -> Failure {
-    failure(
-        ErrorCode::Other,
-        format!("nothing could be looked up: {error}"),
-        "see `pychatctl status` and the daemon's log",
-    )
+    let hint = match error {
+        DatabaseError::Damaged(_) => DAMAGED_HINT,
+        DatabaseError::Full(_) | DatabaseError::Failed(_) => {
+            "see `pychatctl status` and the daemon's log"
+        }
+    };
+    failure(ErrorCode::Other, format!("nothing could be looked up: {error}"), hint)
 }
+
+/// Damage that was not there, or not noticed, when the daemon started.
+const DAMAGED_HINT: &str = "run: pychatctl daemon restart (a damaged database is set aside then, and a new one begun); if it \
+     is said again afterwards, stop the daemon and put a backup of the database in its place";
 
 /// A change that did not reach the disk; `kept` says what is as it was.
 pub(super) fn unwritten(error: &DatabaseError, kept: &str) -> Failure {
+    // After a failed write or fsync nobody knows what the disk holds. The transaction is undone and the
+    // next one overwrites it, but a crash in between may find it whole, and then it counts.
+    let surely = if error.is_uncertain() { "most likely " } else { "" };
     let (code, hint) = match error {
         DatabaseError::Full(_) => (
             ErrorCode::LimitReached,
             "free some space on the disk of the state directory, then try again",
         ),
-        DatabaseError::Damaged(_) => (
-            ErrorCode::Other,
-            "stop the daemon, move its database away or put a backup in its place, and start it again",
-        ),
+        DatabaseError::Damaged(_) => (ErrorCode::Other, DAMAGED_HINT),
         DatabaseError::Failed(_) => {
             (ErrorCode::Other, "check the disk of the state directory, then try again")
         }
     };
-    failure(code, format!("{error}; {kept}"), hint)
+    failure(code, format!("{error}; {surely}{kept}"), hint)
 }
+
+/// While a server cannot write; what it did not take stays here.
+pub(super) const SERVER_STUCK: &str = "the server cannot store messages at the moment (its disk may be \
+                                       full); what it has not taken is kept here";
 
 /// For the first command of somebody new.
 pub(super) fn no_account() -> Failure {

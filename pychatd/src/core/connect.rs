@@ -1,16 +1,19 @@
 //! `connect` and `disconnect`: whose daemon this is, and at which server.
 
-use super::{Core, answer};
+use super::{Core, answer, users::Asking};
 use crate::db::Account;
 use pychat_control::{ConnectParams, Connected, Empty, EventKind, Failure, Link};
 use pychat_proto::{
     Client, ClientConfig, DisplayName, Instant, JoinLink, Login, PublicKey, ServerKey, UserName,
-    chat,
+    chat::{self, Reply},
 };
 use std::time::Duration;
 
 /// `connect` requests that may wait at once.
 pub(super) const WAITERS_MAX: usize = 64;
+
+/// Pause before the server is asked again whether it knows us.
+const CONFIRM_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// The link to the server.
 #[derive(Clone, Copy, Debug)]
@@ -157,8 +160,34 @@ impl Core {
             return;
         };
         let question = chat::encode(&chat::Call::User { name: account.user.clone() });
-        self.confirming =
-            self.client.as_mut().and_then(|client| client.call(self.now.mono, &question));
+        let call = self.client.as_mut().and_then(|client| client.call(self.now.mono, &question));
+        self.confirming = Some(match call {
+            Some(id) => Asking::UnderWay(id),
+            None => Asking::NotBefore(self.now.mono + CONFIRM_AGAIN_AFTER),
+        });
+    }
+
+    /// The server knows us, or it does not yet: its disk may be full, or failing.
+    pub(super) fn take_confirmation(&mut self, payload: &[u8]) {
+        self.confirming = None;
+        match chat::decode(payload) {
+            Ok(Reply::User(Some(_))) => self.answer_connects(),
+            Ok(Reply::User(None) | Reply::TryLater | Reply::Users { .. }) | Err(_) => {
+                self.confirming = Some(Asking::NotBefore(self.now.mono + CONFIRM_AGAIN_AFTER));
+            }
+        }
+    }
+
+    /// Asks again whether the server knows us, when it is time.
+    pub(super) fn run_confirmation(&mut self) {
+        if let Some(Asking::NotBefore(at)) = self.confirming
+            && at <= self.now.mono
+        {
+            self.confirming = None;
+            if self.is_live() {
+                self.confirm_login();
+            }
+        }
     }
 
     /// Tells those who wait that we are logged in.

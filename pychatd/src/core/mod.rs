@@ -31,8 +31,8 @@ use pychat_proto::{Client, ClientEvent, Instant, SecretKey, Transmit};
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use resolver::Resolver;
 use session::Session;
-use std::{collections::VecDeque, fmt, net::SocketAddr, time::Duration};
-use users::UsersQuery;
+use std::{collections::VecDeque, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use users::{Asking, UsersQuery};
 use waiters::Waiters;
 
 /// This moment, on both clocks.
@@ -124,12 +124,16 @@ pub struct Core {
     resolver: Resolver,
     /// What went wrong last on the way to the server.
     link_error: Option<Failure>,
+    /// The server said that it cannot store what we send, and has stored nothing since.
+    server_stuck: bool,
+    /// A damaged database that was set aside, as long as it is there.
+    set_aside: Option<PathBuf>,
 
     requests: VecDeque<(u64, Request)>,
     waiters: Waiters,
     connects: Vec<ConnectWaiter>,
     /// The question that shows that the server has taken us in.
-    confirming: Option<u64>,
+    confirming: Option<Asking>,
     users: Vec<UsersQuery>,
     /// When the next queued message is to be given up, in Unix milliseconds.
     next_expiry: Option<u64>,
@@ -169,6 +173,8 @@ impl Core {
             disk: Disk::default(),
             resolver: Resolver::default(),
             link_error: None,
+            server_stuck: false,
+            set_aside: None,
             requests: VecDeque::new(),
             waiters: Waiters::default(),
             connects: Vec::new(),
@@ -184,6 +190,11 @@ impl Core {
             core.start_client();
         }
         Ok(core)
+    }
+
+    /// Where a damaged database is that this one took the place of, for `status`.
+    pub fn set_set_aside(&mut self, path: Option<PathBuf>) {
+        self.set_aside = path;
     }
 
     /// The database, for one who simulates a crash.
@@ -271,6 +282,7 @@ impl Core {
             self.waiters.next_deadline(),
             self.connects.iter().map(|waiter| waiter.deadline).min(),
             self.users.iter().map(UsersQuery::next_deadline).min(),
+            self.confirming.and_then(Asking::not_before),
             self.resolver.retry_at(),
             self.disk.retry_at(),
             expiry.filter(|_| self.disk.is_ready()),

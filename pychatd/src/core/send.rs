@@ -213,6 +213,9 @@ impl Core {
             return trouble.to_owned();
         }
         match (self.link.state, &self.link_error) {
+            (Link::Connected, _) if connected && self.server_stuck => {
+                answer::SERVER_STUCK.to_owned()
+            }
             (Link::Connected, _) if connected => "it did not get further in time".to_owned(),
             (Link::Disconnected, _) => "not connected; it waits for the next `connect`".to_owned(),
             (_, Some(error)) => format!("no connection to {host}: {error}"),

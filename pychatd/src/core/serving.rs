@@ -84,6 +84,7 @@ impl Core {
             self.fail(token, failure);
         }
         self.expire_connects();
+        self.run_confirmation();
         self.run_users();
         self.run_resolver();
         self.expire_queued();

@@ -13,6 +13,11 @@ use pychat_proto::{
     chat::{self, MailboxEntry, Note, ToClient},
 };
 
+/// Events of the client that can wait for the disk: a window of messages that it has not committed,
+/// a window of our records that were committed or refused, a login and a learned key. Nothing more is
+/// sent or comes in before they are written.
+pub(super) const BACKLOG_MAX: usize = 3 * pychat_proto::RECORD_WINDOW as usize + 2;
+
 /// A session whose login is on disk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
@@ -51,6 +56,9 @@ impl Core {
             ClientEvent::Message { lane, .. }
             | ClientEvent::Committed { lane, .. }
             | ClientEvent::MessageRefused { lane, .. } => {
+                if !matches!(event, ClientEvent::Message { .. }) {
+                    self.server_stuck = false;
+                }
                 // Other lanes are of later versions; we never open one.
                 if lane == Lane::CHAT {
                     self.backlog.push_back(event);
@@ -136,6 +144,7 @@ impl Core {
     /// What came in this session and is not on disk comes again in the next one.
     pub(super) fn end_session(&mut self) {
         self.session = None;
+        self.server_stuck = false;
         self.confirming = None;
         self.backlog.retain(|event| matches!(event, ClientEvent::ServerKeyLearned(_)));
         self.users.iter_mut().for_each(super::users::UsersQuery::forget_call);
@@ -173,6 +182,7 @@ impl Core {
             Ok(Note::Presence(state)) => {
                 self.tell_now(EventKind::Presence { user: answer::user(&state) });
             }
+            Ok(Note::NotStoring) => self.server_stuck = true,
             // Best effort; a kind of a later version means nothing to us.
             Err(error) => tracing::debug!(%error, "a note cannot be read"),
         }

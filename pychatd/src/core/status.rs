@@ -1,10 +1,27 @@
 //! The daemon in one answer. Works even where the disk does not.
 
-use super::{Core, answer};
+use super::{Core, answer, connect, session::BACKLOG_MAX, users, waiters};
 use pychat_control::Status;
-use pychat_proto::{Client, PathStats};
+use pychat_proto::{Client, Fill, PathStats};
 
 impl Core {
+    /// The health of the path to the server, once there is a client.
+    #[must_use]
+    pub fn path(&self) -> Option<PathStats> {
+        self.client.as_ref().map(Client::stats)
+    }
+
+    /// Shows each table with its bound.
+    pub fn fills(&self, mut each: impl FnMut(Fill)) {
+        if let Some(client) = &self.client {
+            client.fills(&mut each);
+        }
+        each(Fill::new("connects that wait", self.connects.len(), connect::WAITERS_MAX));
+        each(Fill::new("sends that wait", self.waiters.len(), waiters::WAITERS_MAX));
+        each(Fill::new("lists under way", self.users.len(), users::QUERIES_MAX));
+        each(Fill::new("events that wait for the disk", self.backlog.len(), BACKLOG_MAX));
+    }
+
     pub(super) fn status(&self) -> Status {
         let account = self.stored.settings.account.as_ref();
         let stats = self.client.as_ref().map(Client::stats).unwrap_or_default();
@@ -13,6 +30,7 @@ impl Core {
         let unreadable = unread.as_ref().err().map(ToString::to_string);
         let disk_error = self.disk.trouble().map(str::to_owned).or(unreadable);
         let link_error = self.link_error.as_ref().map(|failure| failure.message.clone());
+        let server_error = self.server_stuck.then(|| answer::SERVER_STUCK.to_owned());
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: self.config.pid,
@@ -32,7 +50,12 @@ impl Core {
             retransmitted: stats.retransmitted,
             queued: self.stored.queued,
             unread: unread.unwrap_or(0),
-            last_error: disk_error.or(link_error),
+            last_error: disk_error.or(link_error).or(server_error),
+            set_aside: self
+                .set_aside
+                .as_ref()
+                .filter(|path| path.exists())
+                .map(|path| path.display().to_string()),
         }
     }
 }

@@ -33,19 +33,26 @@ pub(super) struct UsersQuery {
 
 /// The question for the next page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asking {
+pub(super) enum Asking {
     /// To be asked, not before this time.
     NotBefore(Instant),
     /// Under way.
     UnderWay(u64),
 }
 
+impl Asking {
+    /// When it is to be asked, if that is a time to wait for.
+    pub(super) fn not_before(self) -> Option<Instant> {
+        match self {
+            Self::NotBefore(at) => Some(at).filter(|at| *at > Instant::ZERO),
+            Self::UnderWay(_) => None,
+        }
+    }
+}
+
 impl UsersQuery {
     pub(super) fn next_deadline(&self) -> Instant {
-        match self.call {
-            Asking::NotBefore(at) if at > Instant::ZERO => at.min(self.deadline),
-            Asking::NotBefore(_) | Asking::UnderWay(_) => self.deadline,
-        }
+        self.call.not_before().map_or(self.deadline, |at| at.min(self.deadline))
     }
 
     /// The session ended, and the question with it.
@@ -146,10 +153,10 @@ impl Core {
     }
 
     pub(super) fn take_reply(&mut self, id: u64, payload: &[u8]) {
-        if self.confirming.take_if(|confirming| *confirming == id).is_some() {
-            return self.answer_connects();
-        }
         let asked = Asking::UnderWay(id);
+        if self.confirming == Some(asked) {
+            return self.take_confirmation(payload);
+        }
         let Some(index) = self.users.iter().position(|query| query.call == asked) else {
             return;
         };

@@ -25,6 +25,10 @@ struct Waiter {
 }
 
 impl Waiters {
+    pub(super) fn len(&self) -> usize {
+        self.by_deadline.len()
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.by_deadline.first_key_value().map(|((deadline, _), _)| *deadline)
     }

@@ -62,6 +62,18 @@ fn a_server_whose_key_changed_is_told_from_one_that_is_silent() {
     assert!(world.status(0).last_error.unwrap().contains("changed"));
 }
 
+/// A server whose disk failed at the very moment of the claim answered "I do not know you" and ended;
+/// the daemon took any answer for a yes, and texts to this user were refused as "no such user".
+#[test]
+fn a_connect_waits_until_the_server_says_that_it_knows_the_user() {
+    let mut world = World::new(1);
+    world.server.try_later = 3;
+    let started = world.now.mono;
+    world.connect(0, "alice").unwrap();
+    assert!(world.now.mono.since(started) >= Duration::from_millis(1500));
+    assert_eq!(world.server.try_later, 0);
+}
+
 #[test]
 fn a_name_of_another_key_is_refused() {
     let mut world = World::connected(2);

@@ -1,6 +1,7 @@
 //! A full disk: nothing is told as done, nothing is lost, and it heals by itself.
 
 use super::world::{World, text};
+use crate::{core::answer, db::DatabaseError};
 use pychat_control::{ErrorCode, Link, Request, Sent, State};
 use std::time::Duration;
 
@@ -79,4 +80,57 @@ fn a_failing_disk_is_tried_again_with_growing_pauses() {
     world.pass(Duration::from_secs(600));
     let tries = tries.load(std::sync::atomic::Ordering::Relaxed);
     assert!((10..=20).contains(&tries), "1, 2, 4 .. 60 s: {tries}");
+}
+
+#[test]
+fn a_server_that_cannot_store_is_told_as_the_reason_until_it_can() {
+    let mut world = World::connected(2);
+    world.server.holds = true;
+    let now = world.now;
+    world.server.complain(now);
+    let failure = world
+        .request::<Sent>(0, Request::Send(text("bob", "hold on", State::Accepted)))
+        .unwrap_err();
+    assert_eq!(failure.code, ErrorCode::TimedOut);
+    assert!(failure.message.contains("the message is queued"), "{failure}");
+    assert!(failure.message.contains("the server cannot store"), "{failure}");
+    assert_eq!(failure.sent.unwrap().state, State::Queued);
+    assert!(world.status(0).last_error.unwrap().contains("the server cannot store"));
+    world.server.holds = false;
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.status(0).last_error, None);
+    assert_eq!(world.received(1), ["hold on"]);
+}
+
+#[test]
+fn a_server_that_could_not_store_is_forgotten_with_its_session() {
+    let mut world = World::connected(2);
+    let now = world.now;
+    world.server.complain(now);
+    world.pass(Duration::from_secs(1));
+    assert!(world.status(0).last_error.unwrap().contains("the server cannot store"));
+    world.server = world.server.restarted(1);
+    // The client is told so in answer to what it sends next.
+    world.send(0, "bob", "hello").unwrap();
+    assert_eq!(world.status(0).last_error, None);
+    let now = world.now;
+    world.server.complain(now);
+    world.pass(Duration::from_secs(1));
+    assert!(world.status(0).last_error.is_some());
+    world.server = world.server.restarted(1);
+    world.until("the end of the session", |world| world.daemons[0].core.session.is_none());
+    assert!(!world.daemons[0].core.server_stuck);
+}
+
+#[test]
+fn a_disk_that_fails_is_not_said_to_have_kept_nothing_for_sure() {
+    let failed = |code| {
+        let failure = rusqlite::ffi::Error::new(code);
+        let error = DatabaseError::from(rusqlite::Error::SqliteFailure(failure, None));
+        answer::unwritten(&error, "the message was not kept").message
+    };
+    let fsync = failed(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+    assert!(fsync.ends_with("; most likely the message was not kept"), "{fsync}");
+    let full = failed(rusqlite::ffi::SQLITE_FULL);
+    assert_eq!(full, "the disk is full; the message was not kept");
 }

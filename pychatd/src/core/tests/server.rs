@@ -3,7 +3,7 @@
 use pychat_proto::{
     CloseCode, Cursor, DisplayName, Endpoint, EndpointConfig, EndpointEvent, Lane, PublicKey,
     RefuseCode, SecretKey, Seq, ServerSecrets, SessionId, StreamId, UserName, Welcome,
-    chat::{self, Call, MailboxEntry, Presence, Reply, ToClient, ToServer, UserState},
+    chat::{self, Call, MailboxEntry, Note, Presence, Reply, ToClient, ToServer, UserState},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -152,6 +152,13 @@ impl Server {
         }
     }
 
+    /// Tells everybody that it cannot store.
+    pub(super) fn complain(&mut self, now: Now) {
+        for session in self.sessions.keys() {
+            self.endpoint.note(now.mono, *session, &chat::encode(&Note::NotStoring));
+        }
+    }
+
     fn position(&self, session: SessionId) -> Seq {
         let Session { user, stream, .. } = &self.sessions[&session];
         self.positions.get(&(user.clone(), *stream)).copied().unwrap_or_default()
@@ -261,18 +268,24 @@ impl Server {
             self.try_later -= 1;
             return Reply::TryLater;
         }
-        let Call::Users { after, .. } = call else { return Reply::User(None) };
+        let state = |user: &UserName| UserState {
+            user: user.clone(),
+            name: DisplayName::parse("").unwrap(),
+            presence: Presence::Online,
+            since: 0,
+        };
+        let after = match call {
+            Call::Users { after, .. } => after,
+            Call::User { name } => {
+                return Reply::User(self.accounts.contains_key(name).then(|| state(name)));
+            }
+        };
         let mut users: Vec<UserState> = self
             .accounts
             .keys()
             .filter(|user| after.as_ref().is_none_or(|after| *user > after))
             .take(PAGE_USERS + 1)
-            .map(|user| UserState {
-                user: user.clone(),
-                name: DisplayName::parse("").unwrap(),
-                presence: Presence::Online,
-                since: 0,
-            })
+            .map(state)
             .collect();
         let more = users.len() > PAGE_USERS;
         users.truncate(PAGE_USERS);

@@ -1,0 +1,63 @@
+//! How full the tables are, against their bounds: for tests and for an operator's figures.
+
+use crate::{
+    Client, Endpoint, MESSAGE_BYTES_MAX, RECORD_WINDOW,
+    endpoint::{FIRST_CONTACTS_MAX, STATELESS_MAX, UNCONFIRMED_MAX},
+    session::Session,
+};
+
+/// A table that has a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Which one, in a few words.
+    pub table: &'static str,
+    /// What is in it.
+    pub used: usize,
+    /// What may be in it at most.
+    pub bound: usize,
+}
+
+impl Fill {
+    /// A table.
+    #[must_use]
+    pub const fn new(table: &'static str, used: usize, bound: usize) -> Self {
+        Self { table, used, bound }
+    }
+}
+
+impl Session {
+    fn fills(&self, each: &mut dyn FnMut(Fill)) {
+        let window = RECORD_WINDOW as usize;
+        let held = self.held();
+        each(Fill::new("packets in flight", held.in_flight, held.in_flight_max));
+        each(Fill::new("records not yet committed by the peer", held.records_out, window));
+        each(Fill::new("records that wait for one before them", held.records_in, window));
+        each(Fill::new("bytes of a message in parts", held.partial_bytes, MESSAGE_BYTES_MAX));
+        each(Fill::new("refusals not yet acknowledged", held.refusals, window));
+        each(Fill::new("questions asked", held.asked, held.asked_max));
+        each(Fill::new("parts of answers", held.answers, held.answers_max));
+        each(Fill::new("notes", held.notes, held.notes_max));
+    }
+}
+
+impl Endpoint {
+    /// Shows each table with its bound, those of all sessions too.
+    pub fn fills(&self, mut each: impl FnMut(Fill)) {
+        let tables = self.tables();
+        each(Fill::new("unconfirmed sessions", tables.unconfirmed, UNCONFIRMED_MAX));
+        each(Fill::new("first contacts", tables.first_contacts, FIRST_CONTACTS_MAX));
+        each(Fill::new("answers without a session", tables.stateless, STATELESS_MAX));
+        for session in self.each_session() {
+            session.fills(&mut each);
+        }
+    }
+}
+
+impl Client {
+    /// Shows each table with its bound.
+    pub fn fills(&self, mut each: impl FnMut(Fill)) {
+        if let Some(session) = self.live_session() {
+            session.fills(&mut each);
+        }
+    }
+}
