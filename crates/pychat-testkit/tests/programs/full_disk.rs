@@ -116,6 +116,24 @@ fn a_full_disk_is_told_loses_nothing_and_heals_by_itself() {
 }
 
 #[test]
+fn a_daemon_that_finds_its_disk_full_at_the_start_says_so_and_starts_once_there_is_room() {
+    let stage = Stage::new();
+    let bob = stage.join("bob", "Bob");
+    let alice = Profile::new("alice");
+    let Some(disk) = SmallDisk::mount(&alice.state()) else { return };
+    connect(&alice, "Alice", &stage.server.link());
+    send(&alice, "bob", "before", "delivered");
+    alice.kill_daemon9();
+    disk.fill();
+    let refused = alice.ctl(&["send", "bob", "lost?", "--id", "k"]);
+    let words = ["No space left", "the message was not kept", "hint: free some space"];
+    assert_refused(&refused, 3, &words);
+    disk.make_room();
+    run(&alice, &["send", "bob", "after", "--id", "k"]);
+    assert_eq!(received(&bob, "alice", 2), ["before", "after"]);
+}
+
+#[test]
 fn a_server_with_a_full_disk_keeps_what_it_accepted_and_heals_by_itself() {
     let mut stage = Stage::new();
     let Some(disk) = SmallDisk::under(&mut stage.server) else { return };
@@ -137,6 +155,10 @@ fn a_server_with_a_full_disk_keeps_what_it_accepted_and_heals_by_itself() {
     };
     assert_eq!(stuck.code, 6, "{stuck}");
     assert!(stuck.stderr.contains("the message is queued"), "{stuck}");
+    assert!(stuck.stderr.contains("the server cannot store messages"), "{stuck}");
+    assert!(stuck.stderr.contains("its disk may be full"), "{stuck}");
+    let status = alice.ctl(&["status"]);
+    assert!(status.stdout.contains("the server cannot store messages"), "{status}");
     for number in 0..3 {
         let text = format!("still full {number}");
         send(&alice, "bob", &text, "queued");
@@ -151,6 +173,7 @@ fn a_server_with_a_full_disk_keeps_what_it_accepted_and_heals_by_itself() {
     send(&alice, "bob", "room again", "accepted");
     sent.push("room again".into());
     assert_eq!(stage.server.pid(), server, "without a restart");
+    assert_eq!(alice.ctl_json(&["status"]).get("last_error"), None);
     run(&bob, &["connect", "bob", "Bob"]);
     assert_eq!(received(&bob, "alice", sent.len()), sent);
 }
