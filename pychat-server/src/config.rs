@@ -200,6 +200,14 @@ pub fn check(path: &Path) -> Result<(), ConfigError> {
     read(path).map(drop)
 }
 
+/// Checks a file's text; `path` is for what is said about it.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check_text(path: &Path, text: &str) -> Result<(), ConfigError> {
+    parse(path, text).map(drop)
+}
+
 /// The file that was asked for, or the one that the service manager's directory holds.
 fn config_path(asked: Option<&Path>) -> Option<PathBuf> {
     let of_the_service = || {

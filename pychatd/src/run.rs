@@ -4,17 +4,18 @@
 //! and carries out what the core gives out: first the disk, then the network, then the answers.
 
 mod network;
+mod notice;
 mod sockets;
 
 use crate::{
     core::{Action, Core, CoreConfig, Limits, Now},
-    db::{Database, identity},
+    db::{Database, identity, set_aside_last},
     handle::{EVENT_QUEUE_LEN, REQUEST_QUEUE_LEN, Subscription, ToCore},
 };
 use anyhow::Context as _;
 use network::NetworkWatch;
 use pychat_control::{Event, Failure};
-use pychat_proto::SecretKey;
+use pychat_proto::{SecretKey, StreamId};
 use sockets::Sockets;
 use std::{
     collections::HashMap, future::Future, io, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc,
@@ -79,8 +80,13 @@ fn open(config: &Config) -> anyhow::Result<Core> {
     let fresh = SecretKey::from_bytes(random()?);
     let identity = identity::load_or_create(&config.state_dir.join(IDENTITY_FILE), fresh)
         .context("opening the identity")?;
-    let database =
-        Database::open(&config.state_dir.join(DATABASE_FILE)).context("opening the database")?;
+    let path = config.state_dir.join(DATABASE_FILE);
+    let stream = StreamId(random()?);
+    let (database, damaged) = Database::open_or_begin_anew(&path, now().unix_ms, stream)
+        .context("opening the database")?;
+    if let Some(damaged) = damaged {
+        notice::tell(&config.state_dir, &damaged);
+    }
     let core = CoreConfig {
         identity,
         profile: config.profile.clone(),
@@ -88,11 +94,13 @@ fn open(config: &Config) -> anyhow::Result<Core> {
         started_at_unix_ms: config.started_at_unix_ms,
         limits: Limits::default(),
     };
-    Core::new(database, core, random()?, now()).context("reading the database")
+    let mut core = Core::new(database, core, random()?, now()).context("reading the database")?;
+    core.set_set_aside(set_aside_last(&path));
+    Ok(core)
 }
 
-fn random() -> anyhow::Result<[u8; 32]> {
-    let mut bytes = [0; 32];
+fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
     Ok(bytes)

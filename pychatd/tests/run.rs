@@ -1,6 +1,8 @@
 //! The daemon's loop with real files, real sockets and a server that only lets people in.
 
-use pychat_control::{ConnectParams, Connected, Empty, EventKind, Failure, Link, Request, Status};
+use pychat_control::{
+    ConnectParams, Connected, Empty, EventKind, Failure, Link, NOTICE_FILE, Request, Status,
+};
 use pychat_proto::{
     Endpoint, EndpointConfig, EndpointEvent, SecretKey, Seq, ServerSecrets, Welcome, chat,
 };
@@ -131,16 +133,27 @@ async fn it_ends_when_nobody_is_left_to_ask() {
 }
 
 #[tokio::test]
-async fn state_that_cannot_be_used_is_an_error_and_stays() {
+async fn a_database_that_is_none_is_set_aside_and_that_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let database = directory.path().join(DATABASE_FILE);
-    std::fs::write(&database, "not a database, but somebody's only copy of something").unwrap();
-    let error = format!("{:#}", ends(start(directory.path())).await.unwrap_err());
-    assert!(error.contains("Move it away"), "{error}");
-    assert!(std::fs::read_to_string(&database).unwrap().contains("only copy"));
+    let content = "not a database, but somebody's only copy of something";
+    std::fs::write(&database, content).unwrap();
+    let daemon = start(directory.path());
+    let status: Status = ask(&daemon, Request::Status {}).await.unwrap();
+    let aside = status.set_aside.expect("status says where it is");
+    assert_eq!(std::fs::read_to_string(&aside).unwrap(), content);
+    let notice = std::fs::read_to_string(directory.path().join(NOTICE_FILE)).unwrap();
+    assert!(notice.contains(&aside) && notice.contains("hint: "), "{notice}");
+    daemon.ending.send(true).unwrap();
+    ends(daemon).await.unwrap();
+}
 
-    std::fs::remove_file(&database).unwrap();
-    std::fs::write(directory.path().join(IDENTITY_FILE), "short").unwrap();
+#[tokio::test]
+async fn an_identity_that_cannot_be_used_is_an_error_and_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let identity = directory.path().join(IDENTITY_FILE);
+    std::fs::write(&identity, "short").unwrap();
     let error = format!("{:#}", ends(start(directory.path())).await.unwrap_err());
     assert!(error.contains("identity key"), "{error}");
+    assert_eq!(std::fs::read_to_string(identity).unwrap(), "short");
 }

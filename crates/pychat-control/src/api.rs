@@ -435,6 +435,9 @@ pub struct Status {
     /// What went wrong last, for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// A damaged database that this one took the place of, as long as its file is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<String>,
 }
 
 /// What failed: the numbers are the exit codes of `pychatctl` and the error codes on the socket.

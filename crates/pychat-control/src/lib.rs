@@ -25,7 +25,7 @@ pub use limits::{
 };
 pub use line::{LineBuffer, LineTooLong};
 pub use owner::{Untrusted, check_private_dir};
-pub use place::{Address, NoPlace, Place, SOCKET_PATH_BYTES_MAX, StateBase};
+pub use place::{Address, NOTICE_FILE, NoPlace, Place, SOCKET_PATH_BYTES_MAX, StateBase};
 pub use profile::{InvalidProfile, Profile};
 pub use rpc::{
     Call, FromDaemon, Id, InvalidLine, Rejected, call_line, error_line, notification_line,

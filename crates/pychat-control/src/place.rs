@@ -29,6 +29,9 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address(PathBuf);
 
+/// The notice's file in the state directory: UTF-8, a few lines.
+pub const NOTICE_FILE: &str = "notice.txt";
+
 /// Longest path that every system takes for a socket, in bytes: macOS has 104 with a final zero,
 /// Linux 108.
 pub const SOCKET_PATH_BYTES_MAX: usize = 103;
@@ -120,6 +123,12 @@ impl Place {
     #[must_use]
     pub fn daemon_file(&self) -> PathBuf {
         self.state_dir.join("daemon.json")
+    }
+
+    /// What the daemon wants the person to know, until somebody has shown it.
+    #[must_use]
+    pub fn notice_file(&self) -> PathBuf {
+        self.state_dir.join(NOTICE_FILE)
     }
 
     /// The directory of the daemon's log files.

@@ -149,6 +149,10 @@ pub enum Presence {
 pub enum Note {
     /// A user's presence changed.
     Presence(UserState),
+    /// The server cannot store what it gets, for example as its disk is full: it holds the outbox's
+    /// records back and tries again by itself. Said at each try that fails; over with the next
+    /// COMMIT.
+    NotStoring,
 }
 
 /// What a daemon says when it logs in: the payload of the handshake's message 1 (IK) or 3 (XX).

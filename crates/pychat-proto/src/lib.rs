@@ -10,14 +10,23 @@ pub mod chat;
 mod client;
 mod crypto;
 mod endpoint;
+mod fill;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+#[cfg(feature = "hostile")]
+pub mod hostile;
 mod ids;
 mod keys;
 mod link;
 mod noise;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 mod session;
 mod time;
 mod wire;
 
+#[cfg(test)]
+mod states;
 #[cfg(test)]
 mod vectors;
 
@@ -28,6 +37,7 @@ pub use endpoint::{
     Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Incoming, Owner, SessionId, Transmit,
     Welcome,
 };
+pub use fill::Fill;
 pub use ids::{
     CloseCode, ConnectionId, Cursor, DisplayName, InvalidDisplayName, InvalidMessageId,
     InvalidUserName, Lane, MessageId, RefuseCode, Seq, StreamId, UserName,

@@ -1,8 +1,12 @@
 //! PyChat's development tasks, run as `cargo xtask TASK`. One file per task.
 
+mod attack;
 mod demo;
+mod fuzz;
 mod install;
+mod sim;
 mod test;
+mod torture;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -20,8 +24,16 @@ struct Arguments {
 enum Task {
     /// Check everything: format, lints, docs, licences, tests, units.
     Test(test::Arguments),
+    /// Attack the real programs and print what that did to honest people, as a table.
+    Attack(attack::Arguments),
+    /// Run the fuzz targets in turn, on a nightly toolchain.
+    Fuzz(fuzz::Arguments),
+    /// Play seeds of the whole system under a virtual clock, with everything going wrong.
+    Sim(sim::Arguments),
     /// Watch two people chat through a network that loses every fifth packet.
     Demo(demo::Arguments),
+    /// Kill, freeze and starve the real programs for minutes, and count what became of each text.
+    Torture(torture::Arguments),
     /// Build the programs and put them in place for one user, or below a prefix.
     Install(install::Arguments),
 }
@@ -29,7 +41,11 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test(arguments) => test::run(&arguments),
+        Task::Attack(arguments) => attack::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Sim(arguments) => sim::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::Torture(arguments) => torture::run(&arguments),
         Task::Install(arguments) => install::run(&arguments),
     };
     match outcome {

@@ -5,6 +5,7 @@ use super::{
     journal::Journal,
     peers::{Mail, Peers},
     routes::Routes,
+    strangers::Strangers,
 };
 use crate::{
     committer::{CommitterHandle, FromCommitter, Job, SubmitError},
@@ -30,6 +31,19 @@ use tracing::debug;
 
 /// Things of one kind that are taken before the others have their turn.
 const TURN: usize = 256;
+
+/// Batches of datagrams that are taken from the kernel before a stranger has a turn: a flood must not
+/// fill the kernel's buffer, where nobody can tell it from our sessions' datagrams.
+const BATCHES_BEFORE_STRANGERS: usize = 16;
+
+/// A batch with fewer datagrams than this has emptied the kernel's buffer.
+const FULL_BATCH: usize = 24;
+
+/// Strangers who have their turn before sessions are looked after again, and the time between two such
+/// turns: 16,000 strangers a second, several times of what could log in. A flood gets no more of the
+/// processor than that.
+const STRANGERS_TURN: usize = 32;
+const STRANGERS_EVERY: Duration = Duration::from_millis(2);
 
 /// When something is tried again that another thread or the network could not take.
 const RETRY: Duration = Duration::from_millis(1);
@@ -68,6 +82,11 @@ pub(super) struct Driver {
     beats: Arc<AtomicU64>,
     stopped_at: Option<Instant>,
     journal: Journal,
+    strangers: Strangers,
+    /// Full batches since a stranger had a turn.
+    full_batches: usize,
+    /// When strangers may have their next turn.
+    strangers_at: Instant,
 }
 
 impl Driver {
@@ -94,6 +113,9 @@ impl Driver {
             beats,
             stopped_at: None,
             journal,
+            strangers: Strangers::default(),
+            full_batches: 0,
+            strangers_at: Instant::ZERO,
         })
     }
 
@@ -115,25 +137,33 @@ impl Driver {
                 debug!(
                     shard = self.number,
                     dropped = self.peers.dropped(),
+                    forgotten = self.strangers.forgotten(),
                     "{:?}",
                     self.shard.stats()
                 );
                 return Ok(());
             }
             let pause = self.pause();
-            let Self { shard, sockets, routes, peers, number, .. } = &mut self;
-            let take = |socket, from, datagram: &mut [u8]| match Endpoint::owner(datagram) {
-                Owner::Shard(owner) if owner != *number && usize::from(owner) < peers.count() => {
-                    peers.forward(owner, socket, from, datagram);
-                }
-                Owner::Shard(_) | Owner::Any => {
-                    routes.learn(from, socket);
-                    shard.handle_datagram(now(), from, datagram);
+            let strangers_wait = self.strangers_are_due();
+            let Self { shard, sockets, routes, peers, number, strangers, .. } = &mut self;
+            let mut count = 0;
+            let take = |socket, from, datagram: &mut [u8]| {
+                count += 1;
+                match Endpoint::owner(datagram) {
+                    Owner::Shard(owner)
+                        if owner != *number && usize::from(owner) < peers.count() =>
+                    {
+                        peers.forward(owner, socket, from, datagram);
+                    }
+                    Owner::Shard(_) | Owner::Any => {
+                        admit(shard, routes, strangers, socket, from, datagram);
+                    }
                 }
             };
             tokio::select! {
                 received = receive(sockets, take) => {
                     received.map_err(Failure::system("receiving datagrams"))?;
+                    self.full_batches += usize::from(count >= FULL_BATCH);
                 }
                 _ = inbox.recv_many(&mut mail, TURN) => self.take_mail(&mut mail),
                 count = from_committer.recv_many(&mut news, TURN) => {
@@ -145,7 +175,13 @@ impl Driver {
                     }
                 }
                 order = orders.recv() => self.obey(order),
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(pause), if !strangers_wait => {}
+                // Everything else is looked at once, and then strangers have their turn.
+                () = tokio::task::yield_now(), if strangers_wait => {}
+            }
+            let is_drained = count < FULL_BATCH || self.full_batches >= BATCHES_BEFORE_STRANGERS;
+            if is_drained && self.strangers_are_due() {
+                self.serve_strangers();
             }
             if self.shard.poll_timeout().is_some_and(|due| due <= now().mono) {
                 self.shard.handle_timeout(now());
@@ -153,12 +189,27 @@ impl Driver {
         }
     }
 
+    fn strangers_are_due(&self) -> bool {
+        !self.strangers.is_empty() && self.strangers_at <= now().mono
+    }
+
+    fn serve_strangers(&mut self) {
+        self.full_batches = 0;
+        self.strangers_at = now().mono + STRANGERS_EVERY;
+        for _ in 0..STRANGERS_TURN {
+            let Some(mut stranger) = self.strangers.pop() else { return };
+            self.routes.learn_stranger(stranger.from, stranger.socket);
+            self.shard.handle_datagram(now(), stranger.from, &mut stranger.bytes);
+            self.strangers.done(stranger);
+        }
+    }
+
     fn take_mail(&mut self, mail: &mut Vec<Mail>) {
         for mail in mail.drain(..) {
             match mail {
                 Mail::Datagram { socket, from, mut bytes } => {
-                    self.routes.learn(from, socket);
-                    self.shard.handle_datagram(now(), from, &mut bytes);
+                    let Self { shard, routes, strangers, .. } = self;
+                    admit(shard, routes, strangers, socket, from, &mut bytes);
                 }
                 Mail::Relay(news) => self.shard.handle_peer_shard(now(), news),
             }
@@ -236,7 +287,8 @@ impl Driver {
         let linger = self.stopped_at.map(|_| LINGER / 10);
         let due = self.shard.poll_timeout().map(|due| due.since(now().mono));
         let journal = self.journal.due().map(|due| due.since(now().mono));
-        [retry, linger, due, journal]
+        let strangers = (!self.strangers.is_empty()).then(|| self.strangers_at.since(now().mono));
+        [retry, linger, due, journal, strangers]
             .into_iter()
             .flatten()
             .min()
@@ -249,6 +301,23 @@ impl Driver {
             let jobs_done = self.held_job.is_none() && self.shard.jobs_under_way() == 0;
             since >= LINGER && jobs_done || since >= JOBS_DEADLINE
         })
+    }
+}
+
+/// Hands a datagram of a session on at once, and lets all others wait.
+fn admit(
+    shard: &mut Shard,
+    routes: &mut Routes,
+    strangers: &mut Strangers,
+    socket: usize,
+    from: SocketAddr,
+    datagram: &mut [u8],
+) {
+    if shard.is_for_session(datagram) {
+        routes.learn(from, socket);
+        shard.handle_datagram(now(), from, datagram);
+    } else {
+        strangers.push(socket, from, datagram);
     }
 }
 

@@ -1,7 +1,11 @@
 //! Why the program ends otherwise than asked, as a person and a script see it.
 
 use crate::{config::ConfigError, identity::DataError, store::embedded::OpenError};
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// What made the program fail. Each kind has its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +20,13 @@ pub enum Failure {
     #[error(transparent)]
     Data(#[from] DataError),
     /// The mailbox store cannot be opened.
-    #[error("the mailbox store cannot be opened: {0}")]
-    Store(#[from] OpenError),
+    #[error("the mailbox store cannot be opened: {}: {source}", path.display())]
+    Store {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: OpenError,
+    },
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -59,8 +68,8 @@ impl Failure {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Log(..) => 3,
-            Self::Data(DataError::InUse(_)) | Self::Store(OpenError::InUse) => 5,
-            Self::Data(_) | Self::Store(_) => 4,
+            Self::Data(DataError::InUse(_)) | Self::Store { source: OpenError::InUse, .. } => 5,
+            Self::Data(_) | Self::Store { .. } => 4,
             Self::Listen { .. } | Self::Inherited(_) => 6,
             Self::StoreBroken(_) => 7,
             Self::System { .. } | Self::Panicked(_) | Self::Hung => 1,
@@ -93,11 +102,58 @@ impl Failure {
                 "check the disk, then start the server again; nothing that was acknowledged is lost"
                     .into(),
             ),
-            Self::Store(_)
+            Self::Store { path, source: OpenError::Damaged(_) } => Some(damaged_hint(path)),
+            Self::Store { .. }
             | Self::Inherited(_)
             | Self::System { .. }
             | Self::Panicked(_)
             | Self::Hung => None,
         }
+    }
+}
+
+/// The server does not begin anew by itself: every user name would be free for anybody to claim.
+fn damaged_hint(path: &Path) -> String {
+    let name = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let there = ["", "-wal", "-shm"].map(name).into_iter().filter(|file| file.exists());
+    let files: Vec<String> = there.map(|file| quoted(&file)).collect();
+    let (files, aside) = (files.join(" "), quoted(&name(".damaged")));
+    format!(
+        "nothing was changed. Move the damaged store away: mkdir {aside} && mv {files} {aside}\n\
+         hint: then put a backup in its place and start again. Without a backup the server begins \
+         with no mailboxes, and every user name belongs to whoever claims it next"
+    )
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_store_comes_with_the_command_that_moves_it_away() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("it's.db");
+        for end in ["it's.db", "it's.db-wal"] {
+            std::fs::write(directory.path().join(end), b"x").unwrap();
+        }
+        let source = OpenError::Damaged("torn".into());
+        let failure = Failure::Store { path: path.clone(), source };
+        assert_eq!(failure.exit_code(), 4);
+        let hint = failure.hint().unwrap();
+        let command = hint.lines().next().unwrap().split_once(": ").unwrap().1;
+        let ran = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
+        assert!(ran.success(), "{command}");
+        assert!(!path.exists() && directory.path().join("it's.db.damaged/it's.db-wal").exists());
     }
 }

@@ -11,6 +11,7 @@ mod listen;
 mod peers;
 mod routes;
 mod service;
+mod strangers;
 mod threads;
 
 pub use failure::Failure;
@@ -46,7 +47,8 @@ const INTERRUPTED: i32 = 130;
 pub fn serve(settings: &Settings) -> Result<(), Failure> {
     let data = DataDirectory::take(&settings.data)?;
     let secrets = Arc::new(data.secrets()?);
-    let store = Embedded::open(&data.store(), settings.quota)?;
+    let store = Embedded::open(&data.store(), settings.quota)
+        .map_err(|source| Failure::Store { path: data.store(), source })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::system("starting the runtime"))?;
     let entered = runtime.enter();

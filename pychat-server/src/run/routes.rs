@@ -6,6 +6,9 @@ use std::{collections::HashMap, net::SocketAddr};
 /// datagram.
 const PEERS_MAX: usize = 65_536;
 
+/// Strangers that are remembered until they are answered; beyond it all are forgotten.
+const STRANGERS_MAX: usize = 1_024;
+
 /// Knows each peer's socket. Keeps nothing for those who write to the first socket that can reach
 /// them, which with one address is everybody.
 #[derive(Debug)]
@@ -13,12 +16,14 @@ pub(super) struct Routes {
     /// Where each socket is bound.
     bound: Vec<SocketAddr>,
     others: HashMap<SocketAddr, usize>,
+    /// Those without a session, apart: a flood of them pushes nobody else out.
+    strangers: HashMap<SocketAddr, usize>,
 }
 
 impl Routes {
     /// Routes over sockets bound to these addresses; there is at least one.
     pub(super) fn new(bound: Vec<SocketAddr>) -> Self {
-        Self { bound, others: HashMap::new() }
+        Self { bound, others: HashMap::new(), strangers: HashMap::new() }
     }
 
     /// A datagram came in over `socket`.
@@ -35,9 +40,24 @@ impl Routes {
         self.others.insert(peer, socket);
     }
 
+    /// The same of somebody without a session.
+    pub(super) fn learn_stranger(&mut self, peer: SocketAddr, socket: usize) {
+        if socket == self.first_for(peer) {
+            if !self.strangers.is_empty() {
+                self.strangers.remove(&peer);
+            }
+            return;
+        }
+        if self.strangers.len() >= STRANGERS_MAX && !self.strangers.contains_key(&peer) {
+            self.strangers.clear();
+        }
+        self.strangers.insert(peer, socket);
+    }
+
     /// The socket for a peer.
     pub(super) fn socket_for(&self, peer: SocketAddr) -> usize {
-        self.others.get(&peer).copied().unwrap_or_else(|| self.first_for(peer))
+        let known = self.others.get(&peer).or_else(|| self.strangers.get(&peer));
+        known.copied().unwrap_or_else(|| self.first_for(peer))
     }
 
     fn first_for(&self, peer: SocketAddr) -> usize {
@@ -95,5 +115,19 @@ mod tests {
         routes.learn(peer(PEERS_MAX), 1);
         assert_eq!(routes.others.len(), 1);
         assert_eq!(routes.socket_for(peer(PEERS_MAX)), 1);
+    }
+
+    #[test]
+    fn a_flood_of_strangers_pushes_nobody_else_out() {
+        let mut routes = routes(&["0.0.0.0:7", "0.0.0.0:8"]);
+        let friend = address("192.0.2.1:5");
+        routes.learn(friend, 1);
+        let peer =
+            |number: usize| SocketAddr::from(([10, 0, (number >> 8) as u8, number as u8], 9));
+        (0..STRANGERS_MAX).for_each(|number| routes.learn_stranger(peer(number), 1));
+        assert_eq!((routes.strangers.len(), routes.socket_for(peer(0))), (STRANGERS_MAX, 1));
+        routes.learn_stranger(peer(STRANGERS_MAX), 1);
+        assert_eq!(routes.strangers.len(), 1);
+        assert_eq!(routes.socket_for(friend), 1);
     }
 }

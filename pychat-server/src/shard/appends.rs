@@ -11,7 +11,10 @@ use crate::{
     committer::{Outcome, Work, home},
     store::{Answer, Command, StoreError},
 };
-use pychat_proto::{CloseCode, Lane, RefuseCode, Seq, SessionId};
+use pychat_proto::{
+    CloseCode, Lane, RefuseCode, Seq, SessionId,
+    chat::{self, Note},
+};
 use std::time::Duration;
 
 /// When a client whose stream stands elsewhere than believed is to log in again.
@@ -70,8 +73,9 @@ impl Shard {
             self.endpoint.refuse_message(now.mono, id, Lane::CHAT, last, code);
         }
         if self.writes.is_pausing() {
-            if !hot.uplink.is_empty() {
-                self.stalled.insert(id);
+            // Once a pause: its person should not have to guess why nothing goes on.
+            if !hot.uplink.is_empty() && self.stalled.insert(id) {
+                self.endpoint.note(now.mono, id, &chat::encode(&Note::NotStoring));
             }
             return;
         }

@@ -92,6 +92,10 @@ impl Applicants {
         room
     }
 
+    pub(super) const fn waiting(&self) -> usize {
+        self.waiting
+    }
+
     /// Forgets those who never came.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some((deadline, session)) = self.deadlines.front().copied() {

@@ -34,8 +34,8 @@ use health::Health;
 use jobs::{Jobs, Purpose};
 use logins::Applicants;
 use pychat_proto::{
-    CloseCode, ConnectionId, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Incoming,
-    Instant, ServerSecrets, SessionId, Transmit, UserName,
+    CloseCode, ConnectionId, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Fill,
+    Incoming, Instant, ServerSecrets, SessionId, Transmit, UserName,
     chat::{Presence, UnixMillis},
 };
 use rand_chacha::{
@@ -164,6 +164,12 @@ impl Shard {
         shard
     }
 
+    /// Whether a datagram names a session of ours; see [`Endpoint::is_for_session`].
+    #[must_use]
+    pub fn is_for_session(&self, datagram: &[u8]) -> bool {
+        self.endpoint.is_for_session(datagram)
+    }
+
     /// Takes a datagram; it is decrypted in place.
     pub fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &mut [u8]) {
         self.endpoint.handle_datagram(now.mono, from, datagram);
@@ -267,6 +273,16 @@ impl Shard {
     /// Tells the client of a session from before a crash to log in anew; whether there was room.
     pub fn poke(&mut self, connection: ConnectionId, client: SocketAddr) -> bool {
         self.endpoint.poke(connection, client)
+    }
+
+    /// Shows each table with its bound, those of all sessions too.
+    pub fn fills(&self, mut each: impl FnMut(Fill)) {
+        self.endpoint.fills(&mut each);
+        let waiting = self.applicants.waiting();
+        each(Fill::new("logins that wait for the store", waiting, LOGINS_WAITING_MAX));
+        for hot in self.sessions.values().filter_map(|session| session.hot.as_deref()) {
+            each(Fill::new("messages under way", hot.uplink.pending(), uplink::PENDING_MAX));
+        }
     }
 
     /// Jobs that the committer has not answered.

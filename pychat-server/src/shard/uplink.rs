@@ -77,6 +77,10 @@ pub(super) enum Verdict {
 }
 
 impl Uplink {
+    pub(super) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Takes a message that was handed out by the endpoint.
     pub(super) fn push(&mut self, first: Seq, last: Seq, message: Message) -> Result<(), Overrun> {
         self.push_pending(first, last, Write::Message(message), State::Waiting)

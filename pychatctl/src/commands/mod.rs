@@ -9,6 +9,7 @@ mod follow;
 mod history;
 mod inbox;
 mod man;
+mod notice;
 mod pages;
 mod profile;
 mod send;
@@ -58,9 +59,12 @@ pub(crate) fn run(cli: Cli) -> Result<(), Stop> {
     let form = settings.error_form();
     let out = Output::new(settings.form, settings.view(), settings.remarks);
     let mut context = Context { settings, out };
+    let is_for_person =
+        matches!(cli.command, Command::Connect(_) | Command::Send(_) | Command::Inbox(_));
     let done = dispatch(&mut context, cli.command);
+    let noticed = if is_for_person { notice::show(&mut context) } else { Ok(()) };
     let flushed = context.out.flush().map_err(Failed::from);
-    done.and(flushed).map_err(|failed| failed.stop(form))
+    done.and(noticed).and(flushed).map_err(|failed| failed.stop(form))
 }
 
 fn dispatch(context: &mut Context, command: Command) -> Result<(), Failed> {

@@ -51,16 +51,36 @@ pub(super) fn run(context: &mut Context, args: SendArgs) -> Result<(), Failed> {
 
 /// Asks, and once more if the daemon ends meanwhile: with the same key nothing is sent twice.
 fn ask(context: &Context, params: SendParams) -> Result<Sent, Failure> {
+    let key = params.key.clone().unwrap_or_default();
     let request = Request::Send(params);
     let mut tries = 1;
     loop {
-        let mut session = Session::open(&context.settings)?;
+        let opened = Session::open(&context.settings);
+        let mut session = opened.map_err(|failure| match tries {
+            1 => not_kept(failure),
+            // The daemon that ended meanwhile had been asked.
+            _ => maybe_kept(failure, &key),
+        })?;
         match session.try_call(&request) {
             Ok(sent) => return Ok(sent),
             Err(CallError::Closed) if tries < TRIES_MAX => tries += 1,
-            Err(error) => return Err(failure_of(error)),
+            // The daemon says itself what it kept.
+            Err(CallError::Failed(failure)) => return Err(failure),
+            Err(error) => return Err(maybe_kept(failure_of(error), &key)),
         }
     }
+}
+
+/// For a message that no daemon was told of.
+fn not_kept(failure: Failure) -> Failure {
+    Failure { message: format!("{}; the message was not kept", failure.message), ..failure }
+}
+
+/// For a message that a daemon was told of and did not answer for.
+fn maybe_kept(failure: Failure, key: &str) -> Failure {
+    let message = format!("{}; whether the message was kept is not known", failure.message);
+    let hint = format!("repeat the command with --id {key}: then nothing is sent twice");
+    Failure { message, hint: Some(hint), ..failure }
 }
 
 /// How often a daemon that ends is found anew.
@@ -182,6 +202,22 @@ mod tests {
         let sent = Sent { id: "01A".into(), state: State::Accepted };
         let json = serde_json::to_string(&Versioned::new(&sent)).unwrap();
         insta::assert_snapshot!(json, @r#"{"v":1,"id":"01A","state":"accepted"}"#);
+    }
+
+    #[test]
+    fn what_became_of_a_message_is_told_with_the_failure() {
+        let failure = Failure {
+            code: ErrorCode::DaemonUnreachable,
+            message: "no daemon".into(),
+            hint: Some("start it".into()),
+            sent: None,
+        };
+        let told = not_kept(failure.clone());
+        assert_eq!(told.message, "no daemon; the message was not kept");
+        assert_eq!(told.hint, failure.hint);
+        let told = maybe_kept(failure, "k1");
+        assert_eq!(told.message, "no daemon; whether the message was kept is not known");
+        insta::assert_snapshot!(told.hint.unwrap(), @"repeat the command with --id k1: then nothing is sent twice");
     }
 
     #[test]

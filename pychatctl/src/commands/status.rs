@@ -70,6 +70,9 @@ fn text(status: &Status, view: &View) -> String {
     if let Some(error) = optional(&status.last_error) {
         rows.push(("last error", error));
     }
+    if let Some(path) = optional(&status.set_aside) {
+        rows.push(("set aside", format!("{path} (a damaged database)")));
+    }
     let started = view.clock.tell(&status.started_at);
     let (version, pid) = (clean_line(&status.version), status.pid);
     rows.push(("daemon", format!("{version}, process {pid}, started {started}")));
@@ -100,6 +103,7 @@ mod tests {
             queued: 0,
             unread: 3,
             last_error: None,
+            set_aside: None,
         }
     }
 
@@ -129,12 +133,14 @@ mod tests {
             fingerprint: None,
             rtt_ms: None,
             last_error: Some("no route".into()),
+            set_aside: Some("/s/pychat.db.damaged-20260131T000000Z".into()),
             ..status()
         };
         insta::assert_snapshot!(text(&unknown, &View::at_noon()), @r"
         connection  disconnected (5 min ago)
         messages    0 queued, 3 unread
         last error  no route
+        set aside   /s/pychat.db.damaged-20260131T000000Z (a damaged database)
         daemon      0.1.0, process 42, started 2 h ago
         profile     default
         ");

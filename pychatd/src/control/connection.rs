@@ -5,6 +5,7 @@ use super::{
     About,
     ask::{answer, ask},
     outgoing::{Ended, LINE_QUEUE_LEN, write_lines},
+    seat::{Seat, Seats},
     subscription,
 };
 use crate::handle::Handle;
@@ -35,8 +36,19 @@ const PROTOCOL_OLDEST: u32 = 1;
 /// Read at a time.
 const READ_BYTES: usize = 8 * 1024;
 
-/// Serves one connection until it ends.
-pub(super) async fn converse(
+/// Serves one connection that has to leave for nobody until it ends.
+pub async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    handle: Handle,
+    about: Arc<About>,
+    closing: watch::Receiver<bool>,
+) {
+    converse_at(&Seats::new().take(), stream, handle, about, closing).await;
+}
+
+/// Serves the connection at `seat` until it ends.
+pub(super) async fn converse_at(
+    seat: &Seat,
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
     handle: Handle,
     about: Arc<About>,
@@ -52,6 +64,7 @@ pub(super) async fn converse(
         phase: Phase::Strange { deadline: Instant::now() + HELLO_TIMEOUT },
         answers: JoinSet::new(),
         events: JoinSet::new(),
+        seat,
     };
     let talk = async move {
         conversation.run(&mut reader, closing).await;
@@ -83,7 +96,7 @@ enum Phase {
     Ending { deadline: Instant },
 }
 
-struct Conversation {
+struct Conversation<'a> {
     handle: Handle,
     about: Arc<About>,
     out: mpsc::Sender<String>,
@@ -92,9 +105,10 @@ struct Conversation {
     answers: JoinSet<()>,
     /// The subscription, if there is one.
     events: JoinSet<()>,
+    seat: &'a Seat,
 }
 
-impl Conversation {
+impl Conversation<'_> {
     async fn run(
         &mut self,
         reader: &mut (impl AsyncRead + Unpin),
@@ -105,7 +119,10 @@ impl Conversation {
         loop {
             while self.answers.len() < IN_FLIGHT_MAX && !self.is_ending() {
                 match lines.next_line() {
-                    Ok(Some(line)) => self.take(line).await,
+                    Ok(Some(line)) => {
+                        self.take(line).await;
+                        self.note_whether_idle();
+                    }
                     Ok(None) => break,
                     Err(too_long) => {
                         let error =
@@ -124,8 +141,12 @@ impl Conversation {
                 Phase::Greeted => None,
             };
             tokio::select! {
-                Some(_) = self.answers.join_next(), if !self.answers.is_empty() => {}
-                Some(_) = self.events.join_next(), if !self.events.is_empty() => {}
+                Some(_) = self.answers.join_next(), if !self.answers.is_empty() => {
+                    self.note_whether_idle();
+                }
+                Some(_) = self.events.join_next(), if !self.events.is_empty() => {
+                    self.note_whether_idle();
+                }
                 _ = closing.wait_for(|closing| *closing), if !self.is_ending() => self.end(),
                 () = passed(deadline), if deadline.is_some() => return,
                 read = reader.read(&mut chunk), if reads => match read {
@@ -134,6 +155,11 @@ impl Conversation {
                 },
             }
         }
+    }
+
+    /// Who waits for something keeps its place.
+    fn note_whether_idle(&self) {
+        self.seat.touch(!self.answers.is_empty() || !self.events.is_empty());
     }
 
     fn is_ending(&self) -> bool {

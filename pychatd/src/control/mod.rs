@@ -9,7 +9,10 @@ mod connection;
 #[cfg(test)]
 mod fake_core;
 mod outgoing;
+mod seat;
 mod subscription;
+
+pub use connection::converse;
 
 use crate::handle::Handle;
 use interprocess::local_socket::{
@@ -18,6 +21,7 @@ use interprocess::local_socket::{
     traits::tokio::Listener as _,
 };
 use pychat_control::{Address, ErrorCode, Failure, Id, RpcError, error_line};
+use seat::Seats;
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
     io::AsyncWriteExt,
@@ -25,7 +29,8 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Connections at a time; one more is told so and closed.
+/// Connections at a time. For one more, that one has to leave which has asked for nothing the longest;
+/// if all wait for something, the new one is told so and closed.
 pub const CONNECTIONS_MAX: u32 = 64;
 
 /// What `hello` says about this daemon.
@@ -109,6 +114,7 @@ async fn accept(
     about: Arc<About>,
     closing: watch::Receiver<bool>,
 ) {
+    let mut seats = Seats::new();
     loop {
         let stream = match listener.accept().await {
             Ok(stream) => stream,
@@ -122,13 +128,31 @@ async fn accept(
             tracing::warn!(peer, "a control connection of another user was refused");
             continue;
         }
-        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-            tokio::spawn(turn_away(stream));
-            continue;
+        let permit = match Arc::clone(&permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) if seats.free_one() => {
+                // Whoever leaves is gone at its next turn.
+                let freed = Arc::clone(&permits).acquire_owned();
+                let Ok(Ok(permit)) = tokio::time::timeout(CLOSE_TIMEOUT, freed).await else {
+                    tokio::spawn(turn_away(stream));
+                    continue;
+                };
+                permit
+            }
+            Err(_) => {
+                tokio::spawn(turn_away(stream));
+                continue;
+            }
         };
         let (handle, about, closing) = (handle.clone(), Arc::clone(&about), closing.clone());
+        let seat = seats.take();
         tokio::spawn(async move {
-            connection::converse(stream, handle, about, closing).await;
+            tokio::select! {
+                () = connection::converse_at(&seat, stream, handle, about, closing) => {}
+                () = seat.wanted() => {
+                    tracing::debug!("an idle control connection was ended for a new one");
+                }
+            }
             drop(permit);
         });
     }

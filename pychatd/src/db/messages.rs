@@ -295,6 +295,8 @@ impl Tx<'_> {
     /// # Errors
     /// It cannot be written.
     pub fn insert_incoming(&self, message: &Incoming<'_>) -> Result<Option<RowId>, DatabaseError> {
+        #[cfg(feature = "sabotage")]
+        self.forget_incoming(message.id)?;
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO messages (direction, message_id, sender, recipient, peer, sender_name, body,
                                    sent_at, received_at, state)
@@ -311,6 +313,21 @@ impl Tx<'_> {
             to_sql(message.received_at),
         ])?;
         Ok((inserted == 1).then(|| RowId(self.connection.last_insert_rowid())))
+    }
+
+    /// Takes the id of a text away, so that another one may have it, if this thread breaks that
+    /// promise.
+    #[cfg(feature = "sabotage")]
+    fn forget_incoming(&self, id: MessageId) -> Result<(), DatabaseError> {
+        use pychat_proto::sabotage::{Sabotage, is_broken};
+        if is_broken(Sabotage::DropDedup) {
+            let other = MessageId::from_bytes([0; 16]).to_string();
+            self.connection.execute(
+                "UPDATE OR IGNORE messages SET message_id = ?2 WHERE message_id = ?1 AND direction = 'in'",
+                params![id.to_string(), other],
+            )?;
+        }
+        Ok(())
     }
 
     /// Moves a message to a state.

@@ -4,6 +4,8 @@
 //! cut, or it left no trace. [`Database::read`] looks. All SQL of the daemon stands in this module;
 //! nothing outside of it sees a row.
 
+mod aside;
+mod check;
 mod error;
 mod events;
 pub mod identity;
@@ -14,6 +16,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use aside::{SET_ASIDE_MAX, SetAside, set_aside_last};
 pub use error::{DatabaseError, OpenError};
 pub use events::{EventRow, What};
 pub use messages::{Direction, Incoming, MessageRow, Outgoing, RowId, Slice};
@@ -44,13 +47,24 @@ pub struct Tx<'c> {
 
 impl Database {
     /// Opens the database at `path`, or makes a new one there. A file that cannot be used is left
-    /// as it is.
+    /// as it is, and so is its log.
     ///
     /// # Errors
     /// Says why the file cannot be used, and what to do.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let connection = Connection::open(path).map_err(|error| OpenError::of(path, error))?;
-        Self::prepare(connection, path)
+        let failed = |error| OpenError::of(path, error);
+        if !aside::exists(path) {
+            Self::create(path, None)?;
+        }
+        let connection = Connection::open(path).map_err(failed)?;
+        check::write_at_close(&connection, false).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        check::check(&connection, path)?;
+        let database = Self::prepare(connection, path)?;
+        pychat_sqlite::resync_log(&database.connection, path)
+            .map_err(|error| OpenError::unsynced(path, error))?;
+        check::write_at_close(&database.connection, true).map_err(failed)?;
+        Ok(database)
     }
 
     /// A database that ends with this value, for tests and simulations.
@@ -116,21 +130,29 @@ impl Database {
         let prepared = connection
             .busy_timeout(BUSY_TIMEOUT)
             .and_then(|()| connection.pragma_update(None, "journal_mode", "WAL"))
-            .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
+            .and_then(|()| connection.pragma_update(None, "synchronous", synchronous()))
             .and_then(|()| connection.pragma_update(None, "foreign_keys", true));
         prepared.map_err(|error| OpenError::of(path, error))?;
         connection.set_prepared_statement_cache_capacity(64);
         schema::migrate(&mut connection, path)?;
         let database = Self { connection };
         // What cannot be read at all is told now, not at the first message.
-        database.read().stored().map_err(|error| match error {
-            DatabaseError::Damaged(text) => OpenError::Damaged { path: path.into(), text },
-            DatabaseError::Full(source) | DatabaseError::Failed(source) => {
-                OpenError::of(path, source)
-            }
-        })?;
+        database.read().stored().map_err(|error| OpenError::unreadable(path, error))?;
         Ok(database)
     }
+}
+
+/// A commit is on disk when it returns.
+#[cfg(not(feature = "sabotage"))]
+const fn synchronous() -> &'static str {
+    "FULL"
+}
+
+/// A commit is on disk when it returns, or not.
+#[cfg(feature = "sabotage")]
+fn synchronous() -> &'static str {
+    use pychat_proto::sabotage::{Sabotage, is_broken};
+    if is_broken(Sabotage::CommitBeforeSync) { "OFF" } else { "FULL" }
 }
 
 impl fmt::Debug for Database {

@@ -8,17 +8,25 @@ use std::path::Path;
 /// changed.
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
 
-/// Brings the database up to date, one transaction a migration.
-pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
-    let failed = |error| OpenError::of(path, error);
+/// How many migrations the file says that it has seen.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+}
+
+/// Whether we know them all.
+pub(super) fn check_known(path: &Path, found: i64) -> Result<(), OpenError> {
     let known = MIGRATIONS.len() as i64;
-    let version = |connection: &Connection| {
-        connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
-    };
-    let found = version(connection).map_err(failed)?;
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
+    Ok(())
+}
+
+/// Brings the database up to date, one transaction a migration.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |error| OpenError::of(path, error);
+    let found = version(connection).map_err(failed)?;
+    check_known(path, found)?;
     for (index, migration) in
         MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0))
     {

@@ -2,7 +2,7 @@
 
 use super::Fault;
 use pychat_control::{Place, Untrusted, check_private_dir};
-use std::{fs, io, path::Path};
+use std::{fs, io, io::Write as _, path::Path};
 
 /// Everything that this process creates is for its user alone.
 pub(super) fn keep_files_private() {
@@ -39,7 +39,43 @@ fn create_private(dir: &Path) -> Result<(), Fault> {
     }
     check_owned(dir)?;
     make_private(dir).map_err(|error| not_writable(dir, &error))?;
+    // Only now nobody else can put anything there any more.
+    check_contents(dir)?;
     check_writable(dir).map_err(|error| not_writable(dir, &error))
+}
+
+/// While others could write to the directory, they may have put links there, through which we would
+/// write to our own files elsewhere, or files of theirs, in which we would keep our secrets.
+#[cfg(unix)]
+fn check_contents(dir: &Path) -> Result<(), Fault> {
+    use std::os::unix::fs::MetadataExt;
+    let us = rustix::process::geteuid().as_raw();
+    for entry in fs::read_dir(dir).map_err(|error| not_writable(dir, &error))? {
+        let entry = entry.map_err(|error| not_writable(dir, &error))?;
+        let metadata = match entry.metadata() {
+            Ok(metadata) => metadata,
+            // Another daemon that starts at the same moment has removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(not_writable(dir, &error)),
+        };
+        let what = if metadata.is_symlink() {
+            "is a symbolic link".to_owned()
+        } else if metadata.uid() != us {
+            format!("belongs to another user (uid {}, we are {us})", metadata.uid())
+        } else {
+            continue;
+        };
+        return Err(Fault::refused(format!("{} {what}", entry.path().display())).hint(
+            "it is not ours: look where it comes from and move it away, or name another directory: \
+             pychatd --state-dir DIR",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_contents(_: &Path) -> Result<(), Fault> {
+    Ok(())
 }
 
 /// A directory of ours that others can write to becomes private; anything else is not for us.
@@ -74,17 +110,33 @@ fn make_private(_: &Path) -> io::Result<()> {
 /// Permission bits do not tell: the file system may be read-only or full.
 fn check_writable(dir: &Path) -> io::Result<()> {
     let probe = dir.join(".writable");
-    fs::write(&probe, b"x")?;
+    // Made anew, so that nothing that lies there is followed or overwritten.
+    let made = fs::File::options().write(true).create_new(true).open(&probe);
+    match made.and_then(|mut file| file.write_all(b"x")) {
+        Ok(()) => {}
+        // Another daemon that starts at the same moment looks as well, or one was killed at it: the
+        // place is taken, and freed here.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => {
+            // What was not written whole is not left behind either.
+            let _gone = fs::remove_file(&probe);
+            return Err(error);
+        }
+    }
     match fs::remove_file(probe) {
-        // Another daemon that starts at the same moment looks as well, and was faster.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
 }
 
 fn not_writable(dir: &Path, error: &io::Error) -> Fault {
-    Fault::failed(format!("the directory {} cannot be used: {error}", dir.display()))
-        .hint("make it writable, or name another directory: pychatd --state-dir DIR")
+    let hint = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free some space on its disk, then try again"
+        }
+        _ => "make it writable, or name another directory: pychatd --state-dir DIR",
+    };
+    Fault::failed(format!("the directory {} cannot be used: {error}", dir.display())).hint(hint)
 }
 
 #[cfg(all(test, unix))]
@@ -145,11 +197,47 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_lies_in_it_is_refused_and_not_followed() {
+        let temp = tempfile::tempdir().unwrap();
+        let place = place_in(temp.path());
+        prepare(&place).unwrap();
+        let precious = temp.path().join("precious");
+        fs::write(&precious, "only copy").unwrap();
+        for name in [".writable", "lock", "identity", "pychat.db"] {
+            let link = place.state_dir().join(name);
+            std::os::unix::fs::symlink(&precious, &link).unwrap();
+            let fault = prepare(&place).unwrap_err();
+            assert!(fault.message().contains("is a symbolic link"), "{name}: {fault}");
+            assert_eq!(fs::read_to_string(&precious).unwrap(), "only copy", "{name}");
+            fs::remove_file(link).unwrap();
+        }
+        prepare(&place).unwrap();
+    }
+
+    #[test]
+    fn a_probe_that_a_killed_daemon_left_is_no_hindrance() {
+        let temp = tempfile::tempdir().unwrap();
+        let place = place_in(temp.path());
+        prepare(&place).unwrap();
+        let probe = place.state_dir().join(".writable");
+        fs::write(&probe, "x").unwrap();
+        prepare(&place).unwrap();
+        assert!(!probe.exists());
+    }
+
+    #[test]
     fn a_base_that_is_no_directory_is_told() {
         let fault =
             prepare(&Place::new(&StateBase::at(Path::new("/dev/null/x")), Profile::default()));
         let fault = fault.unwrap_err();
         assert!(fault.to_string().contains("hint: make it writable"), "{fault}");
+    }
+
+    #[test]
+    fn a_full_disk_is_not_taken_for_a_directory_without_permission() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let fault = not_writable(Path::new("/state"), &full);
+        assert!(fault.to_string().contains("hint: free some space"), "{fault}");
     }
 
     #[test]

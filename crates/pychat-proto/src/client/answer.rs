@@ -178,10 +178,7 @@ impl Client {
         retry_at: Instant,
     ) {
         if let Some(established) = self.session.take() {
-            self.count(established.session.counters());
-            // One that we closed ourselves (the server broke the protocol) still has to say so.
-            let parting = !established.session.is_open() && !established.session.is_closed();
-            self.leaving = Some(established.session).filter(|_| parting);
+            self.part(established.session, established.local);
         }
         self.joining = None;
         self.suspect = false;
@@ -277,6 +274,7 @@ impl Client {
         match joining.happened.remove(index) {
             Some(SessionEvent::Welcome { payload }) => self.handle_welcome(now, joining, &payload),
             Some(SessionEvent::Closed { code, retry_after, reason }) => {
+                self.part(joining.session, joining.local);
                 self.lose_login(now, code, retry_after, reason);
             }
             _ => {}

@@ -5,6 +5,9 @@ mod api;
 pub(crate) mod attempt;
 mod timers;
 
+#[cfg(test)]
+mod states;
+
 use crate::{
     CloseCode, ConnectionId, Cursor, Instant, Lane, Seq,
     chat::{self, LoginPayload},
@@ -54,7 +57,7 @@ pub struct Client {
     joining: Option<Joining>,
     key_probe: Option<Attempt>,
     /// A closed session whose CLOSE is still to be sent.
-    leaving: Option<Session>,
+    leaving: Option<Leaving>,
     suspect: bool,
     retry_at: Option<Instant>,
     events: VecDeque<ClientEvent>,
@@ -70,6 +73,12 @@ struct Established {
     server: ConnectionId,
     reset_token: [u8; 16],
     renew_at: Instant,
+}
+
+/// A session that we closed, for as long as its CLOSE may have to be said again.
+struct Leaving {
+    session: Session,
+    local: ConnectionId,
 }
 
 /// After the third message of a first contact.
@@ -143,11 +152,20 @@ impl Client {
 
     /// Says goodbye and stays disconnected until `set_addresses`.
     pub fn close(&mut self, now: Instant) {
+        let joining = self.joining.take().map(|joining| (joining.session, joining.local));
         self.rest();
-        if let Some(mut established) = self.session.take() {
-            self.count(established.session.counters());
-            established.session.close(now, CloseCode::Bye, Duration::ZERO, "");
-            self.leaving = Some(established.session);
+        let established = self.session.take().map(|e| (e.session, e.local));
+        if let Some((mut session, local)) = established.or(joining) {
+            session.close(now, CloseCode::Bye, Duration::ZERO, "");
+            self.part(session, local);
+        }
+    }
+
+    /// The session is over for the daemon. One that we closed ourselves still has to say so.
+    fn part(&mut self, session: Session, local: ConnectionId) {
+        self.count(session.counters());
+        if !session.is_open() && !session.is_closed() {
+            self.leaving = Some(Leaving { session, local });
         }
     }
 
@@ -183,6 +201,10 @@ impl Client {
             retransmitted: sum.retransmitted,
             dropped: sum.dropped,
         }
+    }
+
+    pub(crate) fn live_session(&self) -> Option<&Session> {
+        self.session.as_ref().map(|established| &established.session)
     }
 
     /// The server's address in use.
@@ -279,6 +301,16 @@ impl Client {
             let Joining { session, happened, .. } = joining;
             let _ = session.handle_packet(now, from, datagram, &mut self.rng, happened);
             self.end_joining(now);
+            if let Some(joining) = &mut self.joining {
+                // Best effort, and nothing else bounds how many come before the welcome.
+                joining.happened.retain(|event| !matches!(event, SessionEvent::Note { .. }));
+            }
+        } else if let Some(leaving) = &mut self.leaving
+            && to == Some(leaving.local)
+        {
+            // Its CLOSE was lost, it seems. What else the packet says matters no more.
+            let nobody = &mut VecDeque::new();
+            let _ = leaving.session.handle_packet(now, from, datagram, &mut self.rng, nobody);
         } else {
             self.ended.dropped += 1;
         }
@@ -308,7 +340,7 @@ impl Client {
         let sessions = [
             self.session.as_mut().map(|established| &mut established.session),
             self.joining.as_mut().map(|joining| &mut joining.session),
-            self.leaving.as_mut(),
+            self.leaving.as_mut().map(|leaving| &mut leaving.session),
         ];
         sessions.into_iter().flatten().find_map(|session| session.poll_packet(now, rng, buffer))
     }

@@ -5,7 +5,7 @@ use super::{
     api::ClientEvent,
     attempt::{Attempt, Rhythm},
 };
-use crate::{CloseCode, Instant, session::Session};
+use crate::{CloseCode, Instant};
 use std::collections::VecDeque;
 
 impl Client {
@@ -17,7 +17,7 @@ impl Client {
             let renew = established.renew_at <= now;
             if silent {
                 self.lose_session(now, CloseCode::Idle, "the server does not answer", now);
-            } else if renew && self.attempt.is_none() {
+            } else if renew && self.attempt.is_none() && self.retry_at.is_none() {
                 self.begin_attempt(now, Rhythm::START);
             }
         }
@@ -26,9 +26,9 @@ impl Client {
         }
         self.handle_joining_timeout(now);
         if let Some(leaving) = &mut self.leaving {
-            leaving.handle_timeout(now, &mut VecDeque::new());
+            leaving.session.handle_timeout(now, &mut VecDeque::new());
         }
-        self.leaving = self.leaving.take().filter(|leaving| !leaving.is_closed());
+        self.leaving = self.leaving.take().filter(|leaving| !leaving.session.is_closed());
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry_at = None;
             self.begin_attempt(now, Rhythm::START);
@@ -85,14 +85,15 @@ impl Client {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let session = self.session.as_ref();
+        let renews = self.attempt.is_none() && self.retry_at.is_none();
         let silent = session.filter(|_| self.suspect).map(|e| e.session.heard() + SUSPECT_FOR);
         let timers = [
             session.and_then(|established| established.session.poll_timeout()),
-            session.filter(|_| self.attempt.is_none()).map(|established| established.renew_at),
+            session.filter(|_| renews).map(|established| established.renew_at),
             silent,
             self.joining.as_ref().and_then(|joining| joining.session.poll_timeout()),
             self.joining.as_ref().map(|joining| joining.next),
-            self.leaving.as_ref().and_then(Session::poll_timeout),
+            self.leaving.as_ref().and_then(|leaving| leaving.session.poll_timeout()),
             self.retry_at,
             self.attempt.as_ref().map(Attempt::poll_timeout),
             self.key_probe.as_ref().map(Attempt::poll_timeout),

@@ -149,6 +149,8 @@ pub struct EndpointStats {
     pub datagrams_out: u64,
     /// Datagrams dropped: unreadable, forged, repeated.
     pub dropped: u64,
+    /// Packets of sessions that were authentic and new.
+    pub opened: u64,
     /// Logins that were answered with RETRY.
     pub retries: u64,
     /// Packets declared lost.

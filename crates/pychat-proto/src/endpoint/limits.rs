@@ -16,7 +16,7 @@ const PROVED_INITS_BURST: u64 = 500;
 /// Addresses are told apart by a keyed hash into this many buckets; two that meet share one.
 const BUCKETS: usize = 4096;
 /// Unconfirmed sessions in all, and for each /32 or /56 without a token.
-pub(super) const UNCONFIRMED_MAX: usize = 4096;
+pub(crate) const UNCONFIRMED_MAX: usize = 4096;
 const UNCONFIRMED_PER_PREFIX_MAX: u32 = 64;
 
 /// An IPv4 address or an IPv6 /56.

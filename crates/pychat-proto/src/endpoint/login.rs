@@ -22,10 +22,35 @@ use std::{
 };
 
 /// First contacts that wait for their third message; beyond, further ones are dropped.
-const FIRST_CONTACTS_MAX: usize = 1024;
+pub(crate) const FIRST_CONTACTS_MAX: usize = 1024;
 
 /// Unconfirmed sessions of one device.
 const UNCONFIRMED_PER_DEVICE_MAX: usize = 4;
+
+/// What tells a good INIT from a bad one before any Diffie-Hellman: hashed once, and not for each.
+pub(super) struct InitKeys {
+    ik: InitKey,
+    xx: InitKey,
+}
+
+struct InitKey {
+    key_id: [u8; 4],
+    mac1_key: [u8; 32],
+}
+
+impl InitKeys {
+    pub(super) fn new(public: &PublicKey) -> Self {
+        let key =
+            |known| InitKey { key_id: noise::key_id(known), mac1_key: noise::mac1_key(known) };
+        Self { ik: key(Some(public)), xx: key(None) }
+    }
+
+    fn find(&self, key_id: [u8; 4]) -> Option<(Pattern, &[u8; 32])> {
+        let init_keys = [(Pattern::Ik, &self.ik), (Pattern::Xx, &self.xx)];
+        let (pattern, key) = init_keys.into_iter().find(|(_, key)| key.key_id == key_id)?;
+        Some((pattern, &key.mac1_key))
+    }
+}
 
 /// How a login came, and what it takes to answer it.
 pub(super) enum Asked {
@@ -85,16 +110,11 @@ impl Endpoint {
             return false;
         }
         let Ok(init) = Init::decode(datagram) else { return false };
-        let pattern = if init.server_key_id == noise::key_id(Some(&self.public)) {
-            Pattern::Ik
-        } else if init.server_key_id == noise::key_id(None) {
-            Pattern::Xx
-        } else {
+        let Some((pattern, mac1_key)) = self.init_keys.find(init.server_key_id) else {
             return false;
         };
-        let known = (pattern == Pattern::Ik).then_some(&self.public);
         let (covered, mac1) = datagram.split_at(HANDSHAKE_BYTES - MAC_BYTES);
-        let expected = crypto::mac(&noise::mac1_key(known), &[covered]);
+        let expected = crypto::mac(mac1_key, &[covered]);
         if init.suite != SUITE
             || init.noise.len() > NOISE_BYTES_MAX
             || !crypto::equal(mac1, &expected)

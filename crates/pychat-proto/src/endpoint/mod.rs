@@ -4,6 +4,8 @@ mod api;
 mod limits;
 mod login;
 mod sessions;
+#[cfg(test)]
+mod states;
 mod timers;
 mod token;
 
@@ -16,8 +18,10 @@ use crate::{
 pub use api::{
     EndpointConfig, EndpointEvent, EndpointStats, Incoming, Owner, SessionId, Transmit, Welcome,
 };
+pub(crate) use limits::UNCONFIRMED_MAX;
 use limits::{Limits, Prefix};
-use login::FirstContacts;
+pub(crate) use login::FIRST_CONTACTS_MAX;
+use login::{FirstContacts, InitKeys};
 use smallvec::SmallVec;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -27,12 +31,13 @@ use std::{
 use timers::Timers;
 
 /// Answers that need no session and wait to be sent; more are dropped, as the network might.
-const STATELESS_MAX: usize = 1024;
+pub(crate) const STATELESS_MAX: usize = 1024;
 
 /// One shard's sessions. See the crate's documentation for how to drive it.
 pub struct Endpoint {
     config: EndpointConfig,
     public: PublicKey,
+    init_keys: InitKeys,
     token_root: [u8; 32],
     rng: Rng,
     slots: Vec<Slot>,
@@ -109,13 +114,34 @@ struct Unconfirmed {
     prefix: Prefix,
 }
 
+/// What is in the endpoint's own tables.
+pub(crate) struct Tables {
+    pub(crate) unconfirmed: usize,
+    pub(crate) first_contacts: usize,
+    pub(crate) stateless: usize,
+}
+
 impl Endpoint {
+    pub(crate) fn tables(&self) -> Tables {
+        Tables {
+            unconfirmed: self.unconfirmed_count,
+            first_contacts: self.first_contacts.len(),
+            stateless: self.stateless.len(),
+        }
+    }
+
+    pub(crate) fn each_session(&self) -> impl Iterator<Item = &Session> {
+        self.slots.iter().filter_map(|slot| slot.entry.as_deref()).map(|entry| &entry.session)
+    }
+
     /// An endpoint without sessions. `seed` is all its randomness.
     #[must_use]
     pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Self {
         let mut rng = Rng::new(seed);
+        let public = config.secrets.identity.public();
         Self {
-            public: config.secrets.identity.public(),
+            init_keys: InitKeys::new(&public),
+            public,
             token_root: crypto::hash(b"pychat token root", &[config.secrets.reset.as_bytes()]),
             limits: Limits::new(config.retry_beyond_per_s, rng.bytes()),
             config,
@@ -140,6 +166,14 @@ impl Endpoint {
     #[must_use]
     pub fn owner(datagram: &[u8]) -> Owner {
         packet::destination(datagram).map_or(Owner::Any, |to| Owner::Shard((to.0 >> 56) as u8))
+    }
+
+    /// Whether a datagram names one of our sessions. All others come from strangers, who can wait: a
+    /// driver with much to do takes these first.
+    #[must_use]
+    pub fn is_for_session(&self, datagram: &[u8]) -> bool {
+        datagram.first().is_some_and(|kind| kind & !1 == packet::TYPE_DATA)
+            && packet::destination(datagram).is_some_and(|to| self.by_connection.contains_key(&to))
     }
 
     /// Takes a datagram; it is decrypted in place.
@@ -168,6 +202,7 @@ impl Endpoint {
         if taken.is_err() {
             return false;
         }
+        self.stats.opened += 1;
         let back = std::mem::take(&mut entry.away);
         let session = self.id(slot);
         self.confirm(slot);
@@ -311,13 +346,15 @@ impl Endpoint {
             self.remove(slot);
             return;
         }
-        let away = matches!(entry.standing, Standing::Confirmed) && !entry.away;
-        let standing = match &entry.standing {
+        let next = match &entry.standing {
+            // It sends nothing, whatever it was given, so that only its end is waited for.
             Standing::Unconfirmed(unconfirmed) => Some(unconfirmed.deadline),
-            Standing::Confirmed | Standing::Gone => None,
+            Standing::Confirmed if !entry.away => {
+                let away = entry.session.heard() + AWAY_AFTER;
+                Some(entry.session.poll_timeout().map_or(away, |at| at.min(away)))
+            }
+            Standing::Confirmed | Standing::Gone => entry.session.poll_timeout(),
         };
-        let away = away.then(|| entry.session.heard() + AWAY_AFTER);
-        let next = [entry.session.poll_timeout(), away, standing].into_iter().flatten().min();
         if let Some(at) = next
             && entry.armed.is_none_or(|armed| at < armed)
         {

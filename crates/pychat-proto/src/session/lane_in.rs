@@ -38,6 +38,16 @@ pub(crate) struct LaneIn {
 }
 
 impl LaneIn {
+    /// Records that wait for one before them.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Bytes of a message whose end is to come.
+    pub(crate) fn partial_bytes(&self) -> usize {
+        self.partial.len()
+    }
+
     pub(crate) fn new(committed: u64) -> Self {
         Self { next: committed + 1, committed, ..Self::default() }
     }
@@ -130,6 +140,9 @@ impl LaneIn {
         self.held.insert(last);
     }
 }
+
+#[cfg(test)]
+mod model;
 
 #[cfg(test)]
 mod tests {

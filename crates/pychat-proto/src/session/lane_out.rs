@@ -66,6 +66,11 @@ impl LaneOut {
         self.last_offered
     }
 
+    /// Records that the peer has not committed.
+    pub(crate) fn held(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -207,6 +212,9 @@ impl LaneOut {
         Committed::Moved
     }
 }
+
+#[cfg(test)]
+mod model;
 
 #[cfg(test)]
 mod tests {

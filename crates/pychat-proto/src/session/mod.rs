@@ -4,6 +4,7 @@
 //! until it is empty. What happened is pushed to the owner's queue.
 
 mod congestion;
+mod held;
 mod keys;
 mod lane_in;
 mod lane_out;
@@ -15,6 +16,8 @@ pub(crate) mod replay;
 pub(crate) mod rtt;
 mod transmit;
 
+#[cfg(test)]
+pub(crate) mod standing;
 #[cfg(test)]
 mod tests;
 

@@ -22,6 +22,9 @@ const REPEAT_AFTER: Duration = Duration::from_secs(3);
 /// Pieces of answers that wait to be sent or acknowledged.
 const PARTS_WAITING_MAX: usize = 64;
 
+/// Pieces held at once: those of answers to questions that were let in just below the bound, too.
+pub(crate) const PARTS_HELD_MAX: usize = PARTS_WAITING_MAX + CALLS_MAX * PARTS_MAX as usize;
+
 /// The client's questions.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
@@ -39,6 +42,11 @@ struct Question {
 }
 
 impl Asked {
+    /// Questions without a whole answer.
+    pub(crate) fn open(&self) -> usize {
+        self.open.len()
+    }
+
     pub(crate) fn ask(&mut self, bytes: &[u8]) -> Option<u64> {
         if self.open.len() >= CALLS_MAX || bytes.len() > CALL_BYTES_MAX {
             return None;
@@ -138,6 +146,11 @@ struct Answer {
 }
 
 impl Answers {
+    /// Pieces that wait to be sent or acknowledged.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
     /// A question came; whether it is to be answered (not a repeated one, and not too many).
     pub(crate) fn asked(&mut self, id: u64) -> bool {
         if !self.seen.is_fresh(id)

@@ -12,7 +12,7 @@ use std::{collections::VecDeque, time::Duration};
 /// A packet is lost once one sent this much later was acknowledged.
 const PACKET_THRESHOLD: u64 = 3;
 /// Probes may exceed the window by this much; beyond, the oldest packet is given up.
-const PROBES_IN_FLIGHT_MAX: usize = 8;
+pub(crate) const PROBES_IN_FLIGHT_MAX: usize = 8;
 /// Packets sent at each probe timeout.
 const PROBES_PER_TIMEOUT: u8 = 2;
 
@@ -259,3 +259,6 @@ impl Session {
         self.probe(now);
     }
 }
+
+#[cfg(test)]
+mod model;

@@ -87,6 +87,9 @@ pub(crate) fn put_sized(to: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 #[cfg(test)]
+mod exhaustive;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

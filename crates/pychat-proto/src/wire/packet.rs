@@ -172,6 +172,9 @@ impl<'a> Fin<'a> {
     }
 
     pub(crate) fn decode(datagram: &'a [u8]) -> Result<Self, Malformed> {
+        if datagram.len() > DATAGRAM_BYTES_MAX {
+            return Err(Malformed);
+        }
         let mut from = Reader(&datagram[1..]);
         Ok(Self { server: ConnectionId(from.u64()?), noise: from.0 })
     }
@@ -279,6 +282,12 @@ mod tests {
         bytes.extend_from_slice(&[0; TAG_BYTES]);
         assert_eq!(DataHeader::decode(&bytes), Ok(header));
         assert_eq!(destination(&bytes), Some(ConnectionId(u64::MAX)));
+
+        let mut fin = Fin { server: ConnectionId(1), noise: &[7; 1191] }.encode();
+        assert_eq!(fin.len(), DATAGRAM_BYTES_MAX);
+        assert!(Fin::decode(&fin).is_ok());
+        fin.push(7);
+        assert_eq!(Fin::decode(&fin), Err(Malformed), "no login is longer than a datagram");
 
         let reset = encode_reset(ConnectionId(3), [4; 16]);
         assert_eq!(reset.len(), RESET_BYTES);

@@ -16,6 +16,8 @@ mod bot;
 mod crowd;
 #[cfg(unix)]
 mod daemon;
+#[cfg(unix)]
+mod damaged;
 #[cfg(target_os = "linux")]
 mod full_disk;
 #[cfg(unix)]

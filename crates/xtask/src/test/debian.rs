@@ -6,12 +6,15 @@ use anyhow::{Context, Result};
 use std::process::Command;
 
 /// A program, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 9] = [
     ("cc", "build-essential"),
+    ("faketime", "faketime"),
     ("nm", "binutils"),
     ("python3", "python3"),
     ("sqlite3", "sqlite3"),
+    ("strace", "strace"),
     ("systemd-analyze", "systemd"),
+    ("tcpdump", "tcpdump"),
     ("tmux", "tmux"),
 ];
 

@@ -16,7 +16,15 @@ struct Rule {
 }
 
 /// For tests and measurements: these may know everything, and no program may know them.
-const TOOLS: &[&str] = &["pychat-testkit", "pychat-sim", "pychat-bench", "xtask"];
+const TOOLS: &[&str] = &[
+    "pychat-attack",
+    "pychat-fuzz",
+    "pychat-testkit",
+    "pychat-sim",
+    "pychat-torture",
+    "pychat-bench",
+    "xtask",
+];
 
 const RULES: &[Rule] = &[
     Rule {
@@ -29,6 +37,12 @@ const RULES: &[Rule] = &[
         name: "pychat-udp",
         may_need: &["pychat-proto"],
         never: &["rusqlite", "interprocess"],
+        never_through_ours: &["getrandom"],
+    },
+    Rule {
+        name: "pychat-sqlite",
+        may_need: &[],
+        never: &["tokio", "snow", "quinn-udp", "interprocess"],
         never_through_ours: &["getrandom"],
     },
     Rule {
@@ -45,13 +59,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "pychatd",
-        may_need: &["pychat-control", "pychat-udp", "pychat-proto"],
+        may_need: &["pychat-control", "pychat-udp", "pychat-proto", "pychat-sqlite"],
         never: &["pychat-server"],
         never_through_ours: &[],
     },
     Rule {
         name: "pychat-server",
-        may_need: &["pychat-udp", "pychat-proto"],
+        may_need: &["pychat-udp", "pychat-proto", "pychat-sqlite"],
         never: &["pychatd", "pychat-control", "interprocess"],
         never_through_ours: &[],
     },

@@ -25,6 +25,28 @@ fn while_nothing_can_be_written_senders_wait_and_then_all_arrives() {
 }
 
 #[test]
+fn senders_are_told_once_a_try_that_nothing_can_be_written() {
+    let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
+    world.write(alice, "bob", "before");
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.person(alice).not_storing, 0);
+    world.set_mood(Mood::WritesNothing);
+    world.write_all(alice, "bob", &["1", "2", "3"]);
+    world.run(Duration::from_secs(20));
+    // Tries after 0.1, 0.3, 0.7, 1.5, 3.1 and 6.3 s, then every 5 s, and the first one.
+    let told = world.person(alice).not_storing;
+    assert!((6..=10).contains(&told), "{told}");
+    assert_eq!(world.person(bob).not_storing, 0, "he sent nothing");
+    world.set_mood(Mood::Works);
+    world.run(Duration::from_secs(10));
+    let told = world.person(alice).not_storing;
+    world.write(alice, "bob", "after");
+    world.run(Duration::from_secs(10));
+    assert_eq!(world.person(alice).not_storing, told);
+    assert_eq!(world.person(bob).texts(), ["before", "1", "2", "3", "after"]);
+}
+
+#[test]
 fn what_was_written_in_secret_arrives_once() {
     for shards in [1, 2] {
         let options = Options { shards, ..Options::default() };

@@ -3,7 +3,7 @@
 use pychat_proto::{
     Client, ClientConfig, ClientEvent, CloseCode, Cursor, DisplayName, Instant, Lane, Login,
     MessageId, PublicKey, RefuseCode, SecretKey, Seq, ServerKey, StreamId, UserName,
-    chat::{self, Call, MailboxEntry, Reply, ToClient, ToServer},
+    chat::{self, Call, MailboxEntry, Note, Reply, ToClient, ToServer},
     records_for,
 };
 use std::net::SocketAddr;
@@ -34,6 +34,8 @@ pub(super) struct Person {
     /// Why the session ended or the login was refused, each time.
     pub(super) ended: Vec<(CloseCode, String)>,
     pub(super) connected: usize,
+    /// How often the server said that it cannot store.
+    pub(super) not_storing: usize,
 }
 
 struct Outgoing {
@@ -91,6 +93,7 @@ impl Person {
             replies: Vec::new(),
             ended: Vec::new(),
             connected: 0,
+            not_storing: 0,
         }
     }
 
@@ -162,8 +165,11 @@ impl Person {
             ClientEvent::Reply { payload, .. } => {
                 self.replies.push(chat::decode(&payload).unwrap());
             }
-            ClientEvent::Note { .. }
-            | ClientEvent::NeedAddresses
+            ClientEvent::Note { payload } => match chat::decode(&payload).unwrap() {
+                Note::NotStoring => self.not_storing += 1,
+                Note::Presence(_) => {}
+            },
+            ClientEvent::NeedAddresses
             | ClientEvent::ServerKeyLearned(_)
             | ClientEvent::Suspicion(_) => {}
         }

@@ -73,6 +73,12 @@ impl Run<'_> {
         if let Origin::Stream { user, stream, first, last } = &append.origin {
             sender = self.memory.named(user);
             let position = sender.map_or(Seq::NONE, |id| self.memory.user(id).position(*stream));
+            #[cfg(feature = "sabotage")]
+            let position = {
+                use pychat_proto::sabotage::{Sabotage, is_broken};
+                let repeats = is_broken(Sabotage::DropDedup) && position >= *last;
+                if repeats { Seq(first.0 - 1) } else { position }
+            };
             if position >= *last {
                 return Appended::Duplicate;
             }

@@ -15,6 +15,8 @@ pub(super) fn load(connection: &Connection) -> Result<Memory, OpenError> {
     users(connection, &mut memory)?;
     let places = streams(connection, &mut memory)?;
     entries(connection, &mut memory, &places)?;
+    #[cfg(feature = "sabotage")]
+    memory.reuse_cursors();
     Ok(memory)
 }
 

@@ -157,6 +157,20 @@ impl Slot {
     }
 }
 
+#[cfg(feature = "sabotage")]
+impl Memory {
+    /// Goes on right after the last entry that is there, if this thread breaks that promise.
+    pub(super) fn reuse_cursors(&mut self) {
+        use pychat_proto::sabotage::{Sabotage, is_broken};
+        if is_broken(Sabotage::ReuseCursors) {
+            for user in &mut self.users {
+                let last = user.slots.back().map_or(user.head.archived, |slot| slot.cursor);
+                user.head.next = last + 1;
+            }
+        }
+    }
+}
+
 impl Memory {
     pub(super) fn user(&self, id: UserId) -> &User {
         &self.users[id.0 as usize]

@@ -10,6 +10,7 @@
 
 mod archive;
 mod batch;
+mod check;
 mod checkpoint;
 mod failure;
 mod load;

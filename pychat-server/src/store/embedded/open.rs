@@ -1,15 +1,16 @@
 //! Opening a store: the lock, the file, the index.
 
 use super::{
-    Embedded, Plan,
+    Embedded, Plan, check,
     checkpoint::Checkpointer,
     load, schema,
     tidy::{Bounds, Late},
 };
 use crate::store::Quota;
+use pychat_sqlite::ResyncError;
 use rusqlite::{Connection, OpenFlags};
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
 };
@@ -34,9 +35,7 @@ pub enum OpenError {
     #[error("the file is a database of another program, not a mailbox store")]
     Foreign,
     /// It cannot be read, or what it says makes no sense.
-    #[error(
-        "the mailbox store is damaged ({0}); restore a backup, or move the file away to begin anew"
-    )]
+    #[error("the mailbox store is damaged: {0}")]
     Damaged(String),
     /// The file system has no shared memory, which the write-ahead log needs.
     #[error("the file system cannot hold a write-ahead log; put the mailbox store on a local disk")]
@@ -62,13 +61,26 @@ impl Embedded {
     /// See [`OpenError`]; the file was not changed.
     pub fn open(path: &Path, quota: Quota) -> Result<Self, OpenError> {
         let lock = lock(path)?;
-        make_private(path)?;
-        let connection = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .map_err(schema::refused)?;
+        create_if_missing(path)?;
+        let bytes = fs::metadata(path).map_err(|source| failed(path, source))?.len();
+        if bytes == 0 {
+            // A store comes into being under another name. SQLite would delete its log at a look.
+            return Err(OpenError::Damaged("the file is empty".into()));
+        }
+        if let Some(frame) = pychat_sqlite::log_damage(path).map_err(|e| failed(path, e))? {
+            let text = format!("its log is damaged at frame {frame}, and goes on after it");
+            return Err(OpenError::Damaged(text));
+        }
+        let connection = connect(path)?;
+        check::write_at_close(&connection, false)?;
+        schema::check_ours(&connection)?;
+        check::check(&connection, bytes)?;
         let mut store = Self::from_connection(connection, quota)?;
+        pychat_sqlite::resync_log(&store.connection, path).map_err(|error| match error {
+            ResyncError::Sqlite(error) => schema::refused(error),
+            ResyncError::Log { path, source } => OpenError::File { path, source },
+        })?;
+        check::write_at_close(&store.connection, true)?;
         let checkpointer = Checkpointer::start(path, &mut store.connection);
         store.checkpointer = Some(checkpointer.map_err(schema::refused)?);
         store._lock = Some(lock);
@@ -113,9 +125,7 @@ impl Embedded {
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let path = PathBuf::from(name);
+    let path = with(path, ".lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|source| OpenError::File { path: path.clone(), source })?;
     match file.try_lock() {
@@ -125,22 +135,59 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Makes an empty file that only its owner reads, if there is none, and makes its name durable.
-fn make_private(path: &Path) -> Result<(), OpenError> {
-    let failed = |source| OpenError::File { path: path.to_owned(), source };
+/// Opens a file that is there.
+fn connect(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags).map_err(schema::refused)
+}
+
+/// Makes a store that only its owner reads, if there is none: under another name first, so that it
+/// is there entirely or not at all. Then a file that is empty has lost what it held.
+fn create_if_missing(path: &Path) -> Result<(), OpenError> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Ok(());
+    }
+    let log = with(path, "-wal");
+    if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        // SQLite would take it for the log of the new store.
+        let log = log.display();
+        return Err(OpenError::Damaged(format!("its log {log} is there, and it is not")));
+    }
+    let new = with(path, ".new");
+    for leftover in [new.clone(), with(&new, "-wal"), with(&new, "-shm")] {
+        match fs::remove_file(&leftover) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(&leftover, error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(file) => file.sync_all().map_err(failed)?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) => return Err(failed(error)),
-    }
+    options.open(&new).map_err(|source| failed(&new, source))?;
+    let connection = connect(&new)?;
+    schema::prepare(&connection)?;
+    // Closed, it has no log beside it.
+    connection.close().map_err(|(_, error)| schema::refused(error))?;
+    fs::rename(&new, path).map_err(|source| failed(path, source))?;
     #[cfg(unix)]
     if let Some(directory) = path.parent() {
         let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
+        let synced = File::open(directory).and_then(|directory| directory.sync_all());
+        synced.map_err(|source| failed(directory, source))?;
     }
     Ok(())
+}
+
+/// The name with `end` appended.
+fn with(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+fn failed(path: &Path, source: io::Error) -> OpenError {
+    OpenError::File { path: path.to_owned(), source }
 }

@@ -1,7 +1,7 @@
 //! The file's layout: tables, versions, and the pragmas that every connection needs.
 
 use super::OpenError;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 /// Marks a file as ours in SQLite's header: "PYCM", PyChat mailboxes.
 const APPLICATION_ID: i32 = 0x5059_434d;
@@ -70,6 +70,16 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), OpenError> {
     migrate(connection, found).map_err(refused)
 }
 
+/// Checks that the file is ours, that there is something in it, and that we know its version.
+/// Nothing is written.
+pub(super) fn check_ours(connection: &Connection) -> Result<(), OpenError> {
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(refused)?;
+    match check(connection)? {
+        0 => Err(OpenError::Damaged("there is nothing in it".into())),
+        _ => Ok(()),
+    }
+}
+
 /// How many migrations the file has seen.
 fn check(connection: &Connection) -> Result<usize, OpenError> {
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(refused);
@@ -98,7 +108,7 @@ fn set_pragmas(connection: &Connection) -> Result<(), OpenError> {
     // FULL: a commit is on disk when it returns. The two `fullfsync` mean something on macOS only,
     // where fsync alone stops at the drive's cache.
     for (pragma, value) in [
-        ("synchronous", 2),
+        ("synchronous", synchronous()),
         ("fullfsync", 1),
         ("checkpoint_fullfsync", 1),
         ("temp_store", 2),
@@ -109,6 +119,19 @@ fn set_pragmas(connection: &Connection) -> Result<(), OpenError> {
         connection.pragma_update(None, pragma, value).map_err(refused)?;
     }
     Ok(())
+}
+
+/// FULL.
+#[cfg(not(feature = "sabotage"))]
+const fn synchronous() -> i64 {
+    2
+}
+
+/// FULL, or OFF.
+#[cfg(feature = "sabotage")]
+fn synchronous() -> i64 {
+    use pychat_proto::sabotage::{Sabotage, is_broken};
+    if is_broken(Sabotage::CommitBeforeSync) { 0 } else { 2 }
 }
 
 fn migrate(connection: &Connection, found: usize) -> rusqlite::Result<()> {
@@ -126,8 +149,15 @@ fn migrate(connection: &Connection, found: usize) -> rusqlite::Result<()> {
 
 /// Why SQLite did not open the file.
 pub(super) fn refused(error: rusqlite::Error) -> OpenError {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    if extended == Some(ffi::SQLITE_IOERR_SHORT_READ) {
+        // Not the disk failed, but the file ends too early.
+        return OpenError::Damaged(format!("it is cut off: {error}"));
+    }
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+        // `Unknown` is SQLite's plain ERROR: a statement of ours, which is right, makes no sense in
+        // this file.
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
             OpenError::Damaged(error.to_string())
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::InUse,

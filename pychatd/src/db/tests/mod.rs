@@ -1,4 +1,5 @@
 //! Each promise of the database.
 
+mod aside;
 mod opening;
 mod tables;
