@@ -10,7 +10,7 @@ use std::{
 const PAGE_BYTES: usize = 4096;
 
 /// A database and its log, as they lie on the disk of somebody who was killed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Files {
     pub(crate) database: Vec<u8>,
     pub(crate) log: Vec<u8>,

@@ -12,7 +12,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
+    thread::{self, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
             (0..threads).map(|_| scope.spawn(|| work(&next, end, plan, &results))).collect();
         if !arguments.trace {
             let mut due = started + PROGRESS_EVERY;
-            while !workers.iter().all(|worker| worker.is_finished()) {
+            while !workers.iter().all(ScopedJoinHandle::is_finished) {
                 thread::park_timeout(Duration::from_millis(100));
                 if Instant::now() >= due {
                     due += PROGRESS_EVERY;

@@ -89,7 +89,7 @@ mod tests {
         }
         let log = directory.path().join("test.db-wal");
         let before = fs::read(&log).unwrap();
-        assert!(before.len() > CHUNK_BYTES && before.len() % CHUNK_BYTES != 0);
+        assert!(before.len() > CHUNK_BYTES && !before.len().is_multiple_of(CHUNK_BYTES));
         resync_log(&connection, &path).unwrap();
         assert_eq!(fs::read(&log).unwrap(), before);
         connection.execute("INSERT INTO t VALUES (1)", []).unwrap();

@@ -24,6 +24,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::Poll,
+    thread,
     time::Duration,
 };
 use tokio::sync::mpsc::Receiver;
@@ -44,6 +45,10 @@ const FULL_BATCH: usize = 24;
 /// processor than that.
 const STRANGERS_TURN: usize = 32;
 const STRANGERS_EVERY: Duration = Duration::from_millis(2);
+
+/// In a flood, the rest before the kernel is asked for more: a flood that comes one by one would wake the
+/// shard for each datagram, which costs more than the datagram. So it comes in batches.
+const FLOOD_REST: Duration = Duration::from_micros(200);
 
 /// When something is tried again that another thread or the network could not take.
 const RETRY: Duration = Duration::from_millis(1);
@@ -146,7 +151,7 @@ impl Driver {
             let pause = self.pause();
             let strangers_wait = self.strangers_are_due();
             let Self { shard, sockets, routes, peers, number, strangers, .. } = &mut self;
-            let mut count = 0;
+            let (mut count, mut strange) = (0, 0);
             let take = |socket, from, datagram: &mut [u8]| {
                 count += 1;
                 match Endpoint::owner(datagram) {
@@ -156,7 +161,7 @@ impl Driver {
                         peers.forward(owner, socket, from, datagram);
                     }
                     Owner::Shard(_) | Owner::Any => {
-                        admit(shard, routes, strangers, socket, from, datagram);
+                        strange += admit(shard, routes, strangers, socket, from, datagram);
                     }
                 }
             };
@@ -178,6 +183,11 @@ impl Driver {
                 () = tokio::time::sleep(pause), if !strangers_wait => {}
                 // Everything else is looked at once, and then strangers have their turn.
                 () = tokio::task::yield_now(), if strangers_wait => {}
+            }
+            let is_trickle = count > 0 && count == strange && count < FULL_BATCH;
+            if is_trickle && self.strangers.are_many() {
+                // The shard has this thread for itself, and timers that are late by this much are on time.
+                thread::sleep(FLOOD_REST);
             }
             let is_drained = count < FULL_BATCH || self.full_batches >= BATCHES_BEFORE_STRANGERS;
             if is_drained && self.strangers_are_due() {
@@ -304,7 +314,7 @@ impl Driver {
     }
 }
 
-/// Hands a datagram of a session on at once, and lets all others wait.
+/// Hands a datagram of a session on at once, and lets all others wait; how many wait now that did not.
 fn admit(
     shard: &mut Shard,
     routes: &mut Routes,
@@ -312,12 +322,14 @@ fn admit(
     socket: usize,
     from: SocketAddr,
     datagram: &mut [u8],
-) {
+) -> usize {
     if shard.is_for_session(datagram) {
         routes.learn(from, socket);
         shard.handle_datagram(now(), from, datagram);
+        0
     } else {
         strangers.push(socket, from, datagram);
+        1
     }
 }
 

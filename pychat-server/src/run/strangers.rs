@@ -87,6 +87,11 @@ impl Strangers {
         self.returning.is_empty() && self.new.is_empty()
     }
 
+    /// Whether more wait than a crowd of honest people brings: a flood, most likely.
+    pub(super) fn are_many(&self) -> bool {
+        self.returning.len() + self.new.len() > WAITING_MAX / 2
+    }
+
     /// How many were forgotten.
     pub(super) const fn forgotten(&self) -> u64 {
         self.forgotten

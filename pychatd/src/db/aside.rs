@@ -101,6 +101,10 @@ fn left_behind(path: &Path) -> Result<Option<String>, OpenError> {
 /// What a damaged database says of user and server, if the part that says it is whole. It is not
 /// written to.
 fn salvage(path: &Path) -> Option<Account> {
+    if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        // SQLite would delete its log at a look.
+        return None;
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).ok()?;
     check::write_at_close(&connection, false).ok()?;

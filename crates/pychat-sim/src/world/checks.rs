@@ -11,7 +11,10 @@ use pychat_proto::{
     Cursor, Fill, MessageId, UserName,
     chat::{self, ToClient},
 };
-use pychat_server::store::{MailboxStore, Quota, ReadLimit, embedded::Embedded};
+use pychat_server::{
+    shard::Shard,
+    store::{MailboxStore, Quota, ReadLimit, embedded::Embedded},
+};
 use pychatd::db::Database;
 use std::collections::BTreeMap;
 
@@ -153,7 +156,7 @@ impl World {
         // A user has one session, and one more while it changes.
         let users = self.daemons.len();
         assert!(self.server.sessions() <= 2 * users, "seed {}: sessions pile up", self.seed);
-        let jobs: usize = self.server.shards().map(|shard| shard.jobs_under_way()).sum();
+        let jobs: usize = self.server.shards().map(Shard::jobs_under_way).sum();
         assert!(jobs <= 300 * users, "seed {}: jobs pile up", self.seed);
         // Each packet is taken once at most, however often the network repeats it.
         let opened = self.server.shards().map(|shard| shard.stats().opened).sum();

@@ -53,6 +53,7 @@ fn steps(report: &mut Report, extent: Extent, target: &Path) -> Result<()> {
             report.step("licences", deny::CHECK, || deny::check(target))?;
             report.step("advisories", deny::ADVISORIES, || deny::advisories(target))?;
             suite::run(report, target)?;
+            report.step("broken on purpose", suite::BROKEN, suite::broken_on_purpose)?;
             report.step("doc tests", "cargo test --workspace --doc", || {
                 cargo(&["test", "--locked", "--workspace", "--doc"])
             })?;

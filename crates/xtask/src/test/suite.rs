@@ -36,6 +36,20 @@ pub(super) fn run(report: &mut Report, target: &Path) -> Result<()> {
     }
 }
 
+/// How the check of the checker is run by itself.
+pub(super) const BROKEN: &str =
+    "cargo test --workspace --features pychat-sim/sabotage --test mutants";
+
+/// Shows that the simulation notices promises that are broken on purpose. It is built apart, so that
+/// no program under test holds a line of it; with the whole workspace, so that nothing of others' is
+/// built again.
+pub(super) fn broken_on_purpose() -> Result<Outcome> {
+    let mut command = workspace::cargo();
+    command.args(["test", "--locked", "--workspace", "--features", "pychat-sim/sabotage"]);
+    workspace::run(command.args(["--test", "mutants"]))?;
+    Ok(Outcome::Passed)
+}
+
 /// Runs nextest, shows what it says, and keeps the line with which it closes.
 fn with_closing_line(command: &mut Command) -> Result<Outcome> {
     let mut child = command.stderr(Stdio::piped()).spawn().context("starting nextest")?;
