@@ -6,9 +6,11 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{BufRead, BufReader, Read},
-    net::{Ipv4Addr, SocketAddrV4},
-    path::PathBuf,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket},
+    path::Path,
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -17,6 +19,12 @@ const KEPT_BYTES: &str = "64";
 
 /// The kernel's memory for packets that tcpdump has not read, in KiB.
 const BUFFER_KIB: &str = "131072";
+
+/// Everything captured is in the file within this time.
+const WRITTEN_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Between two looks at the file.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A capture under way.
 pub struct Capture {
@@ -76,6 +84,8 @@ impl Capture {
     /// Packets are missing from it, or it cannot be read.
     pub fn finish(mut self) -> Result<BTreeMap<SocketAddrV4, Flow>, NoCapture> {
         use rustix::process::{Pid, Signal, kill_process};
+        let path = self.directory.path().join("lo.pcap");
+        let marker = self.wait_until_all_is_written(&path)?;
         kill_process(Pid::from_child(&self.child), Signal::INT).expect("a child takes signals");
         let mut said = String::new();
         let read = self.child.stderr.take().map(|mut errors| errors.read_to_string(&mut said));
@@ -84,9 +94,31 @@ impl Capture {
         if !said.contains("0 packets dropped by kernel") {
             return Err(NoCapture(said.trim().to_owned()));
         }
-        let path: PathBuf = self.directory.path().join("lo.pcap");
         let bytes = fs::read(&path).map_err(|error| NoCapture(error.to_string()))?;
-        flows(&bytes, self.port).ok_or_else(|| NoCapture("the capture is cut short".into()))
+        let flows = flows(&bytes, self.port);
+        let mut flows = flows.ok_or_else(|| NoCapture("the capture is cut short".into()))?;
+        flows.remove(&marker);
+        Ok(flows)
+    }
+
+    /// Sends a last, empty datagram and waits until it is in the file, and so all before it; says where
+    /// it came from.
+    fn wait_until_all_is_written(&self, path: &Path) -> Result<SocketAddrV4, NoCapture> {
+        let failed = |error: std::io::Error| NoCapture(format!("the last datagram: {error}"));
+        let socket = UdpSocket::bind("127.0.0.1:0").map_err(failed)?;
+        socket.send_to(b"", (Ipv4Addr::LOCALHOST, self.port)).map_err(failed)?;
+        let SocketAddr::V4(marker) = socket.local_addr().map_err(failed)? else {
+            return Err(NoCapture("the loopback address is IPv4".into()));
+        };
+        let end = Instant::now() + WRITTEN_DEADLINE;
+        while Instant::now() < end {
+            let bytes = fs::read(path).map_err(failed)?;
+            if flows(&bytes, self.port).is_some_and(|flows| flows.contains_key(&marker)) {
+                return Ok(marker);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Err(NoCapture(format!("tcpdump does not write all within {WRITTEN_DEADLINE:?}")))
     }
 }
 
@@ -152,7 +184,6 @@ fn udp(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::UdpSocket;
 
     #[test]
     fn a_capture_counts_the_bytes_of_each_address_and_direction() {
@@ -172,7 +203,7 @@ mod tests {
         server.send_to(&[0; 50], from).unwrap();
         client.recv(&mut [0; 100]).unwrap();
         let flows = capture.finish().unwrap();
-        let std::net::SocketAddr::V4(from) = from else { panic!("IPv4") };
+        let SocketAddr::V4(from) = from else { panic!("IPv4") };
         let expected = Flow { bytes_in: 1200, bytes_out: 50, datagrams_in: 2, datagrams_out: 1 };
         assert_eq!(flows.into_iter().collect::<Vec<_>>(), [(from, expected)]);
     }

@@ -21,14 +21,15 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// The first thing that a client says.
-pub const HELLO: &str = concat!(
+pub(crate) const HELLO: &str = concat!(
     r#"{"jsonrpc":"2.0","id":1,"method":"hello","params":{"client":"attack","version":"1","#,
     r#""protocol_min":1,"protocol_max":1}}"#,
     "\n"
 );
 
 /// A question that every daemon answers.
-pub const STATUS: &str = "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"status\",\"params\":{}}\n";
+pub(crate) const STATUS: &str =
+    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"status\",\"params\":{}}\n";
 
 /// A daemon of its own profile.
 #[derive(Debug)]

@@ -47,7 +47,7 @@ fn rss_bytes(status: &str) -> u64 {
 fn cpu(stat: &str) -> Duration {
     // The name in parentheses may hold anything; what follows is plain.
     let (_, rest) = stat.rsplit_once(')').expect("a process has a name");
-    let ticks = rest.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>());
+    let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
     let ticks: u64 = ticks.map(|field| field.expect("times are numbers")).sum();
     Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
 }

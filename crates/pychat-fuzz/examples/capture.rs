@@ -50,7 +50,10 @@ fn main() -> io::Result<()> {
         // The sealed ones and the keys are no frames.
         if !name.contains("packet") && !name.contains("key") && !name.contains("phase") {
             put("frames", &name, &bytes)?;
-            put("server", &format!("insider_{name}"), &[&[7][..], &sized(&bytes)].concat())?;
+            // From its own address, and again and again from a forged one.
+            let (own, forged) =
+                ([&[7][..], &sized(&bytes)].concat(), [&[10][..], &sized(&bytes)].concat());
+            put("server", &format!("insider_{name}"), &[own, forged.repeat(3)].concat())?;
         }
     }
     for contact in [0, 1] {
@@ -98,14 +101,29 @@ fn texts() -> io::Result<()> {
     let hello = r#"{"jsonrpc":"2.0","id":0,"method":"hello","params":{"client":"t","version":"0","protocol_min":1,"protocol_max":1}}"#;
     for (name, line) in [
         ("status", r#"{"jsonrpc":"2.0","id":1,"method":"status"}"#),
-        ("send", r#"{"jsonrpc":"2.0","id":"a","method":"send","params":{"to":"bob","body":"hi","wait":"queued","timeout_ms":1}}"#),
-        ("connect", r#"{"jsonrpc":"2.0","id":2,"method":"connect","params":{"user":"bob","name":"B","server":"pychat://h:1","timeout_ms":1}}"#),
-        ("inbox", r#"{"jsonrpc":"2.0","id":3,"method":"inbox","params":{"limit":10,"since":"2026-01-31T12:00:00Z"}}"#),
+        (
+            "send",
+            r#"{"jsonrpc":"2.0","id":"a","method":"send","params":{"to":"bob","body":"hi","wait":"queued","timeout_ms":1}}"#,
+        ),
+        (
+            "connect",
+            r#"{"jsonrpc":"2.0","id":2,"method":"connect","params":{"user":"bob","name":"B","server":"pychat://h:1","timeout_ms":1}}"#,
+        ),
+        (
+            "inbox",
+            r#"{"jsonrpc":"2.0","id":3,"method":"inbox","params":{"limit":10,"since":"2026-01-31T12:00:00Z"}}"#,
+        ),
         ("subscribe", r#"{"jsonrpc":"2.0","id":null,"method":"subscribe","params":{"after":0}}"#),
         ("trace", r#"{"jsonrpc":"2.0","method":"trace","params":{"id":"01"}}"#),
         ("batch", r#"[{"jsonrpc":"2.0"}]"#),
-        ("answer", r#"{"jsonrpc":"2.0","id":1,"error":{"code":6,"message":"m","data":{"name":"timed_out","hint":"h"}}}"#),
-        ("event", r#"{"jsonrpc":"2.0","method":"event","params":{"cursor":1,"at":"2026-01-31T12:00:00Z","event":"state","id":"m","state":"read"}}"#),
+        (
+            "answer",
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":6,"message":"m","data":{"name":"timed_out","hint":"h"}}}"#,
+        ),
+        (
+            "event",
+            r#"{"jsonrpc":"2.0","method":"event","params":{"cursor":1,"at":"2026-01-31T12:00:00Z","event":"state","id":"m","state":"read"}}"#,
+        ),
     ] {
         put("control", name, format!("\u{20}{hello}\n{line}\n").as_bytes())?;
     }

@@ -22,9 +22,9 @@ pub fn datagrams() -> Vec<(String, Vec<u8>)> {
                     found.push((format!("{name}_{way}_{kind:02x}"), datagram.bytes.clone()));
                 }
                 if up {
-                    pair.to_server(datagram.from, &datagram.bytes);
+                    pair.tell_server(datagram.from, &datagram.bytes);
                 } else {
-                    pair.to_client(datagram.from, &datagram.bytes);
+                    pair.tell_client(datagram.from, &datagram.bytes);
                 }
             }
             pair.wait(Duration::from_millis(30));

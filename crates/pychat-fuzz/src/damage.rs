@@ -98,10 +98,6 @@ fn damage(bytes: &mut Vec<u8>, source: &mut Source<'_>) {
 /// A directory in memory, where there is such a file system; empty.
 pub(crate) fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
-    let made = if memory.is_dir() {
-        tempfile::tempdir_in(memory)
-    } else {
-        tempfile::tempdir()
-    };
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.expect("a scratch directory")
 }

@@ -70,7 +70,7 @@ fn strange_answers(contact: Contact, mut source: Source<'_>) {
                 place.copy_from_slice(&last.bytes[4..12]);
             }
         }
-        pair.to_client(server_address(), &bytes);
+        pair.tell_client(server_address(), &bytes);
         if echo & 2 == 2 {
             pair.wait(Duration::from_millis(u64::from(echo) * 10));
         }
@@ -91,7 +91,7 @@ fn strange_questions(mut source: Source<'_>) {
         let from = SocketAddr::from(([192, 0, 2, source.u8()], 9));
         let bytes = source.bytes(1500);
         ledger.received(from, bytes.len());
-        pair.to_server(from, bytes);
+        pair.tell_server(from, bytes);
         ledger.sent_all(&pair.collect());
         assert_eq!((pair.logins, pair.server.sessions()), (0, 0), "a stranger came in");
         assert_eq!(pair.server.table_len(), 0, "a stranger takes memory");
@@ -135,10 +135,10 @@ fn forge(pair: &mut Pair, ledger: &mut Ledger, flight: &Datagram, source: &mut S
     let from = if source.u8() & 1 == 0 { flight.from } else { stranger };
     let bytes = mutated(&flight.bytes, source);
     if flight.to == client_address() {
-        pair.to_client(from, &bytes);
+        pair.tell_client(from, &bytes);
     } else {
         ledger.received(from, bytes.len());
-        pair.to_server(from, &bytes);
+        pair.tell_server(from, &bytes);
     }
     assert!(pair.client.poll_event().as_ref().is_none_or(is_harmless), "a forgery was believed");
     assert!(pair.server.poll_event().is_none(), "a forgery was believed");
@@ -164,8 +164,8 @@ fn state(pair: &Pair) -> (bool, usize, usize, usize, usize) {
 
 fn deliver(pair: &mut Pair, flight: &Datagram) {
     if flight.to == client_address() {
-        pair.to_client(flight.from, &flight.bytes);
+        pair.tell_client(flight.from, &flight.bytes);
     } else if flight.to == server_address() {
-        pair.to_server(flight.from, &flight.bytes);
+        pair.tell_server(flight.from, &flight.bytes);
     }
 }

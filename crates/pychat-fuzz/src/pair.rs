@@ -1,8 +1,8 @@
 //! A client, a server's endpoint, and the applications around them, under a virtual clock. What
 //! happens to a datagram between them is the caller's business.
 //!
-//! Drive it: [`Pair::collect`] gives the datagrams that leave, [`Pair::to_client`] and
-//! [`Pair::to_server`] hand datagrams in, [`Pair::tick`] moves to the next timer.
+//! Drive it: [`Pair::collect`] gives the datagrams that leave, [`Pair::tell_client`] and
+//! [`Pair::tell_server`] hand datagrams in, [`Pair::wait`] moves the clock.
 
 use pychat_proto::{
     Client, ClientConfig, ClientEvent, CloseCode, Cursor, DisplayName, Endpoint, EndpointConfig,
@@ -146,11 +146,11 @@ impl Pair {
         self.client.is_connected() && self.session.is_some()
     }
 
-    pub(crate) fn to_client(&mut self, from: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn tell_client(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.client.handle_datagram(self.now, from, &mut bytes.to_vec());
     }
 
-    pub(crate) fn to_server(&mut self, from: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn tell_server(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.server.handle_datagram(self.now, from, &mut bytes.to_vec());
     }
 

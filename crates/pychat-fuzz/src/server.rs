@@ -48,10 +48,12 @@ fn act(stage: &mut Stage, source: &mut Source<'_>) {
             let bytes = overheard(stage, source);
             stage.strike(stranger, &bytes);
         }
-        7..=10 => insider(stage, None, source),
+        7..=9 => insider(stage, insider_address(), None, source),
+        // Who has a login can forge a source address, and have the answers sent there.
+        10 => insider(stage, stranger, None, source),
         11 => {
             let number = u64::from(source.u32()) << (bits * 2);
-            insider(stage, Some(number), source);
+            insider(stage, insider_address(), Some(number), source);
         }
         12 => stage.log_insider_in(),
         13 => {
@@ -70,7 +72,7 @@ fn overheard(stage: &Stage, source: &mut Source<'_>) -> Vec<u8> {
 }
 
 /// Any frames, sealed with good keys.
-fn insider(stage: &mut Stage, number: Option<u64>, source: &mut Source<'_>) {
+fn insider(stage: &mut Stage, from: SocketAddr, number: Option<u64>, source: &mut Source<'_>) {
     /// Packet numbers have 56 bits.
     const NUMBER_MAX: u64 = (1 << 56) - 1;
     let frames = Frames::default().raw(source.bytes(1100));
@@ -79,5 +81,5 @@ fn insider(stage: &mut Stage, number: Option<u64>, source: &mut Source<'_>) {
         None => peer.packet(&frames),
         Some(number) => peer.packet_numbered(number.min(NUMBER_MAX), &frames),
     };
-    stage.strike(insider_address(), &packet);
+    stage.strike(from, &packet);
 }

@@ -48,7 +48,7 @@ fn act(pair: &mut Pair, network: &mut VecDeque<Datagram>, source: &mut Source<'_
         0..=3 => {
             for _ in 0..=act & 3 {
                 if let Some(datagram) = network.pop_front() {
-                    deliver(pair, datagram);
+                    deliver(pair, &datagram);
                 }
             }
         }
@@ -56,12 +56,12 @@ fn act(pair: &mut Pair, network: &mut VecDeque<Datagram>, source: &mut Source<'_
         // One overtakes the others.
         5 => {
             if let Some(datagram) = network.remove(bits) {
-                deliver(pair, datagram);
+                deliver(pair, &datagram);
             }
         }
         6 => {
             if let Some(datagram) = network.front().cloned() {
-                deliver(pair, datagram);
+                deliver(pair, &datagram);
             }
         }
         7 => {
@@ -73,7 +73,7 @@ fn act(pair: &mut Pair, network: &mut VecDeque<Datagram>, source: &mut Source<'_
             if let Some(mut datagram) = network.pop_front() {
                 let at = source.below(datagram.bytes.len());
                 datagram.bytes[at] ^= 1 << (bits & 7);
-                deliver(pair, datagram);
+                deliver(pair, &datagram);
             }
         }
         9 => pair.up.sent.extend(message(pair.up.sent.len(), bits, source)),
@@ -87,7 +87,7 @@ fn act(pair: &mut Pair, network: &mut VecDeque<Datagram>, source: &mut Source<'_
                 if datagram.from == client_address() {
                     datagram.from = SocketAddr::from(([192, 0, 2, act], 9));
                 }
-                deliver(pair, datagram);
+                deliver(pair, &datagram);
             }
         }
         _ => pair.client.handle_network_change(pair.now),
@@ -103,12 +103,12 @@ fn message(number: usize, bits: usize, source: &mut Source<'_>) -> Option<Vec<u8
     })
 }
 
-fn deliver(pair: &mut Pair, datagram: Datagram) {
+fn deliver(pair: &mut Pair, datagram: &Datagram) {
     if datagram.to == server_address() {
-        pair.to_server(datagram.from, &datagram.bytes);
+        pair.tell_server(datagram.from, &datagram.bytes);
     } else {
         // Whatever address of the client's it goes to.
-        pair.to_client(datagram.from, &datagram.bytes);
+        pair.tell_client(datagram.from, &datagram.bytes);
     }
 }
 
@@ -117,7 +117,7 @@ fn heal(pair: &mut Pair, mut network: VecDeque<Datagram>) {
     for _ in 0..STEPS_MAX {
         network.extend(pair.collect());
         if let Some(datagram) = network.pop_front() {
-            deliver(pair, datagram);
+            deliver(pair, &datagram);
             continue;
         }
         if pair.is_connected() && pair.up.is_done() && pair.down.is_done() {

@@ -310,7 +310,9 @@ impl Stage {
                 return;
             }
             let due = [self.alice.poll_timeout(), self.shard.poll_timeout()];
-            let Some(due) = due.into_iter().flatten().min().filter(|due| *due <= end) else { break };
+            let Some(due) = due.into_iter().flatten().min().filter(|due| *due <= end) else {
+                break;
+            };
             let pause = due.since(self.now);
             self.wait(pause);
         }

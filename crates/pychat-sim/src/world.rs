@@ -40,7 +40,7 @@ impl Default for Plan {
             users: 3,
             texts: 12,
             trouble: Duration::from_secs(40),
-            healing: Duration::from_secs(120),
+            healing: Duration::from_secs(30),
             traced: false,
         }
     }

@@ -13,6 +13,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// A file that is smaller holds no page, and so no database. SQLite takes one of no byte, or of one,
+/// for a new database and deletes the log beside it: to be looked at before SQLite does.
+pub const DATABASE_BYTES_MIN: u64 = 512;
+
 /// <https://sqlite.org/fileformat2.html#the_write_ahead_log>
 const LOG_HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
@@ -37,6 +41,13 @@ pub fn log_damage(path: &Path) -> io::Result<Option<u64>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What SQLite's checks say, for an error's line: without the heading that they begin with.
+#[must_use]
+pub fn one_line(said: &str) -> String {
+    let lines = said.lines().filter(|line| !line.starts_with("***"));
+    lines.collect::<Vec<_>>().join("; ")
 }
 
 fn find(log: &mut impl Read) -> io::Result<Option<u64>> {
@@ -225,6 +236,14 @@ mod tests {
             log[at(missing)..at(missing + 1)].fill(0);
             assert_eq!(found(&log), None, "frame {missing}");
         }
+    }
+
+    #[test]
+    fn what_a_check_says_fits_a_line() {
+        assert_eq!(
+            one_line("*** in database main ***\nTree 2: bad\nPage 3: never used"),
+            "Tree 2: bad; Page 3: never used"
+        );
     }
 
     #[test]

@@ -3,5 +3,5 @@
 mod damage;
 mod log;
 
-pub use damage::log_damage;
+pub use damage::{DATABASE_BYTES_MIN, log_damage, one_line};
 pub use log::{ResyncError, resync_log};

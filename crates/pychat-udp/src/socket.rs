@@ -196,6 +196,11 @@ fn hand_out(
 ) -> usize {
     let from = canonical(meta.addr);
     let length = meta.len.min(bytes.len());
+    if length == 0 {
+        // An empty one counts too: whoever floods us with them takes its turns as others do.
+        sink(from, &mut []);
+        return 1;
+    }
     let datagrams = bytes[..length].chunks_mut(meta.stride.max(1));
     datagrams.map(|datagram| sink(from, datagram)).count()
 }

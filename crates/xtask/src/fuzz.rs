@@ -66,10 +66,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     print!("{}", table(&outcomes));
     let found = outcomes.iter().any(|(_, outcome)| !outcome.findings.is_empty());
     if found {
-        bail!("something was found; run it again: cargo +nightly fuzz run TARGET FILE")
-    } else {
-        Ok(())
+        bail!("something was found; run it again: cargo +nightly fuzz run TARGET FILE");
     }
+    Ok(())
 }
 
 fn fuzz() -> Command {

@@ -43,12 +43,13 @@ const FULL_BATCH: usize = 24;
 /// Strangers who have their turn before sessions are looked after again, and the time between two such
 /// turns: 16,000 strangers a second, several times of what could log in. A flood gets no more of the
 /// processor than that.
-const STRANGERS_TURN: usize = 32;
-const STRANGERS_EVERY: Duration = Duration::from_millis(2);
+const STRANGERS_TURN: usize = 8;
+const STRANGERS_EVERY: Duration = Duration::from_micros(500);
 
-/// In a flood, the rest before the kernel is asked for more: a flood that comes one by one would wake the
-/// shard for each datagram, which costs more than the datagram. So it comes in batches.
-const FLOOD_REST: Duration = Duration::from_micros(200);
+/// While strangers have had their turn and more come, the rest before the kernel is asked again: a flood
+/// that comes one by one would wake the shard for each datagram, which costs more than the datagram. So
+/// it comes in batches.
+const FLOOD_REST: Duration = Duration::from_micros(100);
 
 /// When something is tried again that another thread or the network could not take.
 const RETRY: Duration = Duration::from_millis(1);
@@ -175,17 +176,20 @@ impl Driver {
                     if count == 0 {
                         return Err(Failure::Panicked("the committer".into()));
                     }
-                    for news in news.drain(..) {
-                        self.shard.handle_committer(now(), news);
-                    }
+                    self.take_news(&mut news);
                 }
                 order = orders.recv() => self.obey(order),
                 () = tokio::time::sleep(pause), if !strangers_wait => {}
                 // Everything else is looked at once, and then strangers have their turn.
                 () = tokio::task::yield_now(), if strangers_wait => {}
             }
+            // In a flood the sockets are always ready: nothing else waits until it wins the draw.
+            mail.extend(std::iter::from_fn(|| inbox.try_recv().ok()).take(TURN));
+            self.take_mail(&mut mail);
+            news.extend(std::iter::from_fn(|| from_committer.try_recv().ok()).take(TURN));
+            self.take_news(&mut news);
             let is_trickle = count > 0 && count == strange && count < FULL_BATCH;
-            if is_trickle && self.strangers.are_many() {
+            if is_trickle && self.strangers_at > now().mono {
                 // The shard has this thread for itself, and timers that are late by this much are on time.
                 thread::sleep(FLOOD_REST);
             }
@@ -211,6 +215,12 @@ impl Driver {
             self.routes.learn_stranger(stranger.from, stranger.socket);
             self.shard.handle_datagram(now(), stranger.from, &mut stranger.bytes);
             self.strangers.done(stranger);
+        }
+    }
+
+    fn take_news(&mut self, news: &mut Vec<FromCommitter>) {
+        for news in news.drain(..) {
+            self.shard.handle_committer(now(), news);
         }
     }
 

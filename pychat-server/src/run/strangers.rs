@@ -13,6 +13,10 @@ pub(super) const WAITING_MAX: usize = 1024;
 /// The longest datagram that waits: what an Ethernet frame holds. Ours have 1200 bytes.
 pub(super) const BYTES_MAX: usize = 1500;
 
+/// The shortest datagram that waits: a RESET has 25 bytes and answers only longer ones, and whatever else
+/// is answered is longer still.
+const BYTES_MIN: usize = 26;
+
 /// Every fourth turn is a newcomer's, so that a flood with made-up tokens keeps nobody out either.
 const NEW_EVERY: u64 = 4;
 
@@ -47,7 +51,7 @@ pub(super) struct Stranger {
 impl Strangers {
     /// Lets a datagram wait.
     pub(super) fn push(&mut self, socket: usize, from: SocketAddr, datagram: &[u8]) {
-        if datagram.len() > BYTES_MAX {
+        if !(BYTES_MIN..=BYTES_MAX).contains(&datagram.len()) {
             self.forgotten += 1;
             return;
         }
@@ -85,11 +89,6 @@ impl Strangers {
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
         self.returning.is_empty() && self.new.is_empty()
-    }
-
-    /// Whether more wait than a crowd of honest people brings: a flood, most likely.
-    pub(super) fn are_many(&self) -> bool {
-        self.returning.len() + self.new.len() > WAITING_MAX / 2
     }
 
     /// How many were forgotten.
@@ -139,15 +138,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_does_not_wait_and_buffers_are_used_again() {
+    fn what_is_too_long_or_too_short_does_not_wait_and_buffers_are_used_again() {
         let mut strangers = Strangers::default();
         strangers.push(0, from(1), &[INIT; BYTES_MAX + 1]);
+        strangers.push(0, from(1), &[INIT; BYTES_MIN - 1]);
         assert!(strangers.is_empty());
         strangers.push(0, from(1), &[INIT; BYTES_MAX]);
         let stranger = strangers.pop().unwrap();
         strangers.done(stranger);
-        strangers.push(0, from(2), b"");
+        strangers.push(0, from(2), &[7; BYTES_MIN]);
         assert!(strangers.spare.is_empty());
-        assert_eq!(strangers.pop().unwrap().bytes, b"");
+        assert_eq!(strangers.pop().unwrap().bytes, [7; BYTES_MIN]);
     }
 }

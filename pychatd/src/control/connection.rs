@@ -120,6 +120,7 @@ impl Conversation<'_> {
             while self.answers.len() < IN_FLIGHT_MAX && !self.is_ending() {
                 match lines.next_line() {
                     Ok(Some(line)) => {
+                        self.seat.asked();
                         self.take(line).await;
                         self.note_whether_idle();
                     }
@@ -159,7 +160,7 @@ impl Conversation<'_> {
 
     /// Who waits for something keeps its place.
     fn note_whether_idle(&self) {
-        self.seat.touch(!self.answers.is_empty() || !self.events.is_empty());
+        self.seat.note(!self.answers.is_empty() || !self.events.is_empty());
     }
 
     fn is_ending(&self) -> bool {

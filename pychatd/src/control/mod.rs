@@ -29,8 +29,8 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Connections at a time. For one more, that one has to leave which has asked for nothing the longest;
-/// if all wait for something, the new one is told so and closed.
+/// Connections at a time. For one more an idle one has to leave; if all wait for something, the new one is
+/// told so and closed.
 pub const CONNECTIONS_MAX: u32 = 64;
 
 /// What `hello` says about this daemon.

@@ -18,6 +18,8 @@ pub(super) struct Seat {
     began: Instant,
     /// When its client last asked for anything, in microseconds since the beginning of time here.
     idle_since: AtomicU64,
+    /// What it has asked for so far, counted up to [`Self::KNOWN`].
+    asked: AtomicU64,
     leave: Notify,
 }
 
@@ -37,20 +39,28 @@ impl Seats {
     /// A place for somebody new. It is free again once nobody holds it.
     pub(super) fn take(&mut self) -> Arc<Seat> {
         self.taken.retain(|seat| Arc::strong_count(seat) > 1);
-        let seat = Seat { began: self.began, idle_since: AtomicU64::new(0), leave: Notify::new() };
-        seat.touch(false);
+        let seat = Seat {
+            began: self.began,
+            idle_since: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+            leave: Notify::new(),
+        };
+        seat.note(false);
         let seat = Arc::new(seat);
         self.taken.push(Arc::clone(&seat));
         seat
     }
 
-    /// Asks whoever has asked for nothing the longest to leave; says whether there is such a one. Who
+    /// Asks one of the idle ones to leave; says whether there is one. First go those who never said
+    /// hello, then those who asked for nothing after it, and of equals who was idle the longest. Who
     /// waits for an answer or for events stays.
     pub(super) fn free_one(&mut self) -> bool {
         self.taken.retain(|seat| Arc::strong_count(seat) > 1);
         let idle = |seat: &&Arc<Seat>| seat.idle_since.load(Ordering::Relaxed) != OCCUPIED;
-        let since = |seat: &&Arc<Seat>| seat.idle_since.load(Ordering::Relaxed);
-        let Some(longest) = self.taken.iter().filter(idle).min_by_key(since) else { return false };
+        let rank = |seat: &&Arc<Seat>| {
+            (seat.asked.load(Ordering::Relaxed), seat.idle_since.load(Ordering::Relaxed))
+        };
+        let Some(longest) = self.taken.iter().filter(idle).min_by_key(rank) else { return false };
         longest.leave.notify_one();
         // It is asked once.
         longest.idle_since.store(OCCUPIED, Ordering::Relaxed);
@@ -59,8 +69,18 @@ impl Seats {
 }
 
 impl Seat {
-    /// Its client asked for something just now, and waits for it if `occupied`.
-    pub(super) fn touch(&self, occupied: bool) {
+    /// Hello, and something more: whoever asked that much is as good as any other.
+    const KNOWN: u64 = 2;
+
+    /// Its client asked for something just now.
+    pub(super) fn asked(&self) {
+        let more = |asked: u64| Some((asked + 1).min(Self::KNOWN));
+        // It always gives a number, so this never fails.
+        let _before = self.asked.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+
+    /// Whether its client waits for something (`occupied`), or does nothing from now on.
+    pub(super) fn note(&self, occupied: bool) {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(OCCUPIED - 1);
         let since = if occupied { OCCUPIED } else { micros(self.began.elapsed()) };
         self.idle_since.store(since, Ordering::Relaxed);
@@ -92,8 +112,8 @@ mod tests {
             held.push(seats.take());
             tokio::time::advance(Duration::from_millis(1)).await;
         }
-        held[0].touch(true);
-        held[1].touch(false);
+        held[0].note(true);
+        held[1].note(false);
         assert!(seats.free_one());
         assert_eq!(
             held.iter().map(|seat| is_asked(seat)).collect::<Vec<_>>(),
@@ -107,5 +127,14 @@ mod tests {
         assert!(!seats.free_one(), "the last one waits for something");
         held.clear();
         assert!(!seats.free_one(), "nobody is there");
+
+        let (known, greeted, strange) = (seats.take(), seats.take(), seats.take());
+        known.asked();
+        known.asked();
+        greeted.asked();
+        for (leaves, why) in [(&strange, "a stranger"), (&greeted, "an idler"), (&known, "anybody")]
+        {
+            assert!(seats.free_one() && is_asked(leaves), "{why}");
+        }
     }
 }

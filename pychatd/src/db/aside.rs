@@ -4,6 +4,7 @@
 
 use super::{Account, Database, OpenError, Reader, check};
 use pychat_proto::{Cursor, StreamId};
+use pychat_sqlite::DATABASE_BYTES_MIN;
 use rusqlite::{Connection, OpenFlags};
 use std::{
     ffi::OsString,
@@ -101,8 +102,7 @@ fn left_behind(path: &Path) -> Result<Option<String>, OpenError> {
 /// What a damaged database says of user and server, if the part that says it is whole. It is not
 /// written to.
 fn salvage(path: &Path) -> Option<Account> {
-    if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
-        // SQLite would delete its log at a look.
+    if fs::metadata(path).is_ok_and(|file| file.len() < DATABASE_BYTES_MIN) {
         return None;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -114,7 +114,7 @@ fn salvage(path: &Path) -> Option<Account> {
         return None;
     }
     // What has no account has nothing that is worth the while.
-    Reader { connection: &connection }.stored().ok()?.settings.account
+    Reader { connection: &connection }.settings().ok()?.account
 }
 
 /// Renames a database and what is beside it.

@@ -2,6 +2,7 @@
 //! found is not missed; so all of the file is read once, when it is opened.
 
 use super::{OpenError, schema};
+use pychat_sqlite::DATABASE_BYTES_MIN;
 use rusqlite::{Connection, Error, ErrorCode, config::DbConfig};
 use std::{fs, path::Path};
 
@@ -25,10 +26,12 @@ enum Extent {
 
 impl Extent {
     const fn of(bytes: u64) -> Self {
-        match bytes {
-            0..=INDEXES_CHECKED_MAX => Self::All,
-            ..=PAGES_CHECKED_MAX => Self::Pages,
-            _ => Self::Nothing,
+        if bytes <= INDEXES_CHECKED_MAX {
+            Self::All
+        } else if bytes <= PAGES_CHECKED_MAX {
+            Self::Pages
+        } else {
+            Self::Nothing
         }
     }
 
@@ -57,8 +60,10 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OpenErro
         _ => OpenError::of(path, error),
     };
     let bytes = match fs::metadata(path) {
-        // A database comes into being under another name: an empty file lost what it held.
-        Ok(file) if file.len() == 0 => return Err(damaged("the file is empty".into())),
+        // A database comes into being under another name: what is empty lost what it held.
+        Ok(file) if file.len() < DATABASE_BYTES_MIN => {
+            return Err(damaged(format!("the file has {} bytes", file.len())));
+        }
         Ok(file) => file.len(),
         // SQLite has it open; it will say what is wrong.
         Err(_) => 0,
@@ -79,7 +84,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OpenErro
     schema::check_known(path, version)?;
     let Some(sql) = Extent::of(bytes).sql() else { return Ok(()) };
     let said: String = connection.query_row(sql, (), |row| row.get(0)).map_err(failed)?;
-    if said == "ok" { Ok(()) } else { Err(damaged(said)) }
+    if said == "ok" { Ok(()) } else { Err(damaged(pychat_sqlite::one_line(&said))) }
 }
 
 #[cfg(test)]

@@ -57,7 +57,8 @@ impl Reader<'_> {
         Ok(Stored { settings, queued })
     }
 
-    fn settings(&self) -> Result<Settings, DatabaseError> {
+    /// The settings alone.
+    pub(super) fn settings(&self) -> Result<Settings, DatabaseError> {
         let mut select = self.connection.prepare_cached(
             "SELECT user, name, host, port, server_key, stream, logged_in, next_seq, committed_seq,
                     cursor, wants_link, rtt_hint_us FROM settings WHERE id = 1",

@@ -9,6 +9,7 @@ mod mailbox;
 mod moving;
 mod replays;
 mod sockets;
+mod spin;
 
 use crate::Target;
 
@@ -21,6 +22,7 @@ pub use mailbox::{MailboxFiller, Recipient};
 pub use moving::Moving;
 pub use replays::Replays;
 pub use sockets::{Manners, QUESTIONS, Questions, SlowLoris};
+pub use spin::Spin;
 
 /// One hostile thing, done again and again.
 pub trait Attack: Send {
@@ -50,6 +52,13 @@ pub struct Kind {
 
 /// All of them.
 pub const ALL: &[Kind] = &[
+    Kind {
+        name: "spin",
+        what: "none, for comparison: a program that only keeps a processor busy",
+        counts: "rounds",
+        per_s: 0,
+        begin: |_, _| Box::new(Spin),
+    },
     Kind {
         name: "init-random",
         what: "INITs with valid mac1 and no token, each from another address",
@@ -110,7 +119,7 @@ pub const ALL: &[Kind] = &[
         name: "ack-skipped",
         what: "ACKs of everything, so also of the numbers left out on purpose",
         counts: "datagrams",
-        per_s: 5_000,
+        per_s: 10_000,
         begin: |target, seed| Box::new(AckSkipped::new(target, seed)),
     },
     Kind {

@@ -21,7 +21,8 @@ fn number(variable: &str, usual: u64) -> u64 {
 pub(crate) fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let files = fs::read_dir(&place).unwrap_or_else(|error| panic!("{}: {error}", place.display()));
-    let mut files: Vec<PathBuf> = files.map(|file| file.expect("a directory entry").path()).collect();
+    let mut files: Vec<PathBuf> =
+        files.map(|file| file.expect("a directory entry").path()).collect();
     files.sort();
     files.into_iter().map(|file| (file.clone(), fs::read(file).expect("a file"))).collect()
 }

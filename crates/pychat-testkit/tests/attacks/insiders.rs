@@ -9,7 +9,7 @@ fn who_acknowledges_what_was_never_sent_is_closed() {
 
 #[test]
 fn who_acknowledges_what_was_left_out_on_purpose_is_closed() {
-    survives("ack-skipped", 3_000);
+    survives("ack-skipped", 40_000);
 }
 
 #[test]

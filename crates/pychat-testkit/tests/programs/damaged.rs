@@ -96,7 +96,7 @@ fn damage_after_damage_is_for_a_person_to_look_at() {
         fs::write(alice.state().join(name), b"an earlier one").expect("a file can be made");
     }
     let refused = alice.ctl(&["status"]);
-    assert_refused(&refused, 1, &["is damaged", "5 damaged ones", "Check the disk"]);
+    assert_refused(&refused, 3, &["is damaged", "5 damaged ones", "Check the disk"]);
     let path = alice.state().join("pychat.db");
     assert_eq!(fs::read(path).expect("it is there"), damaged, "it was not written to");
     assert_eq!(set_aside(&alice).len(), 5);

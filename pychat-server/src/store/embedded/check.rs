@@ -23,7 +23,7 @@ pub(super) fn check(connection: &Connection, bytes: u64) -> Result<(), OpenError
     let said: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(schema::refused)?;
-    if said == "ok" { Ok(()) } else { Err(OpenError::Damaged(said)) }
+    if said == "ok" { Ok(()) } else { Err(OpenError::Damaged(pychat_sqlite::one_line(&said))) }
 }
 
 const fn is_checked(bytes: u64) -> bool {

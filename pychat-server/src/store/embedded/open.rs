@@ -7,7 +7,7 @@ use super::{
     tidy::{Bounds, Late},
 };
 use crate::store::Quota;
-use pychat_sqlite::ResyncError;
+use pychat_sqlite::{DATABASE_BYTES_MIN, ResyncError};
 use rusqlite::{Connection, OpenFlags};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -63,9 +63,9 @@ impl Embedded {
         let lock = lock(path)?;
         create_if_missing(path)?;
         let bytes = fs::metadata(path).map_err(|source| failed(path, source))?.len();
-        if bytes == 0 {
-            // A store comes into being under another name. SQLite would delete its log at a look.
-            return Err(OpenError::Damaged("the file is empty".into()));
+        // A store comes into being under another name: what is empty lost what it held.
+        if bytes < DATABASE_BYTES_MIN {
+            return Err(OpenError::Damaged(format!("the file has {bytes} bytes")));
         }
         if let Some(frame) = pychat_sqlite::log_damage(path).map_err(|e| failed(path, e))? {
             let text = format!("its log is damaged at frame {frame}, and goes on after it");

@@ -81,6 +81,8 @@ fn damage_is_noticed_where_nothing_is_read_at_the_start() {
 #[test]
 fn the_account_is_taken_over_and_nothing_else() {
     let (_directory, path) = place();
+    damage(&path, "outbox");
+    damage(&path, "events");
     let bytes = damage(&path, "messages");
     let (database, aside) = begin_anew(&path).unwrap();
     let aside = aside.unwrap();
@@ -107,15 +109,18 @@ fn an_account_on_a_damaged_page_is_not_believed() {
 
 #[test]
 fn a_file_that_lost_all_it_held_is_damaged() {
-    let (_directory, path) = place();
-    fs::write(&path, b"").unwrap();
-    // SQLite deletes the log of an empty database; here it may be all that is left.
-    fs::write(with(&path, "-wal"), b"what is left").unwrap();
-    assert!(matches!(Database::open(&path), Err(OpenError::Damaged { .. })));
-    let (_database, aside) = begin_anew(&path).unwrap();
-    let aside = aside.unwrap().path;
-    assert_eq!(fs::read(&aside).unwrap(), b"");
-    assert_eq!(fs::read(with(&aside, "-wal")).unwrap(), b"what is left");
+    // SQLite takes one byte for none.
+    for left in ["", "S", "SQLite format 3"] {
+        let (_directory, path) = place();
+        fs::write(&path, left).unwrap();
+        // SQLite deletes the log of an empty database; here it may be all that is left.
+        fs::write(with(&path, "-wal"), b"what is left").unwrap();
+        assert!(matches!(Database::open(&path), Err(OpenError::Damaged { .. })));
+        let (_database, aside) = begin_anew(&path).unwrap();
+        let aside = aside.unwrap().path;
+        assert_eq!(fs::read_to_string(&aside).unwrap(), left);
+        assert_eq!(fs::read(with(&aside, "-wal")).unwrap(), b"what is left");
+    }
 }
 
 #[test]

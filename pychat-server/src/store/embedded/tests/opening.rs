@@ -88,6 +88,41 @@ fn torn_pages_are_damage() {
 }
 
 #[test]
+fn a_file_that_lost_all_it_held_is_damage_and_its_log_stays() {
+    // SQLite takes one byte for none, and deletes the log of an empty file.
+    for left in ["", "S"] {
+        let (directory, path) = place();
+        fs::write(&path, left).unwrap();
+        let log = directory.path().join("mail.db-wal");
+        fs::write(&log, b"what is left").unwrap();
+        let refused = Embedded::open(&path, ROOMY);
+        assert!(matches!(refused, Err(OpenError::Damaged(_))), "{refused:?}");
+        assert_eq!(fs::read(&log).unwrap(), b"what is left");
+        fs::remove_file(&path).unwrap();
+        let refused = Embedded::open(&path, ROOMY);
+        assert!(matches!(refused, Err(OpenError::Damaged(_))), "a log alone: {refused:?}");
+    }
+}
+
+#[test]
+fn damage_where_nothing_is_read_at_the_start_is_noticed_and_nothing_is_written() {
+    let (directory, path) = place();
+    let mut store = Embedded::open(&path, ROOMY).unwrap();
+    store.commit(&[claim("bob"), receipt("bob", b"1")]).unwrap();
+    drop(store);
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'archive'";
+    let root: i64 = Connection::open(&path).unwrap().query_row(root, [], |row| row.get(0)).unwrap();
+    let page = (root as usize - 1) * 4096;
+    let mut content = fs::read(&path).unwrap();
+    content[page..page + 4096].fill(0xa5);
+    fs::write(&path, &content).unwrap();
+    let refused = Embedded::open(&path, ROOMY);
+    assert!(matches!(refused, Err(OpenError::Damaged(_))), "{refused:?}");
+    assert_eq!(fs::read(&path).unwrap(), content);
+    assert!(!directory.path().join("mail.db.damaged").exists(), "that is for a person to do");
+}
+
+#[test]
 fn a_missing_directory_is_named() {
     let (directory, _) = place();
     let path = directory.path().join("nowhere/mail.db");
