@@ -28,7 +28,7 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
     net::SocketAddr,
 };
-use timers::Timers;
+use timers::{Armed, Timers};
 
 /// Answers that need no session and wait to be sent; more are dropped, as the network might.
 pub(crate) const STATELESS_MAX: usize = 1024;
@@ -358,8 +358,23 @@ impl Endpoint {
         if let Some(at) = next
             && entry.armed.is_none_or(|armed| at < armed)
         {
+            let at = at.max(now);
             entry.armed = Some(at);
-            self.timers.arm(at.max(now), slot, self.slots[slot as usize].generation);
+            let generation = self.slots[slot as usize].generation;
+            self.timers.arm(Armed { at, slot, generation });
+            self.sweep_timers();
+        }
+    }
+
+    /// Forgets entries of the timers that mean nothing any more, if they are most of all.
+    fn sweep_timers(&mut self) {
+        if self.timers.are_many(self.by_connection.len()) {
+            let slots = &self.slots;
+            self.timers.sweep(|armed| {
+                let place = &slots[armed.slot as usize];
+                let entry = place.entry.as_ref().filter(|_| place.generation == armed.generation);
+                entry.is_some_and(|entry| entry.armed == Some(armed.at))
+            });
         }
     }
 
@@ -376,12 +391,16 @@ impl Endpoint {
     /// Moves time on.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.first_contacts.expire(now);
-        while let Some((slot, generation)) = self.timers.pop_due(now) {
+        while let Some(Armed { at, slot, generation }) = self.timers.pop_due(now) {
             let place = &mut self.slots[slot as usize];
             let Some(entry) = place.entry.as_mut().filter(|_| place.generation == generation)
             else {
                 continue;
             };
+            if entry.armed != Some(at) {
+                // An earlier one came in its place.
+                continue;
+            }
             entry.armed = None;
             if let Standing::Unconfirmed(unconfirmed) = &entry.standing
                 && unconfirmed.deadline <= now
