@@ -1,6 +1,6 @@
 //! A server's session against a peer that holds the keys and lies.
 
-use super::{Role, Session, SessionEvent, Start};
+use super::{Role, Session, SessionEvent, Start, congestion, recovery};
 use crate::{
     CloseCode, ConnectionId, Instant, MESSAGE_RECORDS_MAX, RECORD_WINDOW,
     crypto::{PacketKey, Rng},
@@ -42,6 +42,10 @@ impl Liar {
     }
 
     fn say(&mut self, frames: &[Frame<'_>]) {
+        self.say_from(address(), frames);
+    }
+
+    fn say_from(&mut self, from: SocketAddr, frames: &[Frame<'_>]) {
         let header = DataHeader { phase: 0, to: ConnectionId(2), number: self.number };
         let mut packet = header.encode().to_vec();
         frames.iter().for_each(|frame| frame.encode(&mut packet));
@@ -49,7 +53,7 @@ impl Liar {
         self.number += 1;
         let taken = self.session.handle_packet(
             self.now,
-            address(),
+            from,
             &mut packet,
             &mut self.rng,
             &mut self.events,
@@ -176,4 +180,22 @@ fn a_packet_is_never_larger_than_a_header_a_tag_and_what_fits() {
     for (_, frames) in liar.hear() {
         assert!(DATA_HEADER_BYTES + frames.len() + 16 <= crate::DATAGRAM_BYTES_MAX);
     }
+}
+
+#[test]
+fn who_moves_with_every_packet_and_acknowledges_nothing_is_challenged_and_held_within_the_bound() {
+    let mut liar = Liar::new();
+    liar.say(&[Frame::Ping]);
+    let most = congestion::IN_FLIGHT_MAX as usize + recovery::PROBES_IN_FLIGHT_MAX;
+    let mut challenges = 0;
+    for number in 0..10_000_u16 {
+        liar.now += Duration::from_micros(100);
+        liar.say_from(SocketAddr::from(([10, 1, 0, 1], number + 1)), &[const { Frame::Ping }; 40]);
+        for (_, frames) in liar.hear() {
+            let first = Frame::decode(&mut Reader(&frames));
+            challenges += usize::from(matches!(first, Ok(Frame::PathChallenge(_))));
+        }
+        assert!(liar.session.recovery.in_flight() <= most, "{}", liar.session.recovery.in_flight());
+    }
+    assert!(challenges > 9_000, "{challenges}");
 }
