@@ -4,7 +4,8 @@ use pychat_control::{
     ConnectParams, Connected, Empty, EventKind, Failure, Link, NOTICE_FILE, Request, Status,
 };
 use pychat_proto::{
-    Endpoint, EndpointConfig, EndpointEvent, SecretKey, Seq, ServerSecrets, Welcome, chat,
+    DisplayName, Endpoint, EndpointConfig, EndpointEvent, SecretKey, Seq, ServerSecrets, Welcome,
+    chat::{self, Call, Presence, Reply, UserState},
 };
 use pychatd::{
     handle::{Handle, REQUEST_QUEUE_LEN, ToCore},
@@ -75,8 +76,9 @@ fn serve() -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
                         let welcome = Welcome { committed: Seq(0), server_time: 0 };
                         endpoint.accept(now, incoming, welcome);
                     }
-                    EndpointEvent::Call { session, id, .. } => {
-                        endpoint.reply(now, session, id, &chat::encode(&chat::Reply::User(None)));
+                    EndpointEvent::Call { session, id, payload } => {
+                        let reply = chat::encode(&answer(&payload));
+                        endpoint.reply(now, session, id, &reply);
                     }
                     EndpointEvent::Closed { .. } => drop(goodbye.send(())),
                     _ => {}
@@ -89,6 +91,19 @@ fn serve() -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
         }
     });
     (address, goodbyes)
+}
+
+/// This server knows everybody.
+fn answer(question: &[u8]) -> Reply {
+    match chat::decode(question) {
+        Ok(Call::User { name }) => Reply::User(Some(UserState {
+            user: name,
+            name: DisplayName::parse("").unwrap(),
+            presence: Presence::Online,
+            since: 0,
+        })),
+        Ok(Call::Users { .. }) | Err(_) => Reply::TryLater,
+    }
 }
 
 #[tokio::test]

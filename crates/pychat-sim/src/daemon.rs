@@ -2,7 +2,8 @@
 
 use crate::{disk::Disk, machine::Start};
 use pychat_control::{
-    ConnectParams, EventKind, HistoryParams, List, Message, Request, SendParams, Sent, State,
+    ConnectParams, EventKind, Failure, HistoryParams, List, Message, Request, SendParams, Sent,
+    State,
 };
 use pychat_proto::{Fill, Instant, SecretKey};
 use pychat_testkit::dice::Dice;
@@ -53,6 +54,16 @@ struct Running {
     core: Core,
     asked: Option<Question>,
     resolved: bool,
+    /// Answers to the person that came while the history was read.
+    answers: VecDeque<(u64, Answer)>,
+}
+
+type Answer = Result<serde_json::Value, Failure>;
+
+impl Running {
+    fn next_answer(&mut self) -> Option<(u64, Answer)> {
+        self.answers.pop_front().or_else(|| self.core.poll_response())
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,7 +123,8 @@ impl Daemon {
         });
         match core {
             Ok(core) => {
-                self.running = Some(Running { core, asked: None, resolved: false });
+                self.running =
+                    Some(Running { core, asked: None, resolved: false, answers: VecDeque::new() });
                 Start::Up
             }
             Err(why) => Start::failed(&self.disk, why),
@@ -182,7 +194,7 @@ impl Daemon {
                 busy = true;
                 running.core.handle_addresses(now, vec![server]);
             }
-            while let Some((token, answer)) = running.core.poll_response() {
+            while let Some((token, answer)) = running.next_answer() {
                 busy = true;
                 assert_eq!(token, TOKEN, "{}: an answer to nothing", self.user);
                 let draft = self.drafts.front();
@@ -276,7 +288,6 @@ impl Daemon {
         loop {
             let params = HistoryParams { peer: None, limit: 1000, next };
             running.core.handle_request(now, TOKEN_HISTORY, Request::History(params));
-            let mut pending = Vec::new();
             let page = loop {
                 let Some((token, answer)) = running.core.poll_response() else {
                     panic!("{}: history is answered at once", self.user)
@@ -284,9 +295,9 @@ impl Daemon {
                 if token == TOKEN_HISTORY {
                     break answer.expect("the history is readable");
                 }
-                pending.push((token, answer));
+                // A deadline came at this very moment.
+                running.answers.push_back((token, answer));
             };
-            assert!(pending.is_empty(), "everything else was drained before");
             let page: List<Message> = serde_json::from_value(page).expect("a list of messages");
             all.push_front(page.items);
             match page.next {

@@ -33,3 +33,10 @@ fn after_a_failed_sync_the_log_is_written_again() {
 fn a_connect_that_the_server_did_not_store_is_not_told_as_done() {
     play(&[2, 53, 68, 257]);
 }
+
+/// The simulation's own: a deadline came at the very moment at which a daemon's history was read, and
+/// the answer to the person was taken for one too many.
+#[test]
+fn an_answer_that_comes_while_the_history_is_read_is_kept() {
+    play(&[11_356]);
+}
