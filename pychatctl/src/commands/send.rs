@@ -79,7 +79,11 @@ fn not_kept(failure: Failure) -> Failure {
 /// For a message that a daemon was told of and did not answer for.
 fn maybe_kept(failure: Failure, key: &str) -> Failure {
     let message = format!("{}; whether the message was kept is not known", failure.message);
-    let hint = format!("repeat the command with --id {key}: then nothing is sent twice");
+    let repeat = format!("repeat the command with --id {key}, so that nothing is sent twice");
+    let hint = match failure.hint {
+        Some(first) => format!("{first}; then {repeat}"),
+        None => repeat,
+    };
     Failure { message, hint: Some(hint), ..failure }
 }
 
@@ -217,7 +221,7 @@ mod tests {
         assert_eq!(told.hint, failure.hint);
         let told = maybe_kept(failure, "k1");
         assert_eq!(told.message, "no daemon; whether the message was kept is not known");
-        insta::assert_snapshot!(told.hint.unwrap(), @"repeat the command with --id k1: then nothing is sent twice");
+        insta::assert_snapshot!(told.hint.unwrap(), @"start it; then repeat the command with --id k1, so that nothing is sent twice");
     }
 
     #[test]
