@@ -1,7 +1,7 @@
 //! A disk without room: a small file system under the daemon's state directory.
 
 use crate::stage::{DEADLINE, Stage, assert_refused, connect, received, run, send, until};
-use pychat_testkit::harness::{Profile, Server};
+use pychat_testkit::harness::{Output, Profile, Server};
 use std::{
     fs::{self, File, OpenOptions},
     io::{ErrorKind, Write},
@@ -133,6 +133,21 @@ fn a_daemon_that_finds_its_disk_full_at_the_start_says_so_and_starts_once_there_
     assert_eq!(received(&bob, "alice", 2), ["before", "after"]);
 }
 
+/// Sends to bob, who has "0" already, until the server's disk takes no more: all that was sent, and what
+/// the last try said.
+fn send_until_stuck(alice: &Profile) -> (Vec<String>, Output) {
+    let mut sent = vec!["0".to_owned()];
+    loop {
+        let text = format!("{} {}", sent.len(), "x".repeat(30_000));
+        let output = alice.ctl(&["send", "bob", &text, "--timeout", "1s"]);
+        sent.push(text);
+        if output.code != 0 {
+            return (sent, output);
+        }
+        assert!(sent.len() < 200, "the disk never gets full");
+    }
+}
+
 #[test]
 fn a_server_with_a_full_disk_keeps_what_it_accepted_and_heals_by_itself() {
     let mut stage = Stage::new();
@@ -143,16 +158,7 @@ fn a_server_with_a_full_disk_keeps_what_it_accepted_and_heals_by_itself() {
     send(&alice, "bob", "0", "accepted");
 
     disk.fill();
-    let mut sent = vec!["0".to_owned()];
-    let stuck = loop {
-        let text = format!("{} {}", sent.len(), "x".repeat(30_000));
-        let output = alice.ctl(&["send", "bob", &text, "--timeout", "1s"]);
-        sent.push(text);
-        if output.code != 0 {
-            break output;
-        }
-        assert!(sent.len() < 200, "the disk never gets full");
-    };
+    let (mut sent, stuck) = send_until_stuck(&alice);
     assert_eq!(stuck.code, 6, "{stuck}");
     assert!(stuck.stderr.contains("the message is queued"), "{stuck}");
     assert!(stuck.stderr.contains("the server cannot store messages"), "{stuck}");
@@ -186,16 +192,7 @@ fn a_server_killed_on_its_full_disk_lost_nothing_that_it_accepted() {
     run(&bob, &["disconnect"]);
     send(&alice, "bob", "0", "accepted");
     disk.fill();
-    let mut sent = vec!["0".to_owned()];
-    loop {
-        let text = format!("{} {}", sent.len(), "x".repeat(30_000));
-        let output = alice.ctl(&["send", "bob", &text, "--timeout", "1s"]);
-        sent.push(text);
-        if output.code != 0 {
-            break;
-        }
-        assert!(sent.len() < 200, "the disk never gets full");
-    }
+    let (sent, _) = send_until_stuck(&alice);
     stage.server.kill9();
     disk.make_room();
     stage.server.restart();
