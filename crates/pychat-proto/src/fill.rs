@@ -1,9 +1,8 @@
 //! How full the tables are, against their bounds: for tests and for an operator's figures.
 
 use crate::{
-    Client, Endpoint, MESSAGE_BYTES_MAX, RECORD_WINDOW,
+    Client, Endpoint,
     endpoint::{FIRST_CONTACTS_MAX, STATELESS_MAX, UNCONFIRMED_MAX},
-    session::Session,
 };
 
 /// A table that has a bound.
@@ -22,21 +21,6 @@ impl Fill {
     #[must_use]
     pub const fn new(table: &'static str, used: usize, bound: usize) -> Self {
         Self { table, used, bound }
-    }
-}
-
-impl Session {
-    fn fills(&self, each: &mut dyn FnMut(Fill)) {
-        let window = RECORD_WINDOW as usize;
-        let held = self.held();
-        each(Fill::new("packets in flight", held.in_flight, held.in_flight_max));
-        each(Fill::new("records not yet committed by the peer", held.records_out, window));
-        each(Fill::new("records that wait for one before them", held.records_in, window));
-        each(Fill::new("bytes of a message in parts", held.partial_bytes, MESSAGE_BYTES_MAX));
-        each(Fill::new("refusals not yet acknowledged", held.refusals, window));
-        each(Fill::new("questions asked", held.asked, held.asked_max));
-        each(Fill::new("parts of answers", held.answers, held.answers_max));
-        each(Fill::new("notes", held.notes, held.notes_max));
     }
 }
 

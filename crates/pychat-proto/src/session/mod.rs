@@ -4,7 +4,7 @@
 //! until it is empty. What happened is pushed to the owner's queue.
 
 mod congestion;
-mod held;
+mod fills;
 mod keys;
 mod lane_in;
 mod lane_out;
