@@ -151,9 +151,11 @@ fn fill(store: &mut Embedded, numbers: std::ops::Range<usize>) {
                 origin: Origin::Stream {
                     user: user(0),
                     stream: StreamId([1; 16]),
+                    safe: Seq::NONE,
                     first: record,
                     last: record,
                 },
+                place: None,
                 entry: vec![number as u8; bytes].into(),
             })
         };

@@ -4,7 +4,7 @@
 //! bound it. The committer blocks while a shard's channel is full; since shards always go on to empty
 //! theirs, neither waits for the other forever.
 
-use super::{Committer, FromCommitter, Job, Work};
+use super::{Committer, Done, Job, Work};
 use crate::store::{Command, StoreError};
 use std::{
     io,
@@ -63,7 +63,7 @@ impl CommitterHandle {
 /// There can be no further thread.
 pub fn spawn(
     committer: Committer,
-    to_shards: Vec<mpsc::Sender<FromCommitter>>,
+    to_shards: Vec<mpsc::Sender<Done>>,
 ) -> io::Result<(CommitterHandle, JoinHandle<Result<(), StoreError>>)> {
     let (jobs, queue) = sync_channel(JOBS_QUEUED_MAX);
     let thread = std::thread::Builder::new()
@@ -75,7 +75,7 @@ pub fn spawn(
 fn run(
     mut committer: Committer,
     queue: &Receiver<Job>,
-    to_shards: &[mpsc::Sender<FromCommitter>],
+    to_shards: &[mpsc::Sender<Done>],
 ) -> Result<(), StoreError> {
     let mut out = Vec::new();
     while let Some(jobs) = gather(queue) {

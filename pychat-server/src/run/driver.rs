@@ -8,7 +8,7 @@ use super::{
     strangers::Strangers,
 };
 use crate::{
-    committer::{CommitterHandle, FromCommitter, Job, SubmitError},
+    committer::{CommitterHandle, Done, Job, SubmitError},
     shard::{Now, Shard},
 };
 use pychat_proto::{Endpoint, Instant, Owner, Transmit};
@@ -129,7 +129,7 @@ impl Driver {
     pub(super) async fn run(
         mut self,
         mut inbox: Receiver<Mail>,
-        mut from_committer: Receiver<FromCommitter>,
+        mut from_committer: Receiver<Done>,
         mut orders: Receiver<Order>,
     ) -> Result<(), Failure> {
         let mut mail = Vec::with_capacity(TURN);
@@ -218,7 +218,7 @@ impl Driver {
         }
     }
 
-    fn take_news(&mut self, news: &mut Vec<FromCommitter>) {
+    fn take_news(&mut self, news: &mut Vec<Done>) {
         for news in news.drain(..) {
             self.shard.handle_committer(now(), news);
         }

@@ -8,7 +8,7 @@ use super::{
     peers::{self, Mail, Peers},
 };
 use crate::{
-    committer::{CommitterHandle, FromCommitter},
+    committer::{CommitterHandle, Done},
     config::Settings,
     random,
     shard::{Shard, ShardConfig},
@@ -61,7 +61,7 @@ struct Luggage {
     peers: Peers,
     inbox: Receiver<Mail>,
     committer: CommitterHandle,
-    from_committer: Receiver<FromCommitter>,
+    from_committer: Receiver<Done>,
     journal: Journal,
 }
 
@@ -70,7 +70,7 @@ impl Shards {
     pub(super) fn start(
         config: &ShardsConfig<'_>,
         committer: &CommitterHandle,
-        from_committer: Vec<Receiver<FromCommitter>>,
+        from_committer: Vec<Receiver<Done>>,
     ) -> Result<Self, Failure> {
         let shards = config.settings.shards;
         let (end, ends) = channel(usize::from(shards));
@@ -128,7 +128,7 @@ fn pack(
     peers: Peers,
     inbox: Receiver<Mail>,
     committer: CommitterHandle,
-    from_committer: Receiver<FromCommitter>,
+    from_committer: Receiver<Done>,
 ) -> Result<Luggage, Failure> {
     let settings = config.settings;
     let seed = *random::bytes().map_err(Failure::system("asking for randomness"))?;
@@ -142,6 +142,7 @@ fn pack(
         dev_echo: settings.dev,
         started_at: pychat_udp::unix_ms(),
         registration: settings.registration.clone(),
+        always_write: settings.always_write,
         ..ShardConfig::new(config.secrets.clone(), shard, settings.shards)
     };
     let journal = Journal::open(&settings.data, shard, settings.shards);

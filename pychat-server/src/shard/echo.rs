@@ -4,15 +4,21 @@
 //! it, and when all of them are on disk the trim and the next page. What a crash makes it answer
 //! twice bears the same id, and the recipient stores it once.
 
-use super::{Now, Shard, jobs::Purpose};
+use super::{
+    Now, Shard,
+    jobs::Purpose,
+    parcel::{Asker, Failed},
+    unsettled::owed_for,
+};
 use crate::{
     committer::{Outcome, Work, home},
-    store::{Account, Append, Command, Entry, Origin, Page, ReadLimit, StoreError},
+    store::{Account, Command, Entry, Page, ReadLimit, StoreError},
 };
 use pychat_proto::{
     Cursor, DisplayName, MessageId, UserName,
     chat::{self, Presence, ToClient, UserState},
 };
+use std::sync::Arc;
 
 /// Entries that it answers at once.
 const PAGE: ReadLimit = ReadLimit { entries: 64, bytes: 256 * 1024 };
@@ -112,24 +118,29 @@ impl Shard {
                 }
                 return self.pump_echo();
             };
-            let answers: Vec<Append> =
+            let answers: Vec<(UserName, Arc<[u8]>)> =
                 entries.iter().flat_map(|entry| echo.answers(now, entry)).collect();
             let outstanding = answers.len();
             echo.state = State::Answering { up_to: last.cursor, outstanding, failed: false };
-            for answer in answers {
-                self.write(Purpose::EchoAnswer, Command::Append(answer));
+            for (to, entry) in answers {
+                let owed = owed_for(&entry);
+                let asker = Asker::Echo(self.config.shard);
+                self.hand_over(home(&to, self.config.shards), to, entry, owed, asker);
             }
             self.finish_echo_page();
         }
         self.pump_echo();
     }
 
-    pub(super) fn on_echo_answer(&mut self, stored: bool) {
+    pub(super) fn on_echo_answer(&mut self, now: Now, safe: Result<(), Failed>) {
+        if let Err(failed) = safe {
+            self.note_failed(now, failed);
+        }
         if let Some(Echo { state: State::Answering { outstanding, failed, .. }, .. }) =
             &mut self.echo
         {
             *outstanding -= 1;
-            *failed |= !stored;
+            *failed |= safe.is_err();
         }
         self.finish_echo_page();
         self.pump_echo();
@@ -150,7 +161,7 @@ impl Shard {
 
 impl Echo {
     /// What a client would cause, too: delivered, read, and the same text back.
-    fn answers(&self, now: Now, entry: &Entry) -> Vec<Append> {
+    fn answers(&self, now: Now, entry: &Entry) -> Vec<(UserName, Arc<[u8]>)> {
         let (by, at) = (self.user.clone(), now.unix_ms);
         let Ok(ToClient::Text { id, from, body, .. }) = chat::decode(&entry.entry) else {
             return Vec::new();
@@ -165,12 +176,8 @@ impl Echo {
         };
         let delivered = ToClient::Delivered { by: by.clone(), ids: vec![id], at };
         let read = ToClient::Read { by, ids: vec![id], at };
-        let append = |entry: &ToClient| Append {
-            mailbox: from.clone(),
-            origin: Origin::Server,
-            entry: chat::encode(entry).into(),
-        };
-        [delivered, read, text].iter().map(append).collect()
+        let answer = |entry: &ToClient| (from.clone(), chat::encode(entry).into());
+        [delivered, read, text].iter().map(answer).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     FromShard, Now, RESTARTING, Shard,
     jobs::Purpose,
+    mailbox::USUAL_FIRST,
     session::{Delivery, Session, Step},
 };
 use crate::{
@@ -164,6 +165,10 @@ impl Shard {
             return self.begin_login(now, incoming);
         }
         let login = &incoming.login;
+        // What an older session of this outbox has settled may be on no disk yet.
+        let older = self.by_user.get(&login.user).and_then(|id| self.sessions.get(id));
+        let older = older.filter(|older| older.stream.0 == login.stream);
+        let position = older.map_or(position, |older| older.settled.max(position));
         let claim = match &account {
             Some(account) if account.key != incoming.key => {
                 let reason = name_taken(&login.user);
@@ -217,8 +222,14 @@ impl Shard {
             name,
             stream,
             committed,
+            settled: committed,
             floor: cursor,
             sent: Cursor::NONE,
+            reserved: Cursor::NONE,
+            asked_for_places: false,
+            appends: 0,
+            usual_micros: USUAL_FIRST.as_micros() as u32,
+            hold_armed: false,
             announced: Cursor::NONE,
             delivery,
             presence: Presence::Online,
@@ -349,11 +360,15 @@ impl Shard {
 
     /// Drops what is known of a session. What it owed the senders of its entries is still tried.
     fn forget(&mut self, now: Now, id: SessionId) {
+        self.end_lease(id);
+        if self.unwritten.remove(&id) {
+            self.write_position(id);
+        }
         let Some(mut session) = self.sessions.remove(&id) else { return };
         self.stalled.remove(&id);
         if let Some(hot) = session.hot.take() {
-            for command in hot.receipts.into_remaining(&session.user, now.unix_ms) {
-                self.write(Purpose::Unwatched, command);
+            for receipt in hot.receipts.into_remaining(&session.user, now.unix_ms) {
+                self.send_receipt(receipt, None);
             }
         }
         if self.by_user.get(&session.user) == Some(&id) {

@@ -1,7 +1,8 @@
 //! What a daemon's message becomes in the recipient's mailbox.
 
+use super::unsettled::Owed;
 use pychat_proto::{
-    DisplayName, UserName,
+    DisplayName, MessageId, UserName,
     chat::{self, IDS_PER_RECEIPT_MAX, TEXT_BYTES_MAX, ToClient, ToServer, UnixMillis},
 };
 use std::sync::Arc;
@@ -13,6 +14,8 @@ pub(super) struct Message {
     pub(super) to: UserName,
     /// What kind of message it is.
     pub(super) kind: Kind,
+    /// Names a text.
+    pub(super) id: Option<MessageId>,
     /// An encoded [`ToClient`].
     pub(super) entry: Arc<[u8]>,
 }
@@ -37,29 +40,35 @@ pub(super) fn translate(
     name: &DisplayName,
     at: UnixMillis,
 ) -> Result<Message, Malformed> {
-    let (to, kind, entry) = match chat::decode(payload).map_err(|_| Malformed)? {
+    let (to, kind, id, entry) = match chat::decode(payload).map_err(|_| Malformed)? {
         ToServer::Text { id, to, sent_at, body } => {
             if body.len() > TEXT_BYTES_MAX || std::str::from_utf8(&body).is_err() {
                 return Err(Malformed);
             }
             let (from, name) = (from.clone(), name.clone());
             let entry = ToClient::Text { id, from, name, sent_at, accepted_at: at, body };
-            (to, Kind::Text, entry)
+            (to, Kind::Text, Some(id), entry)
         }
         ToServer::Read { to, ids } => {
             if ids.is_empty() || ids.len() > IDS_PER_RECEIPT_MAX {
                 return Err(Malformed);
             }
-            (to, Kind::Read, ToClient::Read { by: from.clone(), ids, at })
+            (to, Kind::Read, None, ToClient::Read { by: from.clone(), ids, at })
         }
     };
-    Ok(Message { to, kind, entry: chat::encode(&entry).into() })
+    Ok(Message { to, kind, id, entry: chat::encode(&entry).into() })
+}
+
+impl Message {
+    /// The receipt that its sender waits for once it is delivered.
+    pub(super) fn owed(&self, from: &UserName) -> Option<Owed> {
+        self.id.map(|id| Owed { to: from.clone(), id, record: None })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pychat_proto::MessageId;
 
     fn user(name: &str) -> UserName {
         UserName::parse(name).unwrap()

@@ -137,37 +137,6 @@ fn a_read_receipt_reaches_the_author() {
 }
 
 #[test]
-fn an_entry_whose_announcement_was_lost_comes_with_the_next_one() {
-    let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
-    world.announcements_lost = true;
-    world.write(alice, "bob", "one");
-    world.settle();
-    assert_eq!(world.person(bob).texts(), [""; 0]);
-    world.announcements_lost = false;
-    world.write(alice, "bob", "two");
-    world.settle();
-    assert_eq!(world.person(bob).texts(), ["one", "two"]);
-}
-
-#[test]
-fn a_hint_that_comes_while_a_page_is_read_makes_for_another_page() {
-    let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
-    world.announcements_lost = true;
-    world.write(alice, "bob", "one");
-    world.settle();
-    world.hold();
-    world.hint("bob");
-    world.run(Duration::from_millis(10));
-    // The page with the first is on its way when the second is written.
-    world.write(alice, "bob", "two");
-    world.run(Duration::from_millis(10));
-    world.hint("bob");
-    world.release();
-    world.settle();
-    assert_eq!(world.person(bob).texts(), ["one", "two"]);
-}
-
-#[test]
 fn a_server_that_starts_anew_goes_on_where_it_stood() {
     let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
     let mut bodies = Vec::new();

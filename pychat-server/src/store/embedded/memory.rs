@@ -203,15 +203,23 @@ impl Memory {
         self.named(user).map_or(Seq::NONE, |id| self.user(id).position(stream))
     }
 
-    /// Adds an entry; and whether cursors had to be reserved for it.
-    pub(super) fn put(&mut self, mailbox: UserId, bytes: u32, counted: bool) -> (Slot, bool) {
+    /// Adds an entry, at its place if it has one already; and whether cursors had to be reserved for it.
+    pub(super) fn put(
+        &mut self,
+        mailbox: UserId,
+        place: Option<Cursor>,
+        bytes: u32,
+        counted: bool,
+    ) -> (Slot, bool) {
         let row = self.next_row;
         self.next_row += 1;
         self.recent += 1;
         let user = &mut self.users[mailbox.0 as usize];
         self.journal.push(Undo::Put { user: mailbox, head: user.head });
-        let slot = Slot { cursor: user.head.next, row, bytes, counted };
-        user.head.next += 1;
+        // Places come in order; one that does not would hide entries, so it is not taken.
+        let cursor = place.map_or(0, |place| place.0.min(CURSOR_MAX)).max(user.head.next);
+        let slot = Slot { cursor, row, bytes, counted };
+        user.head.next = cursor + 1;
         user.head.in_slots.add(slot.usage());
         user.slots.push_back(slot);
         let reserve = slot.cursor > user.head.reserved;
@@ -275,7 +283,7 @@ impl Memory {
         user.shrink();
     }
 
-    /// Starts cursors after `above`; and whether that changed anything.
+    /// Starts cursors after `above`; and whether the disk has to know.
     pub(super) fn raise(&mut self, mailbox: UserId, above: Cursor) -> bool {
         let above = above.0.min(CURSOR_MAX);
         let user = &mut self.users[mailbox.0 as usize];
@@ -284,7 +292,20 @@ impl Memory {
         }
         self.journal.push(Undo::Head { user: mailbox, head: user.head });
         user.head.next = above + 1;
+        let is_news = above > user.head.reserved;
         user.head.reserved = user.head.reserved.max(above);
+        is_news
+    }
+
+    /// Sets cursors aside up to `up_to`, and whether the disk has to know.
+    pub(super) fn reserve(&mut self, mailbox: UserId, up_to: Cursor) -> bool {
+        let up_to = up_to.0.min(CURSOR_MAX);
+        let user = &mut self.users[mailbox.0 as usize];
+        if up_to <= user.head.reserved {
+            return false;
+        }
+        self.journal.push(Undo::Head { user: mailbox, head: user.head });
+        user.head.reserved = up_to;
         true
     }
 
