@@ -1,0 +1,93 @@
+//! From the command line to a record.
+
+use crate::{
+    cli::{Common, Scenario},
+    crowd::CrowdConfig,
+    driver::Driver,
+    record::{Metrics, Record, medians},
+    scenario::{self, Load},
+    server::{Choice, Server},
+};
+use anyhow::{Context, Result};
+use std::{env, ffi::OsString, net::SocketAddr, path::PathBuf};
+
+/// Measures as often as asked.
+///
+/// # Errors
+/// One of the runs failed.
+pub fn run(asked: &Scenario) -> Result<Record> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let common = asked.common();
+    let choice = choose(common)?;
+    let (mut runs, mut version) = (Vec::new(), String::new());
+    for number in 1..=common.reps {
+        let (metrics, of) = runtime
+            .block_on(once(asked, &choice))
+            .with_context(|| format!("run {number} of {}", common.reps))?;
+        runs.push(metrics);
+        version = of;
+    }
+    Ok(Record {
+        server: "pychat",
+        version,
+        scenario: asked.label(),
+        confirm: "server_ack",
+        durability: if common.always_write { "synced" } else { "synced unless delivered" },
+        reps: runs.len(),
+        metrics: medians(&runs),
+    })
+}
+
+async fn once(asked: &Scenario, choice: &Choice) -> Result<(Metrics, String)> {
+    let server = Server::start(choice).await?;
+    let common = asked.common();
+    let config = CrowdConfig {
+        server: server.address(),
+        key: server.key(),
+        sockets: usize::from(common.sockets),
+        seed: common.seed,
+        // The low half changes each millisecond: two runs do not share it.
+        run: pychat_udp::unix_ms() as u32,
+    };
+    let mut driver = Driver::new(config)?;
+    let measured = measure(asked, &mut driver, &server).await;
+    let metrics = measured.with_context(|| match server.log() {
+        Some(log) if !log.is_empty() => format!("the server's log ends with\n{log}\n"),
+        Some(_) | None => "measuring".into(),
+    })?;
+    Ok((metrics, server.version().into()))
+}
+
+async fn measure(asked: &Scenario, driver: &mut Driver, server: &Server) -> Result<Metrics> {
+    match asked {
+        Scenario::Throughput(asked) => {
+            let work = asked.pairs.relay(&asked.common, Load::Window(asked.window));
+            scenario::relay(driver, server, &work).await
+        }
+        Scenario::Latency(asked) => {
+            let work = asked.pairs.relay(&asked.common, Load::Rate(asked.rate));
+            scenario::relay(driver, server, &work).await
+        }
+    }
+}
+
+fn choose(common: &Common) -> Result<Choice> {
+    if let Some(link) = &common.server {
+        return Ok(Choice::Running { link: link.clone(), pid: common.server_pid });
+    }
+    let program = match &common.server_program {
+        Some(program) => program.clone(),
+        None => beside_us()?,
+    };
+    let mut arguments: Vec<OsString> = common.server_arg.iter().map(OsString::from).collect();
+    if common.always_write {
+        arguments.push("--always-write".into());
+    }
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    Ok(Choice::Private { program, listen, arguments })
+}
+
+fn beside_us() -> Result<PathBuf> {
+    let own = env::current_exe().context("finding this program")?;
+    Ok(own.with_file_name(format!("pychat-server{}", env::consts::EXE_SUFFIX)))
+}

@@ -1,0 +1,164 @@
+//! Texts between pairs: as fast as windows allow, or at a steady rate.
+
+use crate::{
+    body::Stamp, driver::Driver, gauge::Gauge, record::Metrics, server::Server, writer::Pace,
+};
+use anyhow::{Result, ensure};
+use pychat_proto::Instant;
+use std::time::Duration;
+
+/// What was sent has arrived within this time after the last text.
+const DRAIN_WITHIN: Duration = Duration::from_secs(20);
+
+/// Which texts.
+#[derive(Clone, Copy, Debug)]
+pub struct Relay {
+    /// Senders with a recipient each.
+    pub pairs: u32,
+    /// How they are spaced.
+    pub load: Load,
+    /// Logins under way at a time.
+    pub parallel: u32,
+    /// Time before anything is measured.
+    pub warmup: Duration,
+    /// The measured time.
+    pub measured: Duration,
+}
+
+/// How a pair's texts are spaced.
+#[derive(Clone, Copy, Debug)]
+pub enum Load {
+    /// At most this many that the server has not accepted.
+    Window(u64),
+    /// So many a second, whatever comes back.
+    Rate(f64),
+}
+
+/// What was used and done until some moment.
+struct Reading {
+    at: Stamp,
+    delivered: u64,
+    sent: u64,
+    server_cpu_s: Option<f64>,
+    client_cpu_s: Option<f64>,
+}
+
+impl Reading {
+    fn take(driver: &Driver, server: &Server) -> Self {
+        let tally = driver.tally();
+        Self {
+            at: Stamp::now(),
+            delivered: tally.delivered,
+            sent: tally.sent,
+            server_cpu_s: server.cpu_s(),
+            client_cpu_s: Gauge::own().cpu_s(),
+        }
+    }
+
+    /// The figures of the time since `earlier`.
+    fn since(&self, earlier: &Self) -> Metrics {
+        let seconds = self.at.nanos_since(earlier.at) as f64 / 1e9;
+        let delivered = (self.delivered - earlier.delivered) as f64;
+        let mut metrics = Metrics::from([
+            ("delivered_per_s", delivered / seconds),
+            ("sent_per_s", (self.sent - earlier.sent) as f64 / seconds),
+        ]);
+        let cpus = [
+            ("server_cpu_s_per_m", "server_cores", self.server_cpu_s, earlier.server_cpu_s),
+            ("client_cpu_s_per_m", "client_cores", self.client_cpu_s, earlier.client_cpu_s),
+        ];
+        for (per_m, cores, now, before) in cpus {
+            if let (Some(now), Some(before)) = (now, before) {
+                metrics.insert(per_m, (now - before) / delivered * 1e6);
+                metrics.insert(cores, (now - before) / seconds);
+            }
+        }
+        metrics
+    }
+}
+
+/// Logs the pairs in, lets them write, and measures in the middle of it.
+///
+/// # Errors
+/// A text was lost, doubled or out of order, nothing was delivered, or the server is out of reach.
+pub async fn relay(driver: &mut Driver, server: &Server, work: &Relay) -> Result<Metrics> {
+    let members = 2 * work.pairs;
+    driver.crowd().grow(members);
+    driver.log_in(0..members, work.parallel).await?;
+    driver.introduce(members).await?;
+    let pace = match work.load {
+        Load::Window(window) => Pace::Window(window),
+        Load::Rate(_) => Pace::Due(0),
+    };
+    (0..work.pairs).for_each(|pair| driver.crowd().begin_writing(pair, pace, u64::MAX));
+
+    let mut schedule = Schedule::new(work);
+    schedule.write(driver, work.warmup).await?;
+    driver.crowd().tally_mut().measuring = true;
+    let before = Reading::take(driver, server);
+    schedule.write(driver, work.measured).await?;
+    let after = Reading::take(driver, server);
+    driver.crowd().tally_mut().measuring = false;
+    let backlog = driver.tally().sent - driver.tally().delivered;
+
+    driver.crowd().stop_writing();
+    let all = |sent, arrived, accepted| arrived == sent && accepted == sent;
+    let complete =
+        driver.wait(DRAIN_WITHIN, |tally| all(tally.sent, tally.delivered, tally.accepted)).await?;
+    let tally = driver.tally();
+    ensure!(
+        complete,
+        "of {} texts {} were accepted and {} arrived",
+        tally.sent,
+        tally.accepted,
+        tally.delivered
+    );
+    ensure!(after.delivered > before.delivered, "nothing was delivered in the measured time");
+    let mut metrics = after.since(&before);
+    metrics.insert("backlog", backlog as f64);
+    metrics.insert("sessions_lost", tally.sessions_lost as f64);
+    for (name, quantile) in [("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999)] {
+        metrics.insert(name, tally.latency.value_at_quantile(quantile) as f64 / 1e3);
+    }
+    Ok(metrics)
+}
+
+/// When the texts of the open loop are due: pairs take turns, evenly spaced.
+struct Schedule {
+    start: Instant,
+    pairs: u32,
+    /// Between one text of any pair and the next one; none where windows decide.
+    every: Option<Duration>,
+    written: u64,
+}
+
+impl Schedule {
+    fn new(work: &Relay) -> Self {
+        let every = match work.load {
+            Load::Window(_) => None,
+            Load::Rate(rate) => Some(Duration::from_secs_f64(1.0 / rate / f64::from(work.pairs))),
+        };
+        Self { start: pychat_udp::now(), pairs: work.pairs, every, written: 0 }
+    }
+
+    /// Lets the pairs write for this long.
+    async fn write(&mut self, driver: &mut Driver, pause: Duration) -> Result<()> {
+        let until = pychat_udp::now() + pause;
+        while pychat_udp::now() < until {
+            let now = pychat_udp::now();
+            let mut next = self.next();
+            while let Some(due) = next.filter(|due| *due <= now && *due < until) {
+                debug_assert!(due <= now);
+                driver.crowd().due((self.written % u64::from(self.pairs)) as u32);
+                self.written += 1;
+                next = self.next();
+            }
+            driver.turn(next.map_or(until, |due| due.min(until))).await?;
+        }
+        Ok(())
+    }
+
+    fn next(&self) -> Option<Instant> {
+        Some(self.start + self.every?.mul_f64(self.written as f64))
+    }
+}
