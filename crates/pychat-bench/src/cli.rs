@@ -26,6 +26,12 @@ pub enum Scenario {
     Throughput(Throughput),
     /// Texts between pairs at a steady rate: how long each one takes
     Latency(Latency),
+    /// Sessions that do nothing: the server's memory for each
+    Idle(Idle),
+    /// Storms of logins: how many a second, and what each costs
+    Logins(Logins),
+    /// Texts for somebody who is away, and how long they take to be collected
+    Mailbox(Mailbox),
 }
 
 /// Closed loop.
@@ -55,6 +61,45 @@ pub struct Latency {
     #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = positive)]
     pub rate: f64,
 }
+
+/// Sessions that do nothing.
+#[derive(Debug, Args)]
+pub struct Idle {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=SESSIONS_MAX))]
+    pub sessions: u32,
+}
+
+/// Storms of logins.
+#[derive(Debug, Args)]
+pub struct Logins {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+    /// How many log in, and then again
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=SESSIONS_MAX))]
+    pub sessions: u32,
+}
+
+/// Texts for somebody who is away.
+#[derive(Debug, Args)]
+pub struct Mailbox {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+    /// How many; a mailbox holds 10000 unless the server is configured otherwise
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub messages: u64,
+    /// Texts that the sender keeps under way, that is not accepted by the server
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub window: u64,
+}
+
+/// Most sessions: the names have five digits for a pair.
+const SESSIONS_MAX: i64 = 199_999;
 
 /// Who writes, and for how long.
 #[derive(Clone, Copy, Debug, Args)]
@@ -114,6 +159,9 @@ impl Scenario {
         match self {
             Self::Throughput(asked) => &asked.common,
             Self::Latency(asked) => &asked.common,
+            Self::Idle(asked) => &asked.common,
+            Self::Logins(asked) => &asked.common,
+            Self::Mailbox(asked) => &asked.common,
         }
     }
 
@@ -127,6 +175,9 @@ impl Scenario {
             Self::Latency(asked) => {
                 format!("latency P={} at {}/s each", asked.pairs.pairs, asked.rate)
             }
+            Self::Idle(asked) => format!("idle {} sessions", asked.sessions),
+            Self::Logins(asked) => format!("logins {}", asked.sessions),
+            Self::Mailbox(asked) => format!("mailbox {} messages", asked.messages),
         };
         work + if self.common().always_write { ", always written" } else { "" }
     }

@@ -4,7 +4,7 @@ use crate::{
     crowd::{Crowd, CrowdConfig},
     tally::Tally,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use pychat_proto::{Instant, Transmit};
 use pychat_udp::Socket;
 use std::{
@@ -82,19 +82,28 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes turns until `done`; whether it came before `within` was over.
+    /// Takes turns until what `count` counts has come to `goal`, or has stood still for `patience`;
+    /// how far it came.
     ///
     /// # Errors
     /// As for [`Self::turn`].
-    pub async fn wait(&mut self, within: Duration, done: impl Fn(&Tally) -> bool) -> Result<bool> {
-        let until = pychat_udp::now() + within;
-        while !done(self.tally()) {
-            if pychat_udp::now() >= until {
-                return Ok(false);
+    pub async fn wait_for(
+        &mut self,
+        patience: Duration,
+        goal: u64,
+        count: impl Fn(&Tally) -> u64,
+    ) -> Result<u64> {
+        let (mut seen, mut until) = (count(self.tally()), pychat_udp::now() + patience);
+        loop {
+            let (reached, now) = (count(self.tally()), pychat_udp::now());
+            if reached != seen {
+                (seen, until) = (reached, now + patience);
+            }
+            if reached >= goal || now >= until {
+                return Ok(reached);
             }
             self.turn(until).await?;
         }
-        Ok(true)
     }
 
     /// Logs these members in, `parallel` at a time.
@@ -137,8 +146,8 @@ impl Driver {
     pub async fn introduce(&mut self, count: u32) -> Result<()> {
         let now = pychat_udp::now();
         (0..count).for_each(|member| self.crowd.ask(now, member));
-        let known = self.wait(LOGIN_PATIENCE, |tally| tally.known >= u64::from(count)).await?;
-        anyhow::ensure!(known, "the server knows {} of {count} names", self.tally().known);
+        let known = self.wait_for(LOGIN_PATIENCE, count.into(), |tally| tally.known).await?;
+        ensure!(known >= u64::from(count), "the server knows {known} of {count} names");
         Ok(())
     }
 

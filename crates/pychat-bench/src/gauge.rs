@@ -17,6 +17,14 @@ pub struct Memory {
     pub pss_kib: f64,
 }
 
+impl Memory {
+    /// What came on top of `before`.
+    #[must_use]
+    pub fn less(self, before: Self) -> Self {
+        Self { rss_kib: self.rss_kib - before.rss_kib, pss_kib: self.pss_kib - before.pss_kib }
+    }
+}
+
 impl Gauge {
     /// For the process of this id.
     #[must_use]

@@ -5,7 +5,7 @@ use crate::{
     crowd::CrowdConfig,
     driver::Driver,
     record::{Metrics, Record, medians},
-    scenario::{self, Load},
+    scenario::{self, Load, Mailbox},
     server::{Choice, Server},
 };
 use anyhow::{Context, Result};
@@ -67,6 +67,16 @@ async fn measure(asked: &Scenario, driver: &mut Driver, server: &Server) -> Resu
         Scenario::Latency(asked) => {
             let work = asked.pairs.relay(&asked.common, Load::Rate(asked.rate));
             scenario::relay(driver, server, &work).await
+        }
+        Scenario::Idle(asked) => {
+            scenario::idle(driver, server, asked.sessions, asked.common.parallel).await
+        }
+        Scenario::Logins(asked) => {
+            scenario::logins(driver, server, asked.sessions, asked.common.parallel).await
+        }
+        Scenario::Mailbox(asked) => {
+            let work = Mailbox { messages: asked.messages, window: asked.window };
+            scenario::mailbox(driver, server, &work).await
         }
     }
 }

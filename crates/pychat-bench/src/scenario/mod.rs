@@ -1,5 +1,17 @@
 //! The work that is put on a server, a file for each kind.
 
+mod logins;
+mod mailbox;
 mod relay;
 
+pub use logins::{idle, logins};
+pub use mailbox::{Mailbox, mailbox};
 pub use relay::{Load, Relay, relay};
+
+use std::time::Duration;
+
+/// A server that does nothing of what is waited for, for so long, has stalled.
+const STALLED_AFTER: Duration = Duration::from_secs(20);
+
+/// After the last text it is looked for so long whether one comes again.
+const AFTERMATH: Duration = Duration::from_millis(200);

@@ -1,14 +1,18 @@
 //! Texts between pairs: as fast as windows allow, or at a steady rate.
 
 use crate::{
-    body::Stamp, driver::Driver, gauge::Gauge, record::Metrics, server::Server, writer::Pace,
+    body::Stamp,
+    driver::Driver,
+    gauge::Gauge,
+    record::Metrics,
+    scenario::{AFTERMATH, STALLED_AFTER},
+    server::Server,
+    tally::Tally,
+    writer::Pace,
 };
 use anyhow::{Result, ensure};
 use pychat_proto::Instant;
 use std::time::Duration;
-
-/// What was sent has arrived within this time after the last text.
-const DRAIN_WITHIN: Duration = Duration::from_secs(20);
 
 /// Which texts.
 #[derive(Clone, Copy, Debug)]
@@ -102,17 +106,14 @@ pub async fn relay(driver: &mut Driver, server: &Server, work: &Relay) -> Result
     let backlog = driver.tally().sent - driver.tally().delivered;
 
     driver.crowd().stop_writing();
-    let all = |sent, arrived, accepted| arrived == sent && accepted == sent;
-    let complete =
-        driver.wait(DRAIN_WITHIN, |tally| all(tally.sent, tally.delivered, tally.accepted)).await?;
+    let sent = driver.tally().sent;
+    let both = |tally: &Tally| tally.delivered.min(tally.accepted);
+    let settled = driver.wait_for(STALLED_AFTER, sent, both).await?;
+    // A doubled text may come after the last one.
+    driver.rest(AFTERMATH).await?;
     let tally = driver.tally();
-    ensure!(
-        complete,
-        "of {} texts {} were accepted and {} arrived",
-        tally.sent,
-        tally.accepted,
-        tally.delivered
-    );
+    let (accepted, arrived) = (tally.accepted, tally.delivered);
+    ensure!(settled == sent, "of {sent} texts {accepted} were accepted and {arrived} arrived");
     ensure!(after.delivered > before.delivered, "nothing was delivered in the measured time");
     let mut metrics = after.since(&before);
     metrics.insert("backlog", backlog as f64);
