@@ -8,6 +8,8 @@ pub const BODY_BYTES: usize = 200;
 /// Four numbers as hexadecimal digits; the rest is filled.
 const FIELDS: [usize; 4] = [8, 8, 16, 16];
 
+const FILL: [u8; BODY_BYTES] = [b'.'; BODY_BYTES];
+
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// A moment on the clock that stamps texts: nanoseconds since the program started.
@@ -50,7 +52,7 @@ impl Body {
             let shifts = (0..digits).rev().map(|digit| digit * 4);
             to.extend(shifts.map(|shift| b"0123456789abcdef"[(number >> shift & 15) as usize]));
         }
-        to.resize(BODY_BYTES, b'.');
+        to.extend_from_slice(&FILL[to.len()..]);
     }
 
     /// Reads a whole one.
@@ -59,13 +61,22 @@ impl Body {
         let (mut rest, mut numbers) = (body, [0; FIELDS.len()]);
         for (number, digits) in numbers.iter_mut().zip(FIELDS) {
             let (field, after) = rest.split_at_checked(digits)?;
-            *number = u64::from_str_radix(std::str::from_utf8(field).ok()?, 16).ok()?;
+            *number = field.iter().try_fold(0, |sum, digit| Some(sum << 4 | value(*digit)?))?;
             rest = after;
         }
-        let whole = body.len() == BODY_BYTES && rest.iter().all(|byte| *byte == b'.');
+        let whole = body.len() == BODY_BYTES && FILL.starts_with(rest);
         let [run, pair, number, sent_at] = numbers;
         let (run, pair) = (u32::try_from(run).ok()?, u32::try_from(pair).ok()?);
         whole.then_some(Self { run, pair, number, sent_at: Stamp(sent_at) })
+    }
+}
+
+/// What a digit is worth.
+fn value(digit: u8) -> Option<u64> {
+    match digit {
+        b'0'..=b'9' => Some(u64::from(digit - b'0')),
+        b'a'..=b'f' => Some(u64::from(digit - b'a') + 10),
+        _ => None,
     }
 }
 

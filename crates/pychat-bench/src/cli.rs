@@ -32,6 +32,8 @@ pub enum Scenario {
     Logins(Logins),
     /// Texts for somebody who is away, and how long they take to be collected
     Mailbox(Mailbox),
+    /// Texts at a steady rate across a link that loses datagrams: how long each one takes
+    Lossy(Lossy),
 }
 
 /// Closed loop.
@@ -98,6 +100,34 @@ pub struct Mailbox {
     pub window: u64,
 }
 
+/// Open loop across a bad link.
+#[derive(Debug, Args)]
+pub struct Lossy {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+    /// Senders, with a recipient each
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub pairs: u32,
+    /// Texts a second that each sender writes, whatever comes back
+    #[arg(long, value_name = "N", default_value_t = 2.0, value_parser = positive)]
+    pub rate: f64,
+    /// Time in which texts are written; all are measured
+    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = positive)]
+    pub seconds: f64,
+    /// Share of datagrams that a proxy before the private server loses, each way; with --server the
+    /// link there is what it is
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share, verbatim_doc_comment)]
+    pub loss: f64,
+    /// Time that the proxy takes for a datagram, each way
+    #[arg(long, value_name = "MS", default_value_t = 25)]
+    pub delay_ms: u32,
+    /// No proxy: the private server runs in another network namespace, named by the variable
+    /// `WIRE_B`, at the address `WIRE_B_ADDR`, across whatever link there is between there and here
+    #[arg(long, conflicts_with = "server", verbatim_doc_comment)]
+    pub wire: bool,
+}
+
 /// Most sessions: the names have five digits for a pair.
 const SESSIONS_MAX: i64 = 199_999;
 
@@ -147,8 +177,9 @@ pub struct Common {
     /// Logins under way at a time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub parallel: u32,
-    /// Determines the clients' keys: the same ones may use a server again
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Determines the clients' keys, so that the same ones may use a server again, and what the
+    /// proxy of `lossy` loses
+    #[arg(long, value_name = "N", default_value_t = 1, verbatim_doc_comment)]
     pub seed: u64,
 }
 
@@ -162,6 +193,7 @@ impl Scenario {
             Self::Idle(asked) => &asked.common,
             Self::Logins(asked) => &asked.common,
             Self::Mailbox(asked) => &asked.common,
+            Self::Lossy(asked) => &asked.common,
         }
     }
 
@@ -178,8 +210,26 @@ impl Scenario {
             Self::Idle(asked) => format!("idle {} sessions", asked.sessions),
             Self::Logins(asked) => format!("logins {}", asked.sessions),
             Self::Mailbox(asked) => format!("mailbox {} messages", asked.messages),
+            Self::Lossy(asked) => asked.label(),
         };
         work + if self.common().always_write { ", always written" } else { "" }
+    }
+}
+
+impl Lossy {
+    /// Whether a proxy of ours loses the datagrams.
+    #[must_use]
+    pub const fn has_proxy(&self) -> bool {
+        !self.wire && self.common.server.is_none()
+    }
+
+    fn label(&self) -> String {
+        let Self { pairs, rate, loss, delay_ms, .. } = self;
+        let work = format!("lossy P={pairs} at {rate}/s each");
+        if !self.has_proxy() {
+            return work;
+        }
+        format!("{work}, loss {loss}, delay {delay_ms} ms, seed {}", self.common.seed)
     }
 }
 
@@ -202,6 +252,14 @@ fn positive(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(number) if number > 0.0 && number < 1e6 => Ok(number),
         Ok(_) | Err(_) => Err("not a number above 0 and below 1000000".into()),
+    }
+}
+
+/// A part of the whole.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        Ok(_) | Err(_) => Err("not a share: at least 0 and less than 1".into()),
     }
 }
 

@@ -1,15 +1,22 @@
 //! From the command line to a record.
 
 use crate::{
-    cli::{Common, Scenario},
+    cli::Scenario,
     crowd::CrowdConfig,
     driver::Driver,
     record::{Metrics, Record, medians},
-    scenario::{self, Load, Mailbox},
-    server::{Choice, Server},
+    scenario::{self, Load, Lossy, Mailbox},
+    server::{Choice, Private, Server},
 };
 use anyhow::{Context, Result};
-use std::{env, ffi::OsString, net::SocketAddr, path::PathBuf};
+use pychat_testkit::{faults::Faults, proxy::Proxy};
+use std::{
+    env,
+    ffi::OsString,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Measures as often as asked.
 ///
@@ -18,7 +25,7 @@ use std::{env, ffi::OsString, net::SocketAddr, path::PathBuf};
 pub fn run(asked: &Scenario) -> Result<Record> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let common = asked.common();
-    let choice = choose(common)?;
+    let choice = choose(asked)?;
     let (mut runs, mut version) = (Vec::new(), String::new());
     for number in 1..=common.reps {
         let (metrics, of) = runtime
@@ -41,8 +48,9 @@ pub fn run(asked: &Scenario) -> Result<Record> {
 async fn once(asked: &Scenario, choice: &Choice) -> Result<(Metrics, String)> {
     let server = Server::start(choice).await?;
     let common = asked.common();
+    let link = BadLink::before(&server, asked)?;
     let config = CrowdConfig {
-        server: server.address(),
+        server: link.as_ref().map_or(server.address(), |link| link.0.address()),
         key: server.key(),
         sockets: usize::from(common.sockets),
         seed: common.seed,
@@ -78,10 +86,36 @@ async fn measure(asked: &Scenario, driver: &mut Driver, server: &Server) -> Resu
             let work = Mailbox { messages: asked.messages, window: asked.window };
             scenario::mailbox(driver, server, &work).await
         }
+        Scenario::Lossy(asked) => {
+            let work = Lossy {
+                pairs: asked.pairs,
+                rate: asked.rate,
+                seconds: asked.seconds,
+                parallel: asked.common.parallel,
+            };
+            scenario::lossy(driver, &work).await
+        }
     }
 }
 
-fn choose(common: &Common) -> Result<Choice> {
+/// A proxy that loses datagrams.
+struct BadLink(Proxy);
+
+impl BadLink {
+    fn before(server: &Server, asked: &Scenario) -> Result<Option<Self>> {
+        let Scenario::Lossy(asked) = asked else { return Ok(None) };
+        if !asked.has_proxy() {
+            return Ok(None);
+        }
+        let proxy = Proxy::start(server.address(), asked.common.seed).context("a proxy")?;
+        let delay = Duration::from_millis(asked.delay_ms.into());
+        proxy.set_all_faults(Faults::delayed(delay).losing(asked.loss * 100.0));
+        Ok(Some(Self(proxy)))
+    }
+}
+
+fn choose(asked: &Scenario) -> Result<Choice> {
+    let common = asked.common();
     if let Some(link) = &common.server {
         return Ok(Choice::Running { link: link.clone(), pid: common.server_pid });
     }
@@ -93,8 +127,16 @@ fn choose(common: &Common) -> Result<Choice> {
     if common.always_write {
         arguments.push("--always-write".into());
     }
-    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    Ok(Choice::Private { program, listen, arguments })
+    let across = matches!(asked, Scenario::Lossy(asked) if asked.wire);
+    let (listen, namespace) = if across {
+        let address = env::var("WIRE_B_ADDR").context("WIRE_B_ADDR names no address")?;
+        let address: IpAddr = address.parse().context("WIRE_B_ADDR is no address")?;
+        let namespace = env::var_os("WIRE_B").context("WIRE_B names no namespace")?;
+        (SocketAddr::new(address, 0), Some(namespace))
+    } else {
+        (SocketAddr::from(([127, 0, 0, 1], 0)), None)
+    };
+    Ok(Choice::Private(Private { program, listen, arguments, namespace }))
 }
 
 fn beside_us() -> Result<PathBuf> {

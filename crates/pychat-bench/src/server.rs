@@ -28,14 +28,7 @@ const LOG_LINES: usize = 8;
 #[derive(Clone, Debug)]
 pub enum Choice {
     /// A fresh one in a temporary directory, by this program, with these arguments on top.
-    Private {
-        /// `pychat-server`.
-        program: PathBuf,
-        /// Where it listens; port 0 takes a free one.
-        listen: SocketAddr,
-        /// More arguments.
-        arguments: Vec<OsString>,
-    },
+    Private(Private),
     /// One that runs.
     Running {
         /// Where it is and who it is.
@@ -45,6 +38,19 @@ pub enum Choice {
     },
 }
 
+/// How to start a private server.
+#[derive(Clone, Debug)]
+pub struct Private {
+    /// `pychat-server`.
+    pub program: PathBuf,
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// More arguments.
+    pub arguments: Vec<OsString>,
+    /// The network namespace in which it runs, if it is another one than ours.
+    pub namespace: Option<OsString>,
+}
+
 /// A server to be measured. A private one is killed when this is dropped, and its data with it.
 #[derive(Debug)]
 pub struct Server {
@@ -52,11 +58,12 @@ pub struct Server {
     key: PublicKey,
     version: String,
     gauge: Option<Gauge>,
-    private: Option<Private>,
+    started: Option<Started>,
 }
 
+/// A private server that runs.
 #[derive(Debug)]
-struct Private {
+struct Started {
     child: Child,
     directory: TempDir,
 }
@@ -68,38 +75,30 @@ impl Server {
     /// It does not become ready, or its link names no key or no address.
     pub async fn start(choice: &Choice) -> Result<Self> {
         match choice {
-            Choice::Private { program, listen, arguments } => {
-                Self::start_private(program, *listen, arguments)
-            }
+            Choice::Private(private) => Self::start_private(private),
             Choice::Running { link, pid } => {
                 let found = pychat_udp::resolve(&link.host, link.port).await;
                 let address = found.ok().and_then(|all| all.first().copied());
                 let address = address.with_context(|| format!("{} has no address", link.host))?;
                 let key = link.key.context("the link names no key: take the whole line")?;
                 let (version, gauge) = ("unknown".into(), pid.map(Gauge::of));
-                Ok(Self { address, key, version, gauge, private: None })
+                Ok(Self { address, key, version, gauge, started: None })
             }
         }
     }
 
-    fn start_private(program: &Path, listen: SocketAddr, arguments: &[OsString]) -> Result<Self> {
-        let version = version_of(program)?;
+    fn start_private(private: &Private) -> Result<Self> {
+        let version = version_of(&private.program)?;
         let directory = tempfile::Builder::new().prefix("pychat-bench-").tempdir()?;
-        let mut command = Command::new(program);
-        env::vars_os()
-            .filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with("PYCHAT_")))
-            .for_each(|(name, _)| {
-                command.env_remove(name);
-            });
-        command.arg("--listen").arg(listen.to_string());
-        command.arg("--data").arg(directory.path().join("data")).args(arguments);
         let log = File::create(directory.path().join("log")).context("making a log")?;
+        let mut command = private.command();
+        command.arg("--data").arg(directory.path().join("data"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
+        let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
         let gauge = Some(Gauge::of(child.id())).filter(|gauge| gauge.cpu_s().is_some());
-        let mut private = Private { child, directory };
-        let (address, key) = private.wait_until_ready()?;
-        Ok(Self { address, key, version, gauge, private: Some(private) })
+        let mut started = Started { child, directory };
+        let (address, key) = started.wait_until_ready()?;
+        Ok(Self { address, key, version, gauge, started: Some(started) })
     }
 
     /// Where it listens.
@@ -135,11 +134,33 @@ impl Server {
     /// The last lines that a private one logged.
     #[must_use]
     pub fn log(&self) -> Option<String> {
-        self.private.as_ref().map(Private::log)
+        self.started.as_ref().map(Started::log)
     }
 }
 
 impl Private {
+    /// All but where its data is. What our own environment says of servers is not meant for it.
+    fn command(&self) -> Command {
+        let mut command = match &self.namespace {
+            // It becomes the program: the process is the server's.
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec"]).arg(namespace).arg(&self.program);
+                command
+            }
+            None => Command::new(&self.program),
+        };
+        for (name, _) in env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("PYCHAT_")) {
+                command.env_remove(name);
+            }
+        }
+        command.arg("--listen").arg(self.listen.to_string()).args(&self.arguments);
+        command
+    }
+}
+
+impl Started {
     fn wait_until_ready(&mut self) -> Result<(SocketAddr, PublicKey)> {
         let until = Instant::now() + READY_WITHIN;
         loop {
@@ -168,7 +189,7 @@ impl Private {
     }
 }
 
-impl Drop for Private {
+impl Drop for Started {
     fn drop(&mut self) {
         // It may have ended by itself; there is nothing left to kill then.
         let _gone = self.child.kill();

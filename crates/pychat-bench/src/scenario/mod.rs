@@ -1,10 +1,13 @@
 //! The work that is put on a server, a file for each kind.
 
 mod logins;
+mod lossy;
 mod mailbox;
 mod relay;
+mod schedule;
 
 pub use logins::{idle, logins};
+pub use lossy::{Lossy, lossy};
 pub use mailbox::{Mailbox, mailbox};
 pub use relay::{Load, Relay, relay};
 

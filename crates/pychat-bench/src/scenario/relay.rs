@@ -5,13 +5,12 @@ use crate::{
     driver::Driver,
     gauge::Gauge,
     record::Metrics,
-    scenario::{AFTERMATH, STALLED_AFTER},
+    scenario::{AFTERMATH, STALLED_AFTER, schedule::Schedule},
     server::Server,
     tally::Tally,
     writer::Pace,
 };
 use anyhow::{Result, ensure};
-use pychat_proto::Instant;
 use std::time::Duration;
 
 /// Which texts.
@@ -96,7 +95,7 @@ pub async fn relay(driver: &mut Driver, server: &Server, work: &Relay) -> Result
     };
     (0..work.pairs).for_each(|pair| driver.crowd().begin_writing(pair, pace, u64::MAX));
 
-    let mut schedule = Schedule::new(work);
+    let mut schedule = Schedule::new(work.pairs, work.load);
     schedule.write(driver, work.warmup).await?;
     driver.crowd().tally_mut().measuring = true;
     let before = Reading::take(driver, server);
@@ -122,44 +121,4 @@ pub async fn relay(driver: &mut Driver, server: &Server, work: &Relay) -> Result
         metrics.insert(name, tally.latency.value_at_quantile(quantile) as f64 / 1e3);
     }
     Ok(metrics)
-}
-
-/// When the texts of the open loop are due: pairs take turns, evenly spaced.
-struct Schedule {
-    start: Instant,
-    pairs: u32,
-    /// Between one text of any pair and the next one; none where windows decide.
-    every: Option<Duration>,
-    written: u64,
-}
-
-impl Schedule {
-    fn new(work: &Relay) -> Self {
-        let every = match work.load {
-            Load::Window(_) => None,
-            Load::Rate(rate) => Some(Duration::from_secs_f64(1.0 / rate / f64::from(work.pairs))),
-        };
-        Self { start: pychat_udp::now(), pairs: work.pairs, every, written: 0 }
-    }
-
-    /// Lets the pairs write for this long.
-    async fn write(&mut self, driver: &mut Driver, pause: Duration) -> Result<()> {
-        let until = pychat_udp::now() + pause;
-        while pychat_udp::now() < until {
-            let now = pychat_udp::now();
-            let mut next = self.next();
-            while let Some(due) = next.filter(|due| *due <= now && *due < until) {
-                debug_assert!(due <= now);
-                driver.crowd().due((self.written % u64::from(self.pairs)) as u32);
-                self.written += 1;
-                next = self.next();
-            }
-            driver.turn(next.map_or(until, |due| due.min(until))).await?;
-        }
-        Ok(())
-    }
-
-    fn next(&self) -> Option<Instant> {
-        Some(self.start + self.every?.mul_f64(self.written as f64))
-    }
 }
