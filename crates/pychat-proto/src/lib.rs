@@ -45,6 +45,7 @@ pub use ids::{
 pub use keys::{InvalidKey, PublicKey, SecretKey, ServerSecrets};
 pub use link::{InvalidLink, JoinLink};
 pub use time::Instant;
+pub use wire::packet::client_id_of;
 
 /// Largest UDP payload that PyChat sends. Fits every path that carries IPv6 (1280) with room for
 /// tunnels. docs/PROTOCOL.md, "Datagrams".

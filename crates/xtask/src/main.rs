@@ -1,6 +1,7 @@
 //! PyChat's development tasks, run as `cargo xtask TASK`. One file per task.
 
 mod attack;
+mod bench;
 mod demo;
 mod fuzz;
 mod install;
@@ -26,6 +27,8 @@ enum Task {
     Test(test::Arguments),
     /// Attack the real programs and print what that did to honest people, as a table.
     Attack(attack::Arguments),
+    /// Measure the server, and others beside it, and print tables.
+    Bench(bench::Arguments),
     /// Run the fuzz targets in turn, on a nightly toolchain.
     Fuzz(fuzz::Arguments),
     /// Play seeds of the whole system under a virtual clock, with everything going wrong.
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test(arguments) => test::run(&arguments),
         Task::Attack(arguments) => attack::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),

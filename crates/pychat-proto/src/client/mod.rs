@@ -207,6 +207,19 @@ impl Client {
         self.session.as_ref().map(|established| &established.session)
     }
 
+    /// The ids that datagrams for this client name now, see [`crate::client_id_of`]. They change with
+    /// [`Self::set_addresses`], [`Self::handle_timeout`], and before `Connected`, `Disconnected` and
+    /// `Refused`.
+    pub fn connection_ids(&self) -> impl Iterator<Item = ConnectionId> {
+        let session = self.session.as_ref().map(|session| [session.local, session.server]);
+        let ended = [
+            self.joining.as_ref().map(|joining| joining.local),
+            self.leaving.as_ref().map(|leaving| leaving.local),
+        ];
+        let attempts = [&self.attempt, &self.key_probe].into_iter().flatten().map(|it| it.client);
+        session.into_iter().flatten().chain(ended.into_iter().flatten()).chain(attempts)
+    }
+
     /// The server's address in use.
     #[must_use]
     pub fn remote(&self) -> Option<SocketAddr> {

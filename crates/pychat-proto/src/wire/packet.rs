@@ -251,9 +251,42 @@ pub(crate) fn destination(datagram: &[u8]) -> Option<ConnectionId> {
     }
 }
 
+/// By which id a client knows that a datagram is for it, as [`crate::Client::connection_ids`] has them:
+/// its own one, or for a RESET, which names no other, the server's. `None`: no datagram for a client.
+/// For programs that keep many clients on one socket. Authenticates nothing.
+#[must_use]
+pub fn client_id_of(datagram: &[u8]) -> Option<ConnectionId> {
+    let mut from = Reader(datagram);
+    let before = match from.u8().ok()? {
+        kind if kind & !1 == TYPE_DATA => 0,
+        TYPE_RESET => 0,
+        TYPE_RETRY | TYPE_VERSION => 1,
+        TYPE_RESP => 2,
+        _ => return None,
+    };
+    from.bytes(before).ok()?;
+    from.u64().ok().map(ConnectionId)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_datagram_for_a_client_tells_for_which() {
+        let client = ConnectionId(0x0102_0304_0506_0708);
+        let data = DataHeader { phase: 1, to: client, number: 3 }.encode().to_vec();
+        let resp = Resp { client, noise: b"answer" }.encode();
+        let retry = Retry { client, token: [9; TOKEN_BYTES] }.encode();
+        for datagram in [data, resp, retry, encode_versions(client), encode_reset(client, [4; 16])]
+        {
+            assert_eq!(client_id_of(&datagram), Some(client), "{datagram:?}");
+            assert_eq!(client_id_of(&datagram[..8]), None, "cut off");
+        }
+        let fin = Fin { server: client, noise: b"login" }.encode();
+        assert_eq!(client_id_of(&fin), None, "for a server");
+        assert_eq!(client_id_of(&[]), None);
+    }
 
     #[test]
     fn packets_survive_encoding() {

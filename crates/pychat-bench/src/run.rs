@@ -1,0 +1,145 @@
+//! From the command line to a record.
+
+use crate::{
+    cli::Scenario,
+    crowd::CrowdConfig,
+    driver::Driver,
+    record::{Metrics, Record, medians},
+    scenario::{self, Load, Lossy, Mailbox},
+    server::{Choice, Private, Server},
+};
+use anyhow::{Context, Result};
+use pychat_testkit::{faults::Faults, proxy::Proxy};
+use std::{
+    env,
+    ffi::OsString,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+/// Measures as often as asked.
+///
+/// # Errors
+/// One of the runs failed.
+pub fn run(asked: &Scenario) -> Result<Record> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let common = asked.common();
+    let choice = choose(asked)?;
+    let (mut runs, mut version) = (Vec::new(), String::new());
+    for number in 1..=common.reps {
+        let (metrics, of) = runtime
+            .block_on(once(asked, &choice))
+            .with_context(|| format!("run {number} of {}", common.reps))?;
+        runs.push(metrics);
+        version = of;
+    }
+    Ok(Record {
+        server: "pychat",
+        version,
+        scenario: asked.label(),
+        confirm: "server_ack",
+        durability: if common.always_write { "synced" } else { "synced unless delivered" },
+        reps: runs.len(),
+        metrics: medians(&runs),
+    })
+}
+
+async fn once(asked: &Scenario, choice: &Choice) -> Result<(Metrics, String)> {
+    let server = Server::start(choice).await?;
+    let common = asked.common();
+    let link = BadLink::before(&server, asked)?;
+    let config = CrowdConfig {
+        server: link.as_ref().map_or(server.address(), |link| link.0.address()),
+        key: server.key(),
+        sockets: usize::from(common.sockets),
+        seed: common.seed,
+        // The low half changes each millisecond: two runs do not share it.
+        run: pychat_udp::unix_ms() as u32,
+    };
+    let mut driver = Driver::new(config)?;
+    let measured = measure(asked, &mut driver, &server).await;
+    let metrics = measured.with_context(|| match server.log() {
+        Some(log) if !log.is_empty() => format!("the server's log ends with\n{log}\n"),
+        Some(_) | None => "measuring".into(),
+    })?;
+    Ok((metrics, server.version().into()))
+}
+
+async fn measure(asked: &Scenario, driver: &mut Driver, server: &Server) -> Result<Metrics> {
+    match asked {
+        Scenario::Throughput(asked) => {
+            let work = asked.pairs.relay(&asked.common, Load::Window(asked.window));
+            scenario::relay(driver, server, &work).await
+        }
+        Scenario::Latency(asked) => {
+            let work = asked.pairs.relay(&asked.common, Load::Rate(asked.rate));
+            scenario::relay(driver, server, &work).await
+        }
+        Scenario::Idle(asked) => {
+            scenario::idle(driver, server, asked.sessions, asked.common.parallel).await
+        }
+        Scenario::Logins(asked) => {
+            scenario::logins(driver, server, asked.sessions, asked.common.parallel).await
+        }
+        Scenario::Mailbox(asked) => {
+            let work = Mailbox { messages: asked.messages, window: asked.window };
+            scenario::mailbox(driver, server, &work).await
+        }
+        Scenario::Lossy(asked) => {
+            let work = Lossy {
+                pairs: asked.pairs,
+                rate: asked.rate,
+                seconds: asked.seconds,
+                parallel: asked.common.parallel,
+            };
+            scenario::lossy(driver, &work).await
+        }
+    }
+}
+
+/// A proxy that loses datagrams.
+struct BadLink(Proxy);
+
+impl BadLink {
+    fn before(server: &Server, asked: &Scenario) -> Result<Option<Self>> {
+        let Scenario::Lossy(asked) = asked else { return Ok(None) };
+        if !asked.has_proxy() {
+            return Ok(None);
+        }
+        let proxy = Proxy::start(server.address(), asked.common.seed).context("a proxy")?;
+        let delay = Duration::from_millis(asked.delay_ms.into());
+        proxy.set_all_faults(Faults::delayed(delay).losing(asked.loss * 100.0));
+        Ok(Some(Self(proxy)))
+    }
+}
+
+fn choose(asked: &Scenario) -> Result<Choice> {
+    let common = asked.common();
+    if let Some(link) = &common.server {
+        return Ok(Choice::Running { link: link.clone(), pid: common.server_pid });
+    }
+    let program = match &common.server_program {
+        Some(program) => program.clone(),
+        None => beside_us()?,
+    };
+    let mut arguments: Vec<OsString> = common.server_arg.iter().map(OsString::from).collect();
+    if common.always_write {
+        arguments.push("--always-write".into());
+    }
+    let across = matches!(asked, Scenario::Lossy(asked) if asked.wire);
+    let (listen, namespace) = if across {
+        let address = env::var("WIRE_B_ADDR").context("WIRE_B_ADDR names no address")?;
+        let address: IpAddr = address.parse().context("WIRE_B_ADDR is no address")?;
+        let namespace = env::var_os("WIRE_B").context("WIRE_B names no namespace")?;
+        (SocketAddr::new(address, 0), Some(namespace))
+    } else {
+        (SocketAddr::from(([127, 0, 0, 1], 0)), None)
+    };
+    Ok(Choice::Private(Private { program, listen, arguments, namespace }))
+}
+
+fn beside_us() -> Result<PathBuf> {
+    let own = env::current_exe().context("finding this program")?;
+    Ok(own.with_file_name(format!("pychat-server{}", env::consts::EXE_SUFFIX)))
+}
