@@ -220,6 +220,7 @@ fn a_failed_batch_is_told_to_each_of_it_and_questions_go_on() {
     assert_eq!(outcomes, [(0, Err(error.clone())), (2, Err(error)), (1, Ok(()))]);
 }
 
+#[allow(clippy::result_large_err)]
 fn submit(handle: &CommitterHandle, ticket: u64) -> Result<(), SubmitError> {
     handle.submit(Job { shard: 0, ticket, generation: 0, work: claim("ann") })
 }

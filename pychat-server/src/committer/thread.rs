@@ -29,7 +29,7 @@ pub struct CommitterHandle {
     jobs: SyncSender<Job>,
 }
 
-/// Why a job was not taken. It comes back, to be kept.
+/// Why a job was not taken. It comes back, to be kept, and so is as large as a job.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// [`JOBS_QUEUED_MAX`] are waiting: try again, in the same order, after the next message from the
@@ -46,6 +46,7 @@ impl CommitterHandle {
     ///
     /// # Errors
     /// See [`SubmitError`]; the job is in it.
+    #[allow(clippy::result_large_err)]
     pub fn submit(&self, job: Job) -> Result<(), SubmitError> {
         self.jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(job) => SubmitError::Full(job),

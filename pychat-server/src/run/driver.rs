@@ -14,11 +14,9 @@ use crate::{
 use pychat_proto::{Endpoint, Instant, Owner, Transmit};
 use pychat_udp::Socket;
 use std::{
-    cell::RefCell,
     future::poll_fn,
     io,
     net::SocketAddr,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -346,22 +344,13 @@ fn admit(
 /// Waits for datagrams on any of the sockets and hands each on with its socket's number.
 async fn receive(
     sockets: &mut [Socket],
-    take: impl FnMut(usize, SocketAddr, &mut [u8]),
+    mut take: impl FnMut(usize, SocketAddr, &mut [u8]),
 ) -> io::Result<()> {
-    let take = RefCell::new(take);
-    let receive_on = |(number, socket)| {
-        let socket: &mut Socket = socket;
-        let take = &take;
-        Box::pin(socket.recv(move |from, datagram: &mut [u8]| {
-            (take.borrow_mut())(number, from, datagram);
-        }))
-    };
-    let mut receives: Vec<Pin<Box<_>>> = sockets.iter_mut().enumerate().map(receive_on).collect();
     poll_fn(|context| {
         // Every socket has its turn before any has its second.
         let mut result = Poll::Pending;
-        for receive in &mut receives {
-            match Future::poll(receive.as_mut(), context) {
+        for (number, socket) in sockets.iter_mut().enumerate() {
+            match socket.poll_recv(context, |from, datagram| take(number, from, datagram)) {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) => result = Poll::Ready(Ok(())),
                 Poll::Pending => {}

@@ -33,7 +33,8 @@ impl Shard {
             return self.close_for_breach(now, id, "no such lane");
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let message = translate(payload, &session.user, &session.name, now.unix_ms);
+        let (user, name, scratch) = (&session.user, &session.name, &mut self.scratch);
+        let message = translate(payload, user, name, now.unix_ms, scratch);
         let uplink = &mut session.hot().uplink;
         let pushed = match message {
             Ok(message) => uplink.push(first, last, message),
@@ -81,14 +82,14 @@ impl Shard {
             match hot.uplink.step() {
                 Some(Step::Send { first, last, message }) => {
                     let record = Record { shard: self.config.shard, session: id, last };
-                    let place = Place { user: user.clone(), stream, safe, first };
+                    let place = Place { user: *user, stream, safe, first };
                     let asker = Asker::Stream(record, place);
-                    let (to, entry) = (message.to.clone(), Arc::clone(&message.entry));
+                    let (to, entry) = (message.to, Arc::clone(&message.entry));
                     let owed = message.owed(user);
                     self.hand_over(home(&to, self.config.shards), to, entry, owed, asker);
                 }
                 Some(Step::Skip { up_to }) => {
-                    let command = Command::Advance { user: user.clone(), stream, up_to };
+                    let command = Command::Advance { user: *user, stream, up_to };
                     self.write(Purpose::Advance(id, up_to), command);
                 }
                 None => return,
@@ -169,7 +170,7 @@ impl Shard {
     /// Writes how far a session's stream has come.
     pub(super) fn write_position(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
-        let (user, stream, up_to) = (session.user.clone(), session.stream, session.settled);
+        let (user, stream, up_to) = (session.user, session.stream, session.settled);
         self.write(Purpose::Position(id), Command::Advance { user, stream, up_to });
     }
 

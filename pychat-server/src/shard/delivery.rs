@@ -95,7 +95,7 @@ impl Shard {
         session.announced = Cursor::NONE;
         let entries = usize::try_from(room.clamp(1, RECORD_WINDOW)).unwrap_or(1);
         let limit = ReadLimit { entries, bytes: PAGE_BYTES };
-        let work = Work::Read { mailbox: session.user.clone(), after: session.sent, limit };
+        let work = Work::Read { mailbox: session.user, after: session.sent, limit };
         self.jobs.push(Purpose::Page(id), work);
     }
 
@@ -154,7 +154,7 @@ impl Shard {
             Some(up_to) => session.hot().receipts.settled(up_to, owed),
             // Nothing waits to be trimmed: the receipts go for themselves.
             None => {
-                let by = session.user.clone();
+                let by = session.user;
                 for receipt in receipts::gather(owed, &by, now.unix_ms) {
                     self.send_receipt(receipt, None);
                 }
@@ -213,7 +213,7 @@ impl Shard {
                     self.send_receipt(receipt, Some((id, number)));
                 }
                 Some(Next::Trim(up_to)) => {
-                    let mailbox = session.user.clone();
+                    let mailbox = session.user;
                     self.write(Purpose::Unwatched, Command::Trim { mailbox, up_to });
                 }
                 None => return session.cool(),

@@ -58,8 +58,7 @@ impl Shard {
         let name = DisplayName::parse("Echo").expect("Echo is a display name");
         let since = self.config.started_at;
         let (answered, state) = (Cursor::NONE, State::Nameless);
-        let online =
-            UserState { user: user.clone(), name: name.clone(), presence: Presence::Online, since };
+        let online = UserState { user, name: name.clone(), presence: Presence::Online, since };
         self.jobs.tell(Work::Presence(online));
         self.echo = Some(Echo { user, name, answered, state, announced: false });
         self.pump_echo();
@@ -85,7 +84,7 @@ impl Shard {
             State::Nameless => {
                 echo.state = State::Claiming;
                 let key = self.config.secrets.identity.public();
-                let (user, name) = (echo.user.clone(), echo.name.clone());
+                let (user, name) = (echo.user, echo.name.clone());
                 let claim =
                     Command::Claim(Account { user, key, name, since: self.config.started_at });
                 self.jobs.push(Purpose::EchoClaim, Work::Commit(claim));
@@ -93,7 +92,7 @@ impl Shard {
             State::Behind => {
                 echo.state = State::Reading;
                 echo.announced = false;
-                let (mailbox, after) = (echo.user.clone(), echo.answered);
+                let (mailbox, after) = (echo.user, echo.answered);
                 self.jobs.push(Purpose::EchoPage, Work::Read { mailbox, after, limit: PAGE });
             }
             State::Claiming | State::Idle | State::Reading | State::Answering { .. } => {}
@@ -153,7 +152,7 @@ impl Shard {
         echo.state = State::Behind;
         if !failed {
             echo.answered = up_to;
-            let mailbox = echo.user.clone();
+            let mailbox = echo.user;
             self.write(Purpose::Unwatched, Command::Trim { mailbox, up_to });
         }
     }
@@ -162,21 +161,21 @@ impl Shard {
 impl Echo {
     /// What a client would cause, too: delivered, read, and the same text back.
     fn answers(&self, now: Now, entry: &Entry) -> Vec<(UserName, Arc<[u8]>)> {
-        let (by, at) = (self.user.clone(), now.unix_ms);
+        let (by, at) = (self.user, now.unix_ms);
         let Ok(ToClient::Text { id, from, body, .. }) = chat::decode(&entry.entry) else {
             return Vec::new();
         };
         let text = ToClient::Text {
             id: answer_id(id),
-            from: by.clone(),
+            from: by,
             name: self.name.clone(),
             sent_at: at,
             accepted_at: at,
             body,
         };
-        let delivered = ToClient::Delivered { by: by.clone(), ids: vec![id], at };
+        let delivered = ToClient::Delivered { by, ids: vec![id], at };
         let read = ToClient::Read { by, ids: vec![id], at };
-        let answer = |entry: &ToClient| (from.clone(), chat::encode(entry).into());
+        let answer = |entry: &ToClient| (from, chat::encode(entry).into());
         [delivered, read, text].iter().map(answer).collect()
     }
 }

@@ -144,7 +144,7 @@ impl Shard {
             let reason = "too many logins at once";
             return self.refuse(now, incoming, CloseCode::Busy, RETRY_AFTER_BUSY, reason);
         }
-        let user = incoming.login.user.clone();
+        let user = incoming.login.user;
         let stream = StreamId(incoming.login.stream);
         self.jobs.push(Purpose::Login(incoming), Work::Login { user, stream });
     }
@@ -184,7 +184,7 @@ impl Shard {
             }
         };
         let applicant = Applicant {
-            user: login.user.clone(),
+            user: login.user,
             name: login.name.clone(),
             stream: StreamId(login.stream),
             cursor: login.cursor,
@@ -211,7 +211,7 @@ impl Shard {
         let Applicant { user, name, stream, cursor, committed, claim } = applicant;
         let delivery = match claim {
             Some(key) => {
-                let (user, name) = (user.clone(), name.clone());
+                let (user, name) = (user, name.clone());
                 let account = Account { user, key, name, since: now.unix_ms };
                 Delivery::Claiming(Box::new(account), Step::Waiting)
             }
@@ -256,7 +256,7 @@ impl Shard {
                 return;
             }
             Delivery::Raising(step) => {
-                let (mailbox, above) = (session.user.clone(), session.floor);
+                let (mailbox, above) = (session.user, session.floor);
                 (step, Purpose::Raise(id), Command::Raise { mailbox, above })
             }
             Delivery::Behind | Delivery::Reading | Delivery::Blocked | Delivery::CaughtUp => return,
@@ -310,7 +310,7 @@ impl Shard {
     fn take_place(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         debug!(user = %session.user, "logged in");
-        if let Some(older) = self.by_user.insert(session.user.clone(), id) {
+        if let Some(older) = self.by_user.insert(session.user, id) {
             let reason = "this name has logged in anew";
             self.close(now, older, CloseCode::Replaced, Duration::ZERO, reason);
         }
@@ -328,7 +328,7 @@ impl Shard {
     fn tell_presence(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         let state = UserState {
-            user: session.user.clone(),
+            user: session.user,
             name: session.name.clone(),
             presence: session.presence,
             since: now.unix_ms,

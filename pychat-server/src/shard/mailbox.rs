@@ -113,14 +113,9 @@ impl Shard {
             && let Some(hot) = session.hot.as_deref_mut()
             && let Some((place, owed, Held { entry, asker })) = hot.unsettled.pop_held()
         {
-            let mailbox = session.user.clone();
+            let mailbox = session.user;
             let origin = origin(&asker);
-            let append = Append {
-                mailbox: mailbox.clone(),
-                origin,
-                place: Some(place),
-                entry: Arc::clone(&entry),
-            };
+            let append = Append { mailbox, origin, place: Some(place), entry: Arc::clone(&entry) };
             let write = Write { mailbox, entry, owed, asker, place: Some(place), reader: Some(id) };
             self.write(Purpose::Append(Box::new(write)), Command::Append(append));
         }
@@ -133,7 +128,7 @@ impl Shard {
         if std::mem::replace(&mut session.reserved, Cursor::NONE) == Cursor::NONE {
             return;
         }
-        let (mailbox, above) = (session.user.clone(), session.sent);
+        let (mailbox, above) = (session.user, session.sent);
         self.write(Purpose::Unwatched, Command::Raise { mailbox, above });
     }
 
@@ -142,7 +137,7 @@ impl Shard {
         if self.writes.is_pausing() || std::mem::replace(&mut session.asked_for_places, true) {
             return;
         }
-        let (mailbox, up_to) = (session.user.clone(), Cursor(session.sent.0 + PLACES_ASKED));
+        let (mailbox, up_to) = (session.user, Cursor(session.sent.0 + PLACES_ASKED));
         self.write(Purpose::Reserve(id), Command::Reserve { mailbox, up_to });
     }
 
@@ -167,8 +162,7 @@ impl Shard {
         }
         let Parcel { mailbox, entry, owed, asker, .. } = parcel;
         let origin = origin(&asker);
-        let append =
-            Append { mailbox: mailbox.clone(), origin, place: None, entry: Arc::clone(&entry) };
+        let append = Append { mailbox, origin, place: None, entry: Arc::clone(&entry) };
         let write = Write { mailbox, entry, owed, asker, place: None, reader };
         self.write(Purpose::Append(Box::new(write)), Command::Append(append));
     }
@@ -288,7 +282,7 @@ pub(super) fn with_place(cursor: Cursor, entry: &[u8]) -> Vec<u8> {
 fn origin(asker: &Asker) -> Origin {
     match asker {
         Asker::Stream(record, place) => Origin::Stream {
-            user: place.user.clone(),
+            user: place.user,
             stream: place.stream,
             safe: place.safe,
             first: place.first,

@@ -134,6 +134,8 @@ pub struct Shard {
     stalled: BTreeSet<SessionId>,
     echo: Option<Echo>,
     random: ChaCha12Rng,
+    /// Where entries are encoded.
+    scratch: Vec<u8>,
     /// Set once the server stops: the time over which clients are to come back.
     stopping: Option<Duration>,
 }
@@ -168,6 +170,7 @@ impl Shard {
             stalled: BTreeSet::new(),
             echo: None,
             random,
+            scratch: Vec::new(),
             stopping: None,
             config,
         };

@@ -84,6 +84,8 @@ pub struct Failed {
 }
 
 /// What one shard tells another. None of it may be lost but a login; none may overtake another.
+// Nearly all of it are parcels and their fates, and a box for each would cost more than its size.
+#[allow(clippy::large_enum_variant)]
 pub enum FromShard {
     /// A login of a user who lives there.
     Login(Box<pychat_proto::Incoming>),

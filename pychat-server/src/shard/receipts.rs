@@ -131,13 +131,13 @@ pub(super) fn gather(
     for Owed { to, id, record } in owed {
         by_sender.entry(to).or_default().push((id, record));
     }
-    let by = by.clone();
+    let by = *by;
     by_sender.into_iter().flat_map(move |(to, texts)| {
         let receipts = texts.chunks(IDS_PER_RECEIPT_MAX).map(|texts| {
             let ids = texts.iter().map(|(id, _)| *id).collect();
-            let receipt = ToClient::Delivered { by: by.clone(), ids, at };
+            let receipt = ToClient::Delivered { by, ids, at };
             let settles = texts.iter().filter_map(|(_, record)| *record).collect();
-            Receipt { to: to.clone(), entry: chat::encode(&receipt).into(), settles }
+            Receipt { to, entry: chat::encode(&receipt).into(), settles }
         });
         receipts.collect::<Vec<_>>()
     })

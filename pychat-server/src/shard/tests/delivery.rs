@@ -127,7 +127,7 @@ fn a_read_receipt_reaches_the_author() {
     let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
     let id = world.write(alice, "bob", "hello");
     world.settle();
-    let read = ToServer::Read { to: world.person(alice).user.clone(), ids: vec![id] };
+    let read = ToServer::Read { to: world.person(alice).user, ids: vec![id] };
     let now = world.now().mono;
     world.person(bob).push(now, &chat::encode(&read));
     world.settle();
@@ -159,10 +159,10 @@ fn a_server_that_starts_anew_goes_on_where_it_stood() {
 #[test]
 fn users_are_seen_coming_and_going() {
     let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
-    let bob_name = world.person(bob).user.clone();
+    let bob_name = world.person(bob).user;
     let presence = |world: &mut World| {
         let now = world.now().mono;
-        world.person(alice).ask(now, &Call::User { name: bob_name.clone() });
+        world.person(alice).ask(now, &Call::User { name: bob_name });
         world.settle();
         match world.person(alice).replies.pop() {
             Some(Reply::User(Some(state))) => (state.name.to_string(), state.presence),

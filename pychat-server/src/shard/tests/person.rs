@@ -72,7 +72,7 @@ impl Person {
         address: SocketAddr,
         seed: [u8; 32],
     ) -> Self {
-        let user = device.login.user.clone();
+        let user = device.login.user;
         let config = ClientConfig {
             identity: device.identity,
             server: ServerKey::Pinned(server),

@@ -192,8 +192,8 @@ impl Memory {
         let id = UserId(
             u32::try_from(self.users.len()).expect("four billion users do not fit in memory"),
         );
-        self.names.insert(name.clone(), id);
-        self.users.push(User::new(name.clone(), Head::starting_after(0)));
+        self.names.insert(*name, id);
+        self.users.push(User::new(*name, Head::starting_after(0)));
         self.journal.push(Undo::UserNew);
         (id, true)
     }
@@ -314,7 +314,7 @@ impl Memory {
         let user = &mut self.users[id.0 as usize];
         let before = user.account.replace(owner);
         if before.is_none() {
-            self.accounts.insert(user.name.clone(), id);
+            self.accounts.insert(user.name, id);
         }
         self.journal.push(Undo::Owner { user: id, before });
     }
@@ -335,7 +335,7 @@ impl User {
     pub(super) fn account(&self) -> Option<Account> {
         let owner = self.account.as_ref()?;
         let Owner { key, name, since } = owner.clone();
-        Some(Account { user: self.name.clone(), key, name, since })
+        Some(Account { user: self.name, key, name, since })
     }
 
     /// Gives memory back once a backlog is gone.
