@@ -12,7 +12,8 @@ mod thread;
 
 pub use step::Committer;
 pub use thread::{
-    BATCH_BYTES_MAX, CommitterHandle, JOBS_PER_BATCH_MAX, JOBS_QUEUED_MAX, SubmitError, spawn,
+    BATCH_BYTES_MAX, CommitterHandle, JOBS_PER_BATCH_MAX, JOBS_QUEUED_MAX, SubmitError, ToShard,
+    spawn,
 };
 
 use crate::store::{Account, Answer, Command, Page, ReadLimit, StoreError};

@@ -1,8 +1,9 @@
 //! The PyChat server: shards with sessions, a committer, and a store behind a trait.
 //!
 //! [`shard`] and [`committer`] are the server, without a clock or a socket; [`run`] gives them
-//! threads, sockets and signals; [`cli`], [`config`] and [`identity`] are what surrounds a program.
+//! threads, sockets and signals, and [`bell`] wakes them; [`cli`], [`config`] and [`identity`] are what surrounds a program.
 
+pub mod bell;
 pub mod cli;
 pub mod committer;
 pub mod config;

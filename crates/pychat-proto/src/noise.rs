@@ -14,7 +14,7 @@ use snow::{
     resolvers::{CryptoResolver, DefaultResolver},
     types::{Cipher, Dh, Hash, Random},
 };
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use zeroize::Zeroizing;
 
 const PATTERN_IK: &str = "Noise_IK_25519_ChaChaPoly_BLAKE2s";
@@ -58,6 +58,25 @@ fn prologue(client: ConnectionId, key_id: [u8; 4]) -> Vec<u8> {
     bytes
 }
 
+/// A long-lived key, made ready once: to load it costs a fifth of a login.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    secret: SecretKey,
+    public: PublicKey,
+    loaded: Arc<agreement::PrivateKey>,
+}
+
+impl Identity {
+    pub(crate) fn new(secret: &SecretKey) -> Self {
+        let (loaded, public) = load(secret.as_bytes());
+        Self { secret: secret.clone(), public: PublicKey(public), loaded: Arc::new(loaded) }
+    }
+
+    pub(crate) const fn public(&self) -> PublicKey {
+        self.public
+    }
+}
+
 /// One side's handshake.
 pub(crate) struct Handshake(HandshakeState);
 
@@ -77,8 +96,9 @@ impl Handshake {
     ) -> Self {
         let pattern = if server.is_some() { PATTERN_IK } else { PATTERN_XX };
         let prologue = prologue(client, key_id(server));
-        let mut builder = builder(pattern, rng)
-            .local_private_key(identity.as_bytes())
+        let identity = Identity::new(identity);
+        let mut builder = builder(pattern, &identity, rng)
+            .local_private_key(identity.secret.as_bytes())
             .and_then(|builder| builder.prologue(&prologue))
             .expect("each part is set once");
         if let Some(key) = server {
@@ -89,19 +109,18 @@ impl Handshake {
 
     /// The server's side.
     pub(crate) fn server(
-        identity: &SecretKey,
-        public: &PublicKey,
+        identity: &Identity,
         pattern: Pattern,
         client: ConnectionId,
         rng: &mut Rng,
     ) -> Self {
         let (name, id) = match pattern {
-            Pattern::Ik => (PATTERN_IK, key_id(Some(public))),
+            Pattern::Ik => (PATTERN_IK, key_id(Some(&identity.public))),
             Pattern::Xx => (PATTERN_XX, key_id(None)),
         };
         let prologue = prologue(client, id);
-        let builder = builder(name, rng)
-            .local_private_key(identity.as_bytes())
+        let builder = builder(name, identity, rng)
+            .local_private_key(identity.secret.as_bytes())
             .and_then(|builder| builder.prologue(&prologue))
             .expect("each part is set once");
         Self(builder.build_responder().expect("the pattern's keys are all given"))
@@ -139,15 +158,16 @@ impl Handshake {
     }
 }
 
-fn builder(pattern: &str, rng: &mut Rng) -> Builder<'static> {
+fn builder(pattern: &str, identity: &Identity, rng: &mut Rng) -> Builder<'static> {
     let params = pattern.parse().expect("the pattern's name is well-formed");
-    let rng = Rng::new(rng.bytes());
-    Builder::with_resolver(params, Box::new(Resolver { rng: Mutex::new(Some(rng)) }))
+    let rng = Mutex::new(Some(Rng::new(rng.bytes())));
+    Builder::with_resolver(params, Box::new(Resolver { rng, identity: identity.clone() }))
 }
 
 /// Gives snow our randomness and aws-lc's X25519.
 struct Resolver {
     rng: Mutex<Option<Rng>>,
+    identity: Identity,
 }
 
 impl CryptoResolver for Resolver {
@@ -158,7 +178,9 @@ impl CryptoResolver for Resolver {
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
         match choice {
-            DHChoice::Curve25519 => Some(Box::new(AwsLcX25519::default())),
+            DHChoice::Curve25519 => {
+                Some(Box::new(AwsLcX25519 { identity: self.identity.clone(), pair: None }))
+            }
             DHChoice::Curve448 => None,
         }
     }
@@ -183,10 +205,25 @@ impl Random for NoiseRng {
     }
 }
 
-#[derive(Default)]
 struct AwsLcX25519 {
+    /// The one key that need not be loaded.
+    identity: Identity,
+    pair: Option<Pair>,
+}
+
+struct Pair {
     secret: Zeroizing<[u8; 32]>,
     public: [u8; 32],
+    loaded: Arc<agreement::PrivateKey>,
+}
+
+/// Every 32 bytes are an X25519 secret key.
+fn load(secret: &[u8; 32]) -> (agreement::PrivateKey, [u8; 32]) {
+    let key = agreement::PrivateKey::from_private_key(&X25519, secret)
+        .expect("every 32 bytes are an X25519 secret key");
+    let public = key.compute_public_key().expect("a secret key has a public half");
+    let public = public.as_ref().try_into().expect("an X25519 public key has 32 bytes");
+    (key, public)
 }
 
 impl Dh for AwsLcX25519 {
@@ -202,9 +239,17 @@ impl Dh for AwsLcX25519 {
         32
     }
 
-    fn set(&mut self, secret: &[u8]) {
-        self.secret.copy_from_slice(&secret[..32]);
-        self.public = SecretKey::from_bytes(*self.secret).public().0;
+    fn set(&mut self, bytes: &[u8]) {
+        let mut secret = Zeroizing::new([0; 32]);
+        secret.copy_from_slice(&bytes[..32]);
+        let Identity { secret: own, public, loaded } = &self.identity;
+        let (public, loaded) = if crypto::equal(&*secret, own.as_bytes()) {
+            (public.0, Arc::clone(loaded))
+        } else {
+            let (loaded, public) = load(&secret);
+            (public, Arc::new(loaded))
+        };
+        self.pair = Some(Pair { secret, public, loaded });
     }
 
     fn generate(&mut self, rng: &mut dyn Random) -> Result<(), snow::Error> {
@@ -215,19 +260,18 @@ impl Dh for AwsLcX25519 {
     }
 
     fn pubkey(&self) -> &[u8] {
-        &self.public
+        self.pair.as_ref().map_or(&[0; 32], |pair| &pair.public)
     }
 
     fn privkey(&self) -> &[u8] {
-        &*self.secret
+        self.pair.as_ref().map_or(&[0; 32], |pair| &*pair.secret)
     }
 
     fn dh(&self, public: &[u8], out: &mut [u8]) -> Result<(), snow::Error> {
-        let secret = agreement::PrivateKey::from_private_key(&X25519, &*self.secret)
-            .map_err(|_| snow::Error::Dh)?;
+        let pair = self.pair.as_ref().ok_or(snow::Error::Dh)?;
         // A result of all zeros (a public key of low order) is an error here.
         agreement::agree(
-            &secret,
+            &pair.loaded,
             UnparsedPublicKey::new(&X25519, &public[..32]),
             snow::Error::Dh,
             |shared| {
@@ -250,7 +294,8 @@ mod tests {
         let cid = ConnectionId(42);
         let pinned = (pattern == Pattern::Ik).then_some(&public);
         let mut client = Handshake::client(&client_key, pinned, cid, &mut rng);
-        let mut server = Handshake::server(&server_key, &public, pattern, cid, &mut rng);
+        let identity = Identity::new(&server_key);
+        let mut server = Handshake::server(&identity, pattern, cid, &mut rng);
 
         let first = client.write(b"hello").unwrap();
         let mut damaged = first.clone();
@@ -295,12 +340,12 @@ mod tests {
         let public = server_key.public();
         let mut client = Handshake::client(&client_key, Some(&public), ConnectionId(1), &mut rng);
         let first = client.write(b"").unwrap();
-        let mut server =
-            Handshake::server(&server_key, &public, Pattern::Ik, ConnectionId(2), &mut rng);
+        let identity = Identity::new(&server_key);
+        let mut server = Handshake::server(&identity, Pattern::Ik, ConnectionId(2), &mut rng);
         assert_eq!(server.read(&first), Err(BadHandshake));
         let other = SecretKey::from_bytes([4; 32]);
-        let mut server =
-            Handshake::server(&other, &other.public(), Pattern::Ik, ConnectionId(1), &mut rng);
+        let identity = Identity::new(&other);
+        let mut server = Handshake::server(&identity, Pattern::Ik, ConnectionId(1), &mut rng);
         assert_eq!(server.read(&first), Err(BadHandshake));
     }
 }

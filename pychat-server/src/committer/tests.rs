@@ -2,8 +2,9 @@
 
 use super::{
     Committer, CommitterHandle, Done, JOBS_PER_BATCH_MAX, JOBS_QUEUED_MAX, Job, Outcome,
-    SubmitError, Work, spawn,
+    SubmitError, ToShard, Work, spawn,
 };
+use crate::bell::Bell;
 use crate::store::{
     Account, Answer, Append, Claimed, Command, MailboxStore, Origin, Page, Quota, ReadLimit,
     StoreError, embedded::Embedded,
@@ -13,7 +14,6 @@ use pychat_proto::{
     chat::{Presence, USERS_PER_PAGE_MAX, UserState},
 };
 use std::sync::{Arc, Mutex, mpsc as std_mpsc};
-use tokio::sync::mpsc;
 
 const SHARDS: u8 = 3;
 const ALL: ReadLimit = ReadLimit { entries: 100, bytes: 1 << 20 };
@@ -162,6 +162,15 @@ fn one_user_is_found_present_or_offline() {
     assert_eq!(ask(&mut committer, find("bob")), Ok(Outcome::User(None)));
 }
 
+/// A shard's channel, and the shard's end of it.
+fn channel(length: usize) -> (ToShard, std_mpsc::Receiver<Done>) {
+    let (queue, told) = std_mpsc::sync_channel(length);
+    // The bell outlives its poll: nobody sleeps there.
+    let poll = mio::Poll::new().unwrap();
+    let bell = Bell::new(poll.registry(), mio::Token(0)).unwrap();
+    (ToShard { queue, bell }, told)
+}
+
 /// What a [`Scripted`] store saw.
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
@@ -230,7 +239,7 @@ fn what_gathers_during_a_flush_is_one_batch_and_the_queue_is_bounded() {
     let (give_leave, leave) = std_mpsc::channel();
     let seen = Arc::default();
     let store = Scripted { seen: Arc::clone(&seen), fails: Arc::default(), leave: Some(leave) };
-    let (to_shard, mut told) = mpsc::channel(1);
+    let (to_shard, told) = channel(1);
     let (handle, thread) = spawn(Committer::new(Box::new(store), 1), vec![to_shard]).unwrap();
 
     // Fill the queue while no batch gets on: what is taken is at most one batch and a full queue.
@@ -247,7 +256,7 @@ fn what_gathers_during_a_flush_is_one_batch_and_the_queue_is_bounded() {
     // The queue drains though the shard's channel has one place only.
     drop((handle, give_leave));
     let mut tickets = Vec::new();
-    while let Some(message) = told.blocking_recv() {
+    while let Ok(message) = told.recv() {
         tickets.push(message.ticket);
     }
     assert_eq!(tickets, (0..taken).collect::<Vec<_>>());
@@ -275,7 +284,7 @@ fn a_batch_ends_at_its_bytes() {
 #[test]
 fn a_shard_that_is_gone_stops_nobody() {
     let store = Scripted { seen: Arc::default(), fails: Arc::default(), leave: None };
-    let (to_shard, told) = mpsc::channel(1);
+    let (to_shard, told) = channel(1);
     let (handle, thread) = spawn(Committer::new(Box::new(store), 1), vec![to_shard]).unwrap();
     drop(told);
     submit(&handle, 1).unwrap();

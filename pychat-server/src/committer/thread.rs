@@ -5,13 +5,15 @@
 //! theirs, neither waits for the other forever.
 
 use super::{Committer, Done, Job, Work};
-use crate::store::{Command, StoreError};
+use crate::{
+    bell::Bell,
+    store::{Command, StoreError},
+};
 use std::{
     io,
     sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     thread::JoinHandle,
 };
-use tokio::sync::mpsc;
 
 /// Most jobs executed at once. The others wait in the queue for the next batch.
 pub const JOBS_PER_BATCH_MAX: usize = 4096;
@@ -55,6 +57,25 @@ impl CommitterHandle {
     }
 }
 
+/// A shard's channel.
+#[derive(Clone, Debug)]
+pub struct ToShard {
+    /// What it hears.
+    pub queue: SyncSender<Done>,
+    /// Wakes it.
+    pub bell: Bell,
+}
+
+impl ToShard {
+    /// Waits while the queue is full. A shard that has ended hears nothing.
+    fn tell(&self, done: Done) {
+        if let Err(TrySendError::Full(done)) = self.queue.try_send(done) {
+            self.bell.ring();
+            let _ = self.queue.send(done);
+        }
+    }
+}
+
 /// Starts the thread. `to_shards` has each shard's channel at the shard's index.
 ///
 /// The thread ends when every handle is dropped: it executes what is queued, does what the store put
@@ -64,7 +85,7 @@ impl CommitterHandle {
 /// There can be no further thread.
 pub fn spawn(
     committer: Committer,
-    to_shards: Vec<mpsc::Sender<Done>>,
+    to_shards: Vec<ToShard>,
 ) -> io::Result<(CommitterHandle, JoinHandle<Result<(), StoreError>>)> {
     let (jobs, queue) = sync_channel(JOBS_QUEUED_MAX);
     let thread = std::thread::Builder::new()
@@ -76,19 +97,21 @@ pub fn spawn(
 fn run(
     mut committer: Committer,
     queue: &Receiver<Job>,
-    to_shards: &[mpsc::Sender<Done>],
+    to_shards: &[ToShard],
 ) -> Result<(), StoreError> {
     let mut out = Vec::new();
     while let Some(jobs) = gather(queue) {
         committer.step(jobs, &mut out);
-        for (shard, message) in out.drain(..) {
+        for (shard, done) in out.drain(..) {
             if let Some(shard) = to_shards.get(usize::from(shard)) {
-                // Its receiver is gone only when the shard has ended.
-                let _ = shard.blocking_send(message);
+                shard.tell(done);
             }
         }
+        to_shards.iter().for_each(|shard| shard.bell.ring());
     }
-    committer.flush()
+    let flushed = committer.flush();
+    to_shards.iter().for_each(|shard| shard.bell.ring());
+    flushed
 }
 
 /// Waits for a job and takes what else is queued by then: what gathered during the last flush. No

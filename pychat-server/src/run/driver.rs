@@ -8,28 +8,34 @@ use super::{
     strangers::Strangers,
 };
 use crate::{
+    bell::Bell,
     committer::{CommitterHandle, Done, Job, SubmitError},
     shard::{Now, Shard},
 };
+use mio::{Events, Poll, Token};
 use pychat_proto::{Endpoint, Instant, Owner, Transmit};
-use pychat_udp::Socket;
+use pychat_udp::PollSocket;
 use std::{
-    future::poll_fn,
     io,
     net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, TryRecvError},
     },
-    task::Poll,
     thread,
     time::Duration,
 };
-use tokio::sync::mpsc::Receiver;
 use tracing::debug;
 
 /// Things of one kind that are taken before the others have their turn.
 const TURN: usize = 256;
+
+/// What the bell rings under; the sockets have the numbers from 0.
+pub(super) const BELL: Token = Token(usize::MAX);
+
+/// Events that one wait brings: a socket for each address, and the bell. The others come with the next.
+const EVENTS: usize = 64;
 
 /// Batches of datagrams that are taken from the kernel before a stranger has a turn: a flood must not
 /// fill the kernel's buffer, where nobody can tell it from our sessions' datagrams.
@@ -70,10 +76,20 @@ pub(super) enum Order {
     Beat,
 }
 
-/// A shard with its sockets and channels.
+/// What others say to a shard. Whoever does rings the bell.
+pub(super) struct Ears {
+    pub(super) poll: Poll,
+    pub(super) bell: Bell,
+    pub(super) mail: Receiver<Mail>,
+    pub(super) committer: Receiver<Done>,
+    pub(super) orders: Receiver<Order>,
+}
+
+/// A shard with its sockets and channels. Its thread waits in one place, for all of them.
 pub(super) struct Driver {
     shard: Shard,
-    sockets: Vec<Socket>,
+    ears: Ears,
+    sockets: Vec<PollSocket>,
     routes: Routes,
     number: u8,
     peers: Peers,
@@ -96,17 +112,23 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(
         shard: Shard,
-        sockets: Vec<Socket>,
+        ears: Ears,
+        mut sockets: Vec<PollSocket>,
         peers: Peers,
         committer: CommitterHandle,
         beats: Arc<AtomicU64>,
         journal: Journal,
     ) -> Result<Self, Failure> {
-        let bound = sockets.iter().map(Socket::local_addr).collect::<io::Result<_>>();
+        for (number, socket) in sockets.iter_mut().enumerate() {
+            let registered = socket.register(ears.poll.registry(), Token(number));
+            registered.map_err(Failure::system("watching a socket"))?;
+        }
+        let bound = sockets.iter().map(PollSocket::local_addr).collect::<io::Result<_>>();
         let bound = bound.map_err(Failure::system("asking where a socket is bound"))?;
         Ok(Self {
             number: shard.number(),
             shard,
+            ears,
             sockets,
             routes: Routes::new(bound),
             peers,
@@ -124,15 +146,14 @@ impl Driver {
     }
 
     /// Runs until stopped, or until something breaks that only a new start mends.
-    pub(super) async fn run(
-        mut self,
-        mut inbox: Receiver<Mail>,
-        mut from_committer: Receiver<Done>,
-        mut orders: Receiver<Order>,
-    ) -> Result<(), Failure> {
-        let mut mail = Vec::with_capacity(TURN);
-        let mut news = Vec::with_capacity(TURN);
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        let mut events = Events::with_capacity(EVENTS);
         loop {
+            self.ears.bell.mute();
+            self.listen()?;
+            if self.shard.poll_timeout().is_some_and(|due| due <= now().mono) {
+                self.shard.handle_timeout(now());
+            }
             self.journal.work(now().mono, &mut self.shard);
             self.flush()?;
             if self.has_ended() {
@@ -147,58 +168,92 @@ impl Driver {
                 );
                 return Ok(());
             }
-            let pause = self.pause();
-            let strangers_wait = self.strangers_are_due();
-            let Self { shard, sockets, routes, peers, number, strangers, .. } = &mut self;
-            let (mut count, mut strange) = (0, 0);
-            let take = |socket, from, datagram: &mut [u8]| {
+            self.wait(&mut events)?;
+            self.receive()?;
+        }
+    }
+
+    /// Waits until something comes or is due.
+    fn wait(&mut self, events: &mut Events) -> Result<(), Failure> {
+        let is_busy = self.sockets.iter().any(PollSocket::is_readable);
+        let pause = if is_busy { Duration::ZERO } else { self.pause() };
+        match self.ears.poll.poll(events, Some(pause)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(source) => return Err(Failure::system("waiting for datagrams")(source)),
+        }
+        for event in &*events {
+            if let Some(socket) = self.sockets.get_mut(event.token().0) {
+                socket.set_readable();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a batch of datagrams from each socket that has any: its sessions' at once, strangers' in
+    /// their turn.
+    fn receive(&mut self) -> Result<(), Failure> {
+        let Self { shard, sockets, routes, peers, number, strangers, .. } = &mut *self;
+        let (mut count, mut strange) = (0, 0);
+        for (socket_number, socket) in sockets.iter_mut().enumerate() {
+            let received = socket.try_recv(|from, datagram| {
                 count += 1;
                 match Endpoint::owner(datagram) {
                     Owner::Shard(owner)
                         if owner != *number && usize::from(owner) < peers.count() =>
                     {
-                        peers.forward(owner, socket, from, datagram);
+                        peers.forward(owner, socket_number, from, datagram);
                     }
                     Owner::Shard(_) | Owner::Any => {
-                        strange += admit(shard, routes, strangers, socket, from, datagram);
+                        strange += admit(shard, routes, strangers, socket_number, from, datagram);
                     }
                 }
-            };
-            tokio::select! {
-                received = receive(sockets, take) => {
-                    received.map_err(Failure::system("receiving datagrams"))?;
-                    self.full_batches += usize::from(count >= FULL_BATCH);
-                }
-                _ = inbox.recv_many(&mut mail, TURN) => self.take_mail(&mut mail),
-                count = from_committer.recv_many(&mut news, TURN) => {
-                    if count == 0 {
-                        return Err(Failure::Panicked("the committer".into()));
-                    }
-                    self.take_news(&mut news);
-                }
-                order = orders.recv() => self.obey(order),
-                () = tokio::time::sleep(pause), if !strangers_wait => {}
-                // Everything else is looked at once, and then strangers have their turn.
-                () = tokio::task::yield_now(), if strangers_wait => {}
-            }
-            // In a flood the sockets are always ready: nothing else waits until it wins the draw.
-            mail.extend(std::iter::from_fn(|| inbox.try_recv().ok()).take(TURN));
-            self.take_mail(&mut mail);
-            news.extend(std::iter::from_fn(|| from_committer.try_recv().ok()).take(TURN));
-            self.take_news(&mut news);
-            let is_trickle = count > 0 && count == strange && count < FULL_BATCH;
-            if is_trickle && self.strangers_at > now().mono {
-                // The shard has this thread for itself, and timers that are late by this much are on time.
-                thread::sleep(FLOOD_REST);
-            }
-            let is_drained = count < FULL_BATCH || self.full_batches >= BATCHES_BEFORE_STRANGERS;
-            if is_drained && self.strangers_are_due() {
-                self.serve_strangers();
-            }
-            if self.shard.poll_timeout().is_some_and(|due| due <= now().mono) {
-                self.shard.handle_timeout(now());
-            }
+            });
+            received.map_err(Failure::system("receiving datagrams"))?;
         }
+        self.full_batches += usize::from(count >= FULL_BATCH);
+        let is_trickle = count > 0 && count == strange && count < FULL_BATCH;
+        if is_trickle && self.strangers_at > now().mono {
+            // The shard has this thread for itself, and timers that are late by this much are on time.
+            thread::sleep(FLOOD_REST);
+        }
+        let is_drained = count < FULL_BATCH || self.full_batches >= BATCHES_BEFORE_STRANGERS;
+        if is_drained && self.strangers_are_due() {
+            self.serve_strangers();
+        }
+        Ok(())
+    }
+
+    /// Takes what came over the channels, each in its turn.
+    fn listen(&mut self) -> Result<(), Failure> {
+        let mut left_over = true;
+        for _ in 0..TURN {
+            let Ok(mail) = self.ears.mail.try_recv() else {
+                left_over = false;
+                break;
+            };
+            self.take_mail(mail);
+        }
+        for turn in 0..TURN {
+            match self.ears.committer.try_recv() {
+                Ok(done) => self.shard.handle_committer(now(), done),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    return Err(Failure::Panicked("the committer".into()));
+                }
+            }
+            left_over |= turn + 1 == TURN;
+        }
+        match self.ears.orders.try_recv() {
+            Ok(order) => self.obey(Some(order)),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => self.obey(None),
+        }
+        if left_over {
+            // There is more, for which nobody rings again.
+            self.ears.bell.ring();
+        }
+        Ok(())
     }
 
     fn strangers_are_due(&self) -> bool {
@@ -216,21 +271,13 @@ impl Driver {
         }
     }
 
-    fn take_news(&mut self, news: &mut Vec<Done>) {
-        for news in news.drain(..) {
-            self.shard.handle_committer(now(), news);
-        }
-    }
-
-    fn take_mail(&mut self, mail: &mut Vec<Mail>) {
-        for mail in mail.drain(..) {
-            match mail {
-                Mail::Datagram { socket, from, mut bytes } => {
-                    let Self { shard, routes, strangers, .. } = self;
-                    admit(shard, routes, strangers, socket, from, &mut bytes);
-                }
-                Mail::Relay(news) => self.shard.handle_peer_shard(now(), news),
+    fn take_mail(&mut self, mail: Mail) {
+        match mail {
+            Mail::Datagram { socket, from, mut bytes } => {
+                let Self { shard, routes, strangers, .. } = self;
+                admit(shard, routes, strangers, socket, from, &mut bytes);
             }
+            Mail::Relay(news) => self.shard.handle_peer_shard(now(), news),
         }
     }
 
@@ -339,26 +386,6 @@ fn admit(
         strangers.push(socket, from, datagram);
         1
     }
-}
-
-/// Waits for datagrams on any of the sockets and hands each on with its socket's number.
-async fn receive(
-    sockets: &mut [Socket],
-    mut take: impl FnMut(usize, SocketAddr, &mut [u8]),
-) -> io::Result<()> {
-    poll_fn(|context| {
-        // Every socket has its turn before any has its second.
-        let mut result = Poll::Pending;
-        for (number, socket) in sockets.iter_mut().enumerate() {
-            match socket.poll_recv(context, |from, datagram| take(number, from, datagram)) {
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Ready(Ok(())) => result = Poll::Ready(Ok(())),
-                Poll::Pending => {}
-            }
-        }
-        result
-    })
-    .await
 }
 
 fn now() -> Now {

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use listenfd::ListenFd;
-use pychat_udp::Socket;
+use pychat_udp::PollSocket;
 use std::net::{SocketAddr, UdpSocket};
 
 /// The addresses, settled before any shard starts.
@@ -23,7 +23,7 @@ enum Source {
 
 impl Listeners {
     /// Takes the service manager's sockets, or finds out where `listen` leads: port 0 becomes a
-    /// port, and an address that somebody else listens on is an error. Call it within a runtime.
+    /// port, and an address that somebody else listens on is an error.
     pub(super) fn open(listen: &[SocketAddr], shards: u8) -> Result<Self, Failure> {
         let inherited = inherited()?;
         if !inherited.is_empty() {
@@ -36,7 +36,7 @@ impl Listeners {
         for &address in listen {
             // Bound alone for a moment: sockets that are shared would quietly share with another
             // server, too.
-            let socket = Socket::bind(address).and_then(|socket| socket.local_addr());
+            let socket = PollSocket::bind(address).and_then(|socket| socket.local_addr());
             addresses.push(socket.map_err(|source| Failure::Listen { address, source })?);
         }
         let sources = addresses.iter().copied().map(Source::Address).collect();
@@ -48,22 +48,22 @@ impl Listeners {
         &self.addresses
     }
 
-    /// A shard's sockets, in the order of the addresses. Call it within the shard's runtime.
-    pub(super) fn sockets(&self) -> Result<Vec<Socket>, Failure> {
+    /// A shard's sockets, in the order of the addresses.
+    pub(super) fn sockets(&self) -> Result<Vec<PollSocket>, Failure> {
         self.sources.iter().map(|source| self.socket(source)).collect()
     }
 
-    fn socket(&self, source: &Source) -> Result<Socket, Failure> {
+    fn socket(&self, source: &Source) -> Result<PollSocket, Failure> {
         match source {
             Source::Address(address) => {
                 let bound = match self.shards {
-                    1 => Socket::bind(*address),
-                    _ => Socket::bind_shared(*address),
+                    1 => PollSocket::bind(*address),
+                    _ => PollSocket::bind_shared(*address),
                 };
                 bound.map_err(|source| Failure::Listen { address: *address, source })
             }
             Source::Inherited(socket) => {
-                socket.try_clone().and_then(Socket::from_std).map_err(Failure::Inherited)
+                socket.try_clone().and_then(PollSocket::from_std).map_err(Failure::Inherited)
             }
         }
     }

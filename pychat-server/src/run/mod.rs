@@ -18,7 +18,7 @@ pub use failure::Failure;
 pub use link::join_link;
 
 use crate::{
-    committer::{self, Committer},
+    committer::{self, Committer, ToShard},
     config::Settings,
     identity::DataDirectory,
     store::embedded::Embedded,
@@ -27,7 +27,7 @@ use listen::Listeners;
 use pychat_proto::JoinLink;
 use service::Watchdog;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use threads::{Ended, Shards, ShardsConfig};
+use threads::{Ended, Place, Shards, ShardsConfig};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
@@ -55,13 +55,18 @@ pub fn serve(settings: &Settings) -> Result<(), Failure> {
     let listeners = Listeners::open(&settings.listen, settings.shards)?;
     let signals = Signals::new()?;
 
-    let (to_shards, from_committer) =
-        (0..settings.shards).map(|_| tokio::sync::mpsc::channel(COMMITTER_QUEUE_LEN)).unzip();
+    let (mut to_shards, mut places) = (Vec::new(), Vec::new());
+    for _ in 0..settings.shards {
+        let place = Place::new()?;
+        let (queue, from_committer) = std::sync::mpsc::sync_channel(COMMITTER_QUEUE_LEN);
+        to_shards.push(ToShard { queue, bell: place.bell.clone() });
+        places.push((place, from_committer));
+    }
     let committer = Committer::new(Box::new(store), settings.shards);
     let (handle, committer) = committer::spawn(committer, to_shards)
         .map_err(Failure::system("starting the committer's thread"))?;
     let config = ShardsConfig { settings, secrets: secrets.clone(), listeners: &listeners };
-    let shards = Shards::start(&config, &handle, from_committer)?;
+    let shards = Shards::start(&config, &handle, places)?;
     drop(handle);
 
     let link = join_link(settings.host.as_deref(), listeners.addresses()[0], &secrets);

@@ -1,8 +1,11 @@
 //! What shards hand each other: datagrams that landed on the wrong one, and the relay's news.
 
-use crate::shard::FromShard;
-use std::{collections::VecDeque, net::SocketAddr};
-use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
+use crate::{bell::Bell, shard::FromShard};
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+};
 
 /// Things that may wait for one shard. Beyond it datagrams and logins are dropped, as a network
 /// may drop them: their senders try again. Entries and what became of them are held back here, in
@@ -26,14 +29,20 @@ pub(super) enum Mail {
 
 /// One shard's way to all others.
 pub(super) struct Peers {
-    to: Vec<Sender<Mail>>,
+    to: Vec<(SyncSender<Mail>, Bell)>,
     held: VecDeque<(u8, FromShard)>,
     dropped: u64,
 }
 
-/// Each shard's queue and its way to the others, by number.
-pub(super) fn connect(shards: u8) -> Vec<(Peers, Receiver<Mail>)> {
-    let (to, inboxes): (Vec<_>, Vec<_>) = (0..shards).map(|_| channel(QUEUE_LEN)).unzip();
+/// Each shard's queue and its way to the others, by number; `bells` has each one's.
+pub(super) fn connect(bells: &[Bell]) -> Vec<(Peers, Receiver<Mail>)> {
+    let (to, inboxes): (Vec<_>, Vec<_>) = bells
+        .iter()
+        .map(|bell| {
+            let (queue, inbox) = sync_channel(QUEUE_LEN);
+            ((queue, bell.clone()), inbox)
+        })
+        .unzip();
     let peers = || Peers { to: to.clone(), held: VecDeque::new(), dropped: 0 };
     inboxes.into_iter().map(|inbox| (peers(), inbox)).collect()
 }
@@ -47,9 +56,18 @@ impl Peers {
     /// Hands a datagram over.
     pub(super) fn forward(&mut self, shard: u8, socket: usize, from: SocketAddr, bytes: &[u8]) {
         let mail = Mail::Datagram { socket, from, bytes: bytes.into() };
-        if self.to[usize::from(shard)].try_send(mail).is_err() {
+        if self.send(shard, mail).is_err() {
             self.dropped += 1;
         }
+    }
+
+    // What cannot be sent comes back whole.
+    #[allow(clippy::result_large_err)]
+    fn send(&self, shard: u8, mail: Mail) -> Result<(), TrySendError<Mail>> {
+        let (queue, bell) = &self.to[usize::from(shard)];
+        let sent = queue.try_send(mail);
+        bell.ring();
+        sent
     }
 
     /// Hands the relay's news over.
@@ -57,7 +75,7 @@ impl Peers {
         if self.held.iter().any(|(held_for, _)| *held_for == shard) {
             return self.hold(shard, news);
         }
-        match self.to[usize::from(shard)].try_send(Mail::Relay(news)) {
+        match self.send(shard, Mail::Relay(news)) {
             Err(TrySendError::Full(Mail::Relay(news))) => self.hold(shard, news),
             Err(_) => self.dropped += 1,
             Ok(()) => {}
@@ -103,8 +121,10 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_datagrams_and_holds_news_back() {
-        let mut shards = connect(2);
-        let (_, mut inbox) = shards.pop().unwrap();
+        let poll = mio::Poll::new().unwrap();
+        let bell = Bell::new(poll.registry(), mio::Token(0)).unwrap();
+        let mut shards = connect(&[bell.clone(), bell]);
+        let (_, inbox) = shards.pop().unwrap();
         let (mut peers, _own) = shards.pop().unwrap();
         let from = SocketAddr::from(([127, 0, 0, 1], 9));
         (0..QUEUE_LEN).for_each(|_| peers.forward(1, 0, from, b"x"));

@@ -2,12 +2,13 @@
 
 use super::{
     Failure,
-    driver::{Driver, Order},
+    driver::{BELL, Driver, Ears, Order},
     journal::Journal,
     listen::Listeners,
     peers::{self, Mail, Peers},
 };
 use crate::{
+    bell::Bell,
     committer::{CommitterHandle, Done},
     config::Settings,
     random,
@@ -19,11 +20,12 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
     time::Duration,
 };
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{self, channel};
 
 /// Orders that may wait for one shard: a stop and a beat or two.
 const ORDERS_LEN: usize = 8;
@@ -38,11 +40,12 @@ pub(super) struct ShardsConfig<'a> {
 /// All shards' threads.
 pub(super) struct Shards {
     threads: Vec<Thread>,
-    ends: Receiver<Ended>,
+    ends: mpsc::Receiver<Ended>,
 }
 
 struct Thread {
-    orders: Sender<Order>,
+    orders: SyncSender<Order>,
+    bell: Bell,
     beats: Arc<AtomicU64>,
 }
 
@@ -56,8 +59,8 @@ pub(super) struct Ended {
 struct Luggage {
     config: ShardConfig,
     seed: [u8; 32],
-    sockets: Vec<pychat_udp::Socket>,
-    runtime: tokio::runtime::Runtime,
+    sockets: Vec<pychat_udp::PollSocket>,
+    place: Place,
     peers: Peers,
     inbox: Receiver<Mail>,
     committer: CommitterHandle,
@@ -65,23 +68,37 @@ struct Luggage {
     journal: Journal,
 }
 
+/// Where a shard's thread will wait, and what wakes it there.
+pub(super) struct Place {
+    poll: mio::Poll,
+    pub(super) bell: Bell,
+}
+
+impl Place {
+    pub(super) fn new() -> Result<Self, Failure> {
+        let made = mio::Poll::new().and_then(|poll| {
+            let bell = Bell::new(poll.registry(), BELL)?;
+            Ok(Self { poll, bell })
+        });
+        made.map_err(Failure::system("preparing a shard's thread"))
+    }
+}
+
 impl Shards {
-    /// Starts one thread for each of `from_committer`. All sockets are bound when it returns.
+    /// Starts one thread for each of `places`. All sockets are bound when it returns.
     pub(super) fn start(
         config: &ShardsConfig<'_>,
         committer: &CommitterHandle,
-        from_committer: Vec<Receiver<Done>>,
+        places: Vec<(Place, Receiver<Done>)>,
     ) -> Result<Self, Failure> {
         let shards = config.settings.shards;
         let (end, ends) = channel(usize::from(shards));
-        let queues = peers::connect(shards).into_iter().zip(from_committer);
+        let bells: Vec<Bell> = places.iter().map(|(place, _)| place.bell.clone()).collect();
+        let queues = peers::connect(&bells).into_iter().zip(places);
         // All luggage first: if a socket cannot be bound, no thread has started.
         let luggage: Result<Vec<Luggage>, Failure> = (0..shards)
             .zip(queues)
-            .map(|(shard, ((peers, inbox), from_committer))| {
-                let committer = committer.clone();
-                pack(config, shard, peers, inbox, committer, from_committer)
-            })
+            .map(|(shard, (peers, place))| pack(config, shard, peers, committer.clone(), place))
             .collect();
         let threads = luggage?.into_iter().map(|luggage| luggage.start(&end));
         Ok(Self { threads: threads.collect::<Result<_, _>>()?, ends })
@@ -106,6 +123,7 @@ impl Shards {
         for thread in &self.threads {
             // One that has ended already, or is too stuck to listen, is not waited for.
             let _ = thread.orders.try_send(Order::Stop { spread });
+            thread.bell.ring();
         }
     }
 
@@ -118,6 +136,7 @@ impl Shards {
     pub(super) fn ask_for_beats(&self) {
         for thread in &self.threads {
             let _ = thread.orders.try_send(Order::Beat);
+            thread.bell.ring();
         }
     }
 }
@@ -125,19 +144,13 @@ impl Shards {
 fn pack(
     config: &ShardsConfig<'_>,
     shard: u8,
-    peers: Peers,
-    inbox: Receiver<Mail>,
+    (peers, inbox): (Peers, Receiver<Mail>),
     committer: CommitterHandle,
-    from_committer: Receiver<Done>,
+    (place, from_committer): (Place, Receiver<Done>),
 ) -> Result<Luggage, Failure> {
     let settings = config.settings;
     let seed = *random::bytes().map_err(Failure::system("asking for randomness"))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Failure::system("starting a shard's runtime"))?;
-    let sockets = {
-        let _entered = runtime.enter();
-        config.listeners.sockets()?
-    };
+    let sockets = config.listeners.sockets()?;
     let config = ShardConfig {
         dev_echo: settings.dev,
         started_at: pychat_udp::unix_ms(),
@@ -146,12 +159,13 @@ fn pack(
         ..ShardConfig::new(config.secrets.clone(), shard, settings.shards)
     };
     let journal = Journal::open(&settings.data, shard, settings.shards);
-    Ok(Luggage { config, seed, sockets, runtime, peers, inbox, committer, from_committer, journal })
+    Ok(Luggage { config, seed, sockets, place, peers, inbox, committer, from_committer, journal })
 }
 
 impl Luggage {
-    fn start(self, end: &Sender<Ended>) -> Result<Thread, Failure> {
-        let (orders, from_main) = channel(ORDERS_LEN);
+    fn start(self, end: &mpsc::Sender<Ended>) -> Result<Thread, Failure> {
+        let (orders, from_main) = sync_channel(ORDERS_LEN);
+        let bell = self.place.bell.clone();
         let beats = Arc::new(AtomicU64::new(0));
         let (shard, end, beating) = (self.config.shard, end.clone(), beats.clone());
         let body = move || {
@@ -164,20 +178,16 @@ impl Luggage {
         let name = format!("shard-{shard}");
         let started = thread::Builder::new().name(name).spawn(body);
         started.map_err(Failure::system("starting a shard's thread"))?;
-        Ok(Thread { orders, beats })
+        Ok(Thread { orders, bell, beats })
     }
 
     fn run(self, orders: Receiver<Order>, beats: Arc<AtomicU64>) -> Result<(), Failure> {
-        let shard_number = self.config.shard;
+        let Place { poll, bell } = self.place;
+        let (mail, committer) = (self.inbox, self.from_committer);
+        let ears = Ears { poll, bell, mail, committer, orders };
         let shard = Shard::new(self.config, self.seed);
         let driver =
-            Driver::new(shard, self.sockets, self.peers, self.committer, beats, self.journal);
-        // As a task: tokio wakes the future of `block_on` itself through the kernel, even from its own
-        // thread, which costs two system calls for each datagram.
-        let driver = driver?.run(self.inbox, self.from_committer, orders);
-        match self.runtime.block_on(async { tokio::spawn(driver).await }) {
-            Ok(result) => result,
-            Err(_) => Err(Failure::Panicked(format!("shard {shard_number}"))),
-        }
+            Driver::new(shard, ears, self.sockets, self.peers, self.committer, beats, self.journal);
+        driver?.run()
     }
 }

@@ -153,9 +153,8 @@ impl Endpoint {
     }
 
     fn login(&mut self, from: SocketAddr, init: &Init<'_>, proved: bool) -> bool {
-        let identity = &self.config.secrets.identity;
         let mut handshake =
-            Handshake::server(identity, &self.public, Pattern::Ik, init.client, &mut self.rng);
+            Handshake::server(&self.identity, Pattern::Ik, init.client, &mut self.rng);
         let Ok(payload) = handshake.read(init.noise) else { return false };
         let (Some(key), Ok(login)) = (handshake.peer(), chat::decode(&payload)) else {
             return false;
@@ -200,9 +199,8 @@ impl Endpoint {
         client: ConnectionId,
         first_message: &[u8],
     ) -> Option<(Handshake, Vec<u8>)> {
-        let (identity, mut rng) = (&self.config.secrets.identity, Rng::new(seed));
-        let mut handshake =
-            Handshake::server(identity, &self.public, Pattern::Xx, client, &mut rng);
+        let mut rng = Rng::new(seed);
+        let mut handshake = Handshake::server(&self.identity, Pattern::Xx, client, &mut rng);
         handshake.read(first_message).ok()?;
         let answer = handshake.write(&server.0.to_be_bytes()).ok()?;
         Some((handshake, answer))

@@ -12,6 +12,7 @@ mod token;
 use crate::{
     AWAY_AFTER, CloseCode, ConnectionId, Instant, Lane, PublicKey, Seq,
     crypto::{self, Rng},
+    noise::Identity,
     session::{Session, SessionEvent},
     wire::packet,
 };
@@ -33,10 +34,13 @@ use timers::{Armed, Timers};
 /// Answers that need no session and wait to be sent; more are dropped, as the network might.
 pub(crate) const STATELESS_MAX: usize = 1024;
 
+/// Packets of one session that leave together: a burst, as the pacer lets them go.
+const TRAIN_PACKETS_MAX: usize = 10;
+
 /// One shard's sessions. See the crate's documentation for how to drive it.
 pub struct Endpoint {
     config: EndpointConfig,
-    public: PublicKey,
+    identity: Identity,
     init_keys: InitKeys,
     token_root: [u8; 32],
     rng: Rng,
@@ -53,6 +57,10 @@ pub struct Endpoint {
     /// Sessions that may have something to send.
     ready: VecDeque<u32>,
     stateless: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// A packet that did not fit the train before it.
+    carried: Option<(SocketAddr, Vec<u8>)>,
+    /// Where packets are made that follow another one.
+    spare: Vec<u8>,
     events: VecDeque<EndpointEvent>,
     happened: VecDeque<SessionEvent>,
     stats: EndpointStats,
@@ -138,10 +146,10 @@ impl Endpoint {
     #[must_use]
     pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Self {
         let mut rng = Rng::new(seed);
-        let public = config.secrets.identity.public();
+        let identity = Identity::new(&config.secrets.identity);
         Self {
-            init_keys: InitKeys::new(&public),
-            public,
+            init_keys: InitKeys::new(&identity.public()),
+            identity,
             token_root: crypto::hash(b"pychat token root", &[config.secrets.reset.as_bytes()]),
             limits: Limits::new(config.retry_beyond_per_s, rng.bytes()),
             config,
@@ -156,6 +164,8 @@ impl Endpoint {
             timers: Timers::default(),
             ready: VecDeque::new(),
             stateless: VecDeque::new(),
+            carried: None,
+            spare: Vec::new(),
             events: VecDeque::new(),
             happened: VecDeque::new(),
             stats: EndpointStats::default(),
@@ -434,6 +444,11 @@ impl Endpoint {
             self.stats.datagrams_out += 1;
             return Some(Transmit { to, segment_bytes: buffer.len() });
         }
+        if let Some((to, datagram)) = self.carried.take() {
+            *buffer = datagram;
+            self.stats.datagrams_out += 1;
+            return Some(Transmit { to, segment_bytes: buffer.len() });
+        }
         while let Some(slot) = self.ready.pop_front() {
             let Some(entry) = self.slots[slot as usize].entry.as_mut() else { continue };
             if let Standing::Unconfirmed(_) = entry.standing {
@@ -443,15 +458,39 @@ impl Endpoint {
                 continue;
             }
             if let Some(to) = entry.session.poll_packet(now, &mut self.rng, buffer) {
-                // One packet each, so that nobody waits for another's long queue.
-                self.ready.push_back(slot);
+                let segment_bytes = buffer.len();
                 self.stats.datagrams_out += 1;
-                return Some(Transmit { to, segment_bytes: buffer.len() });
+                self.couple(now, slot, to, buffer);
+                return Some(Transmit { to, segment_bytes });
             }
             entry.ready = false;
             self.settle(now, slot);
         }
         None
+    }
+
+    /// Adds a session's next packets to its first one in `buffer`, as long as the kernel can cut them
+    /// apart again: all of one size, but the last may be smaller.
+    fn couple(&mut self, now: Instant, slot: u32, to: SocketAddr, buffer: &mut Vec<u8>) {
+        let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
+        let segment_bytes = buffer.len();
+        for _ in 1..TRAIN_PACKETS_MAX {
+            let Some(next) = entry.session.poll_packet(now, &mut self.rng, &mut self.spare) else {
+                entry.ready = false;
+                return self.settle(now, slot);
+            };
+            if next != to || self.spare.len() > segment_bytes {
+                self.carried = Some((next, std::mem::take(&mut self.spare)));
+                break;
+            }
+            buffer.extend_from_slice(&self.spare);
+            self.stats.datagrams_out += 1;
+            if self.spare.len() < segment_bytes {
+                break;
+            }
+        }
+        // So many each, so that nobody waits for another's long queue.
+        self.ready.push_back(slot);
     }
 
     /// What happened, oldest first.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::{PollSocket, batch::TRAIN_BYTES_MAX};
 use std::{collections::BTreeSet, future::Future, time::Duration};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -103,14 +104,14 @@ async fn a_closed_port_is_no_error() {
 async fn what_cannot_be_sent_is_lost_and_the_socket_lives_on() {
     let (sender, mut receiver) = (loopback(), loopback());
     let to = receiver.local_addr().unwrap();
-    let offload = sender.state.max_gso_segments();
+    let offload = sender.batches.max_gso_segments();
     send(&sender, "[::1]:9".parse().unwrap(), 4, b"ping").await;
     send(&sender, "127.0.0.1:0".parse().unwrap(), 4, b"ping").await;
     send(&sender, "0.0.0.0:9".parse().unwrap(), 4, b"ping").await;
     send(&sender, to, 2 * TRAIN_BYTES_MAX, &[0; TRAIN_BYTES_MAX + 1]).await;
     send(&sender, to, 4, b"ping").await;
     assert_eq!(receive(&mut receiver, 1).await[0].1, b"ping");
-    assert_eq!(sender.state.max_gso_segments(), offload);
+    assert_eq!(sender.batches.max_gso_segments(), offload);
 }
 
 #[tokio::test]
@@ -143,8 +144,8 @@ async fn an_abandoned_wait_loses_nothing() {
 #[cfg(unix)]
 #[tokio::test]
 async fn shared_sockets_bind_to_one_port() {
-    let first = Socket::bind_shared("[::]:0".parse().unwrap()).unwrap();
+    let first = PollSocket::bind_shared("[::]:0".parse().unwrap()).unwrap();
     let address = first.local_addr().unwrap();
-    let _second = Socket::bind_shared(address).unwrap();
+    let _second = PollSocket::bind_shared(address).unwrap();
     assert!(Socket::bind(address).is_err());
 }

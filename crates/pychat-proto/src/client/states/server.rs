@@ -7,7 +7,7 @@ use crate::{
     chat::{self, LoginReply},
     client::attempt::retry_key,
     crypto::{self, PacketKey, Rng},
-    noise::{self, Handshake, Pattern},
+    noise::{self, Handshake, Identity, Pattern},
     states,
     wire::{
         frame::Frame,
@@ -122,7 +122,7 @@ fn answering(key: &SecretKey, init: &Init<'_>) -> (Handshake, Pattern) {
     let meeting = init.server_key_id == noise::key_id(None);
     let pattern = if meeting { Pattern::Xx } else { Pattern::Ik };
     let mut rng = Rng::new([5; 32]);
-    let mut handshake = Handshake::server(key, &key.public(), pattern, init.client, &mut rng);
+    let mut handshake = Handshake::server(&Identity::new(key), pattern, init.client, &mut rng);
     handshake.read(init.noise).unwrap();
     (handshake, pattern)
 }
