@@ -17,6 +17,9 @@ const POINTS_PER_DECADE: u32 = 40;
 /// Room above the highest point of a linear axis.
 const HEADROOM: f64 = 1.08;
 
+/// Most ticks of a linear axis.
+const TICKS_MAX: f64 = 10.0;
+
 /// Where ticks of a logarithmic axis lie within a factor of ten.
 const LOG_STEPS: [f64; 3] = [1.0, 2.0, 5.0];
 
@@ -82,7 +85,9 @@ pub fn sweep(title: &str, rates: &[(u32, f64)]) -> Option<String> {
         to: f64::from(last.max(first + 1)).log10(),
         ticks: rates.iter().map(|(n, _)| (f64::from(*n).log10(), n.to_string())).collect(),
     };
-    let step = 10_f64.powf(most.log10().floor()) / 2.0;
+    let decade = 10_f64.powf(most.log10().floor());
+    let finer = LOG_STEPS.map(|step| step * decade / 10.0);
+    let step = finer.into_iter().find(|step| most / step <= TICKS_MAX).unwrap_or(decade);
     let ticks = (0..).map(|n| f64::from(n) * step).take_while(|at| *at <= most);
     let ticks = ticks.map(|at| (at, grouped(at))).collect();
     let y = Axis { label: "texts delivered a second", from: 0.0, to: most, ticks };
@@ -224,6 +229,15 @@ mod tests {
             assert!(!picture.contains("NaN") && !picture.contains("inf"), "{picture}");
         }
         assert_eq!(sweep("none", &[]), None);
+    }
+
+    #[test]
+    fn a_linear_axis_has_a_few_round_ticks() {
+        for most in [1.0, 9.0, 24_000.0, 51_000.0, 99_999.0, 1_300_000.0] {
+            let picture = sweep("rates", &[(2, 0.0), (200, most)]).unwrap();
+            let ticks = picture.matches("text-anchor=\"end\"").count();
+            assert!((3..=11).contains(&ticks), "{most}: {ticks}");
+        }
     }
 
     #[test]
