@@ -195,13 +195,15 @@ fn who_leaves_is_not_there_and_who_comes_back_is() {
 }
 
 #[test]
-fn a_session_that_the_server_ends_is_counted_and_its_ids_are_forgotten() {
+fn a_session_that_the_server_ends_is_counted_and_the_name_is_asked_for_in_the_next() {
     let mut world = World::with_pair(|_| ());
     let before = world.crowd.by_id.len();
     let session = world.sessions[&UserName::parse("b00000b").unwrap()];
-    let pause = Duration::from_secs(60);
+    let pause = Duration::from_secs(2);
     world.server.close(world.now, session, CloseCode::Restarting, pause, "");
     world.run(Duration::from_secs(1));
     assert_eq!((world.crowd.tally().logged_in, world.crowd.tally().sessions_lost), (1, 1));
     assert!(world.crowd.by_id.len() < before);
+    world.run(Duration::from_secs(2));
+    assert_eq!((world.crowd.tally().logged_in, world.crowd.tally().known), (2, 2));
 }
