@@ -98,6 +98,11 @@ impl Member {
             match event {
                 ClientEvent::Connected { committed, .. } => {
                     ids = Ids::Changed;
+                    if self.standing != Standing::Apart {
+                        // On a suspect path the client logs in beside its session.
+                        tally.sessions_lost += 1;
+                        self.part(tally);
+                    }
                     self.standing = Standing::LoggedIn;
                     tally.logged_in += 1;
                     self.settle(committed, tally);
