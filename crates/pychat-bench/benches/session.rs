@@ -70,6 +70,37 @@ fn texts_out_commit_in(bencher: Bencher<'_, '_>, texts: u64) {
     });
 }
 
+/// A text of 200 bytes as a sender's daemon encodes it.
+#[divan::bench]
+fn encode_text(bencher: Bencher<'_, '_>) {
+    let text = ToServer::Text {
+        id: MessageId::from_bytes([1; 16]),
+        to: user("bob"),
+        sent_at: 1_700_000_000_000,
+        body: vec![b'x'; 200],
+    };
+    bencher.bench(|| chat::encode(black_box(&text)));
+}
+
+/// The same, as its recipient's daemon decodes it.
+#[divan::bench]
+fn decode_entry(bencher: Bencher<'_, '_>) {
+    let entry = ToClient::Text {
+        id: MessageId::from_bytes([1; 16]),
+        from: user("alice"),
+        name: DisplayName::parse("Alice").expect("a plain name"),
+        sent_at: 1_700_000_000_000,
+        accepted_at: 1_700_000_000_000,
+        body: vec![b'x'; 200],
+    };
+    let bytes = chat::encode(&MailboxEntry { cursor: Cursor(7), entry });
+    bencher.bench(|| chat::decode::<MailboxEntry>(black_box(&bytes)).is_ok());
+}
+
+fn user(name: &str) -> UserName {
+    UserName::parse(name).expect("a plain name")
+}
+
 /// A client and a server.
 struct Pair {
     now: Instant,
@@ -90,7 +121,7 @@ impl Pair {
             reset: SecretKey::from_bytes([2; 32]),
         });
         let login = Login {
-            user: UserName::parse("alice").expect("a plain name"),
+            user: user("alice"),
             name: DisplayName::parse("").expect("it may be empty"),
             stream: StreamId([9; 16]),
             cursor: Cursor::NONE,

@@ -129,14 +129,14 @@ pub struct Lossy {
     pub seconds: f64,
     /// Share of datagrams that a proxy before the private server loses, each way; with --server the
     /// link there is what it is
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share, verbatim_doc_comment)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     pub loss: f64,
     /// Time that the proxy takes for a datagram, each way
     #[arg(long, value_name = "MS", default_value_t = 25)]
     pub delay_ms: u32,
     /// No proxy: the private server runs in another network namespace, named by the variable
     /// `WIRE_B`, at the address `WIRE_B_ADDR`, across whatever link there is between there and here
-    #[arg(long, conflicts_with = "server", verbatim_doc_comment)]
+    #[arg(long, conflicts_with = "server")]
     pub wire: bool,
     /// Draw how the latencies of all runs are spread to this file
     #[arg(long, value_name = "FILE")]
@@ -171,7 +171,7 @@ pub struct Common {
     pub reps: u16,
     /// Measure the server of this join link instead of a private one; texts are written there by
     /// users named b00000a, b00000b, ...
-    #[arg(long, value_name = "LINK", verbatim_doc_comment)]
+    #[arg(long, value_name = "LINK")]
     pub server: Option<JoinLink>,
     /// The process of that server, to see what it uses, if it runs on this machine
     #[arg(long, value_name = "PID", requires = "server")]
@@ -187,14 +187,14 @@ pub struct Common {
     pub always_write: bool,
     /// Sockets that all clients share: fewer than clients, as a hundred thousand do not fit into
     /// file descriptors, and more than one, as the server's threads each get a share of them
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000), verbatim_doc_comment)]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub sockets: u16,
     /// Logins under way at a time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub parallel: u32,
     /// Determines the clients' keys, so that the same ones may use a server again, and what the
     /// proxy of `lossy` loses
-    #[arg(long, value_name = "N", default_value_t = 1, verbatim_doc_comment)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 }
 

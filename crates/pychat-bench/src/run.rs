@@ -85,7 +85,11 @@ fn record(step: &Scenario, runs: &[Run]) -> Record {
         version: runs.first().map(|run| run.version.clone()).unwrap_or_default(),
         scenario: step.label(),
         confirm: "server_ack",
-        durability: if always { "synced" } else { "synced unless delivered" },
+        durability: match (always, step.common().server.is_some()) {
+            (_, true) => "as that server is run",
+            (true, false) => "synced",
+            (false, false) => "synced unless delivered",
+        },
         reps: runs.len(),
         metrics: medians(&metrics),
     }
@@ -105,9 +109,11 @@ async fn once(asked: &Scenario, choice: &Choice) -> Result<Run> {
     };
     let mut driver = Driver::new(config)?;
     let measured = measure(asked, &mut driver, &server).await;
-    let metrics = measured.with_context(|| match server.log() {
-        Some(log) if !log.is_empty() => format!("the server's log ends with\n{log}\n"),
-        Some(_) | None => "measuring".into(),
+    let metrics = measured.map_err(|error| match server.log() {
+        Some(log) if !log.is_empty() => {
+            error.context(format!("the server's log ends with\n{log}\n"))
+        }
+        Some(_) | None => error,
     })?;
     let version = server.version().into();
     Ok(Run { metrics, version, latency: driver.tally().latency.clone() })
