@@ -6,8 +6,9 @@
 use divan::{Bencher, black_box, counter::ItemsCount};
 use pychat_proto::{
     Client, ClientConfig, ClientEvent, Cursor, DisplayName, Endpoint, EndpointConfig,
-    EndpointEvent, Instant, Lane, Login, SecretKey, Seq, ServerKey, ServerSecrets, SessionId,
-    StreamId, UserName, Welcome,
+    EndpointEvent, Instant, Lane, Login, MessageId, SecretKey, Seq, ServerKey, ServerSecrets,
+    SessionId, StreamId, UserName, Welcome,
+    chat::{self, MailboxEntry, ToClient, ToServer},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
