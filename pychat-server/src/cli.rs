@@ -71,6 +71,10 @@ pub struct ServeArgs {
     /// For development: listen on this machine only, keep data apart, answer as the user `echo`
     #[arg(long, env = "PYCHAT_SERVER_DEV")]
     pub dev: bool,
+    /// Write every text to the disk, also one that its recipient's disk has by then. Costs more, and
+    /// loses nothing less: for comparing, or where the server's copy is wanted
+    #[arg(long, env = "PYCHAT_SERVER_ALWAYS_WRITE", verbatim_doc_comment)]
+    pub always_write: bool,
     /// What to log to standard error: error, warn, info, debug, trace, or a filter by module
     /// [default: info]
     #[arg(long, value_name = "FILTER", env = "PYCHAT_SERVER_LOG", verbatim_doc_comment)]

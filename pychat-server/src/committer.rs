@@ -15,7 +15,7 @@ pub use thread::{
     BATCH_BYTES_MAX, CommitterHandle, JOBS_PER_BATCH_MAX, JOBS_QUEUED_MAX, SubmitError, spawn,
 };
 
-use crate::store::{Account, Answer, Command, Entry, Page, ReadLimit, StoreError};
+use crate::store::{Account, Answer, Command, Page, ReadLimit, StoreError};
 use pychat_proto::{Seq, StreamId, UserName, chat::UserState};
 
 /// A shard's request.
@@ -25,6 +25,8 @@ pub struct Job {
     pub shard: u8,
     /// Comes back with the outcome.
     pub ticket: u64,
+    /// How many failed batches the shard had heard of. See [`Committer::step`].
+    pub generation: u32,
     /// What is to be done.
     pub work: Work,
 }
@@ -91,24 +93,13 @@ pub enum Outcome {
     User(Option<UserState>),
 }
 
-/// What the committer tells a shard.
+/// What the committer tells a shard: what came of a job.
 #[derive(Clone, Debug)]
-pub enum FromCommitter {
-    /// What came of a job.
-    Done {
-        /// Of which.
-        ticket: u64,
-        /// What.
-        outcome: Result<Outcome, StoreError>,
-    },
-    /// An entry is on disk in the mailbox of a user of this shard. Those of one mailbox come in the
-    /// order of their cursors.
-    Arrived {
-        /// Whose mailbox.
-        mailbox: UserName,
-        /// What.
-        entry: Entry,
-    },
+pub struct Done {
+    /// Of which.
+    pub ticket: u64,
+    /// What.
+    pub outcome: Result<Outcome, StoreError>,
 }
 
 /// The shard that a user's session and mailbox notifications live on.

@@ -42,6 +42,8 @@ pub struct Settings {
     pub restart_spread: Duration,
     /// What a mailbox holds.
     pub quota: Quota,
+    /// Whether texts are written too that their recipients have made safe before.
+    pub always_write: bool,
     /// Who may claim a name.
     pub registration: Registration,
 }
@@ -122,6 +124,7 @@ struct File {
 struct Mailbox {
     messages: Option<NonZeroU64>,
     bytes: Option<NonZeroU64>,
+    always_write: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
@@ -164,6 +167,7 @@ impl Settings {
                 entries: file.mailbox.messages.map_or(default_quota.entries, NonZeroU64::get),
                 bytes: file.mailbox.bytes.map_or(default_quota.bytes, NonZeroU64::get),
             },
+            always_write: args.always_write || file.mailbox.always_write,
             registration: match file.registration.policy {
                 Policy::Open => Registration::Open,
                 Policy::Invite => Registration::Invite(file.registration.invites),

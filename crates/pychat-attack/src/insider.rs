@@ -128,7 +128,7 @@ pub(crate) fn login_payload(name: &UserName, dice: &mut Dice) -> LoginPayload {
     stream.copy_from_slice(&dice.seed()[..16]);
     let cursor = pychat_proto::Cursor::NONE;
     let display = DisplayName::parse("").expect("it may be empty");
-    LoginPayload { user: name.clone(), name: display, stream, cursor, invite: None }
+    LoginPayload { user: *name, name: display, stream, cursor, invite: None }
 }
 
 fn knock(

@@ -79,7 +79,7 @@ impl Member {
         let mut stream = [0; 16];
         stream.copy_from_slice(&dice.seed()[..16]);
         let login = Login {
-            user: name.clone(),
+            user: name,
             name: DisplayName::parse("").expect("it may be empty"),
             stream: StreamId(stream),
             cursor: Cursor::NONE,
@@ -143,7 +143,7 @@ impl Member {
         let mut id = [0; 16];
         id.copy_from_slice(&self.dice.seed()[..16]);
         let id = MessageId::from_bytes(id);
-        let message = ToServer::Text { id, to: to.clone(), sent_at: 1, body };
+        let message = ToServer::Text { id, to: *to, sent_at: 1, body };
         let payload = chat::encode(&message);
         assert!(payload.len() <= pychat_proto::RECORD_BYTES_MAX, "a text of one record");
         self.outbox.push_back(payload);
@@ -152,7 +152,7 @@ impl Member {
 
     /// Asks whether the server knows our name.
     pub fn ask_for_name(&mut self) {
-        let question = chat::encode(&chat::Call::User { name: self.name.clone() });
+        let question = chat::encode(&chat::Call::User { name: self.name });
         // Without room, enough questions are under way.
         let _asked = self.client.call(pychat_udp::now(), &question);
     }

@@ -27,7 +27,8 @@ fn commit(bencher: Bencher<'_, '_>, batch: u64) {
     bencher.counter(ItemsCount::new(batch)).with_inputs(|| sender.texts(batch)).bench_local_refs(
         |texts| {
             let answers = store.commit(texts).expect("the disk takes it");
-            let stored = |answer: &Answer| matches!(answer, Answer::Append(Appended::Stored(_)));
+            let stored =
+                |answer: &Answer| matches!(answer, Answer::Append(Appended::Stored { .. }));
             assert!(answers.iter().all(stored));
         },
     );
@@ -56,9 +57,11 @@ impl Sender {
                 origin: Origin::Stream {
                     user: user(0),
                     stream: StreamId([1; 16]),
+                    safe: Seq(number),
                     first: Seq(number + 1),
                     last: Seq(number + 1),
                 },
+                place: None,
                 entry: Arc::from([7; ENTRY_BYTES]),
             })
         };

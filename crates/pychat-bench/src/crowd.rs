@@ -116,7 +116,7 @@ impl Crowd {
     pub fn begin_writing(&mut self, pair: u32, pace: Pace, limit: u64) {
         let run = self.config.run;
         let (from, to) = (2 * pair, 2 * pair + 1);
-        let name = self.members[to as usize].name().clone();
+        let name = *self.members[to as usize].name();
         self.members[to as usize].arrivals = Some(Arrivals::new(run, pair));
         let mut writer = Writer::new(run, pair, name, pace, limit);
         // Its stream is new: the server holds nothing of it.
@@ -252,7 +252,7 @@ fn make(config: &CrowdConfig, index: u32) -> Member {
     let side = if index.is_multiple_of(2) { 'a' } else { 'b' };
     let name = UserName::parse(&format!("b{:05}{side}", index / 2)).expect("a plain name");
     let login = Login {
-        user: name.clone(),
+        user: name,
         name: DisplayName::parse("").expect("it may be empty"),
         stream: StreamId(stream),
         cursor: Cursor::NONE,

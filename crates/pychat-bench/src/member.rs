@@ -78,7 +78,7 @@ impl Member {
     /// Asks the server whether it knows the name by now, and again after a login.
     pub(crate) fn ask(&mut self, now: Instant) {
         self.curious = true;
-        let question = chat::encode(&Call::User { name: self.name.clone() });
+        let question = chat::encode(&Call::User { name: self.name });
         if self.client.call(now, &question).is_some() {
             self.standing = Standing::Asking;
         }

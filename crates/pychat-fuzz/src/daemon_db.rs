@@ -3,7 +3,8 @@
 //! Found so far: a file that ends within its header was told as an I/O error (short read), and text
 //! that is no UTF-8 as a failure to be tried again; to look whether an account can be salvaged made
 //! SQLite delete the log of a database that was cut down to nothing
-//! (`corpus/daemon_db/empty_database_keeps_its_log`).
+//! (`corpus/daemon_db/empty_database_keeps_its_log`); a table whose layout was damaged was told as a
+//! failure to be tried again (`corpus/daemon_db/a_column_that_lost_its_name`).
 
 use crate::{
     damage::{Files, Hit, scratch},

@@ -1,7 +1,8 @@
 //! Target `server_db`: the server's mailbox store after a failing disk had it.
 //!
 //! Found so far: opening a store that was cut down to nothing, or to one byte, which SQLite takes for
-//! nothing, deleted its log (`corpus/server_db/one_byte_database_keeps_its_log`).
+//! nothing, deleted its log (`corpus/server_db/one_byte_database_keeps_its_log`); a table whose layout
+//! was damaged was told as an error of SQLite (`corpus/server_db/a_column_that_lost_its_name`).
 
 use crate::{
     damage::{Files, Hit, scratch},
@@ -151,9 +152,11 @@ fn fill(store: &mut Embedded, numbers: std::ops::Range<usize>) {
                 origin: Origin::Stream {
                     user: user(0),
                     stream: StreamId([1; 16]),
+                    safe: Seq::NONE,
                     first: record,
                     last: record,
                 },
+                place: None,
                 entry: vec![number as u8; bytes].into(),
             })
         };

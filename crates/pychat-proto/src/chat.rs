@@ -2,7 +2,10 @@
 //!
 //! Enum variants are appended, never reordered or removed: their index is on the wire.
 
+mod borrowed;
+
 use crate::{Cursor, DisplayName, MessageId, RefuseCode, UserName};
+pub use borrowed::{BorrowedToClient, BorrowedToServer};
 use serde::{Deserialize, Serialize};
 
 /// Longest text of one message, in bytes of UTF-8.
@@ -29,6 +32,7 @@ pub enum ToServer {
         /// When the sender typed it, on the sender's clock.
         sent_at: UnixMillis,
         /// The text.
+        #[serde(with = "serde_bytes")]
         body: Vec<u8>,
     },
     /// The texts `ids` that `to` had sent were shown to the person.
@@ -65,6 +69,7 @@ pub enum ToClient {
         /// On the server's clock, when it was accepted.
         accepted_at: UnixMillis,
         /// The text.
+        #[serde(with = "serde_bytes")]
         body: Vec<u8>,
     },
     /// Texts of ours are safe on `by`'s disk.
@@ -214,6 +219,16 @@ impl<'de> Deserialize<'de> for RefuseCode {
 #[must_use]
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_stdvec(value).expect("types of this module are plain data, which always encodes")
+}
+
+/// Encodes a value of this module behind what `to` holds.
+///
+/// # Panics
+/// Never, as [`encode`].
+pub fn encode_into<T: Serialize>(value: &T, to: &mut Vec<u8>) {
+    let taken = std::mem::take(to);
+    *to = postcard::to_extend(value, taken)
+        .expect("types of this module are plain data, which always encodes");
 }
 
 /// Bytes that are no value of the expected type.

@@ -3,9 +3,13 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
-/// A user's unique name: 1 to 32 of `a-z 0-9 . _ -`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserName(Box<str>);
+/// A user's unique name: 1 to 32 of `a-z 0-9 . _ -`. Kept in place, as it is copied with every message.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserName {
+    /// Padded with zeros, which are in no name: so names compare as their texts do.
+    bytes: [u8; UserName::CHARS_MAX],
+    len: u8,
+}
 
 /// Why a text is no [`UserName`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,16 +41,18 @@ impl UserName {
         if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
             return Err(InvalidUserName::Character(bad));
         }
-        if text.len() > Self::CHARS_MAX {
+        let mut bytes = [0; Self::CHARS_MAX];
+        let Some(place) = bytes.get_mut(..text.len()) else {
             return Err(InvalidUserName::TooLong(text.len()));
-        }
-        Ok(Self(text.into()))
+        };
+        place.copy_from_slice(text.as_bytes());
+        Ok(Self { bytes, len: text.len() as u8 })
     }
 
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).expect("a name is plain ASCII")
     }
 }
 
@@ -102,23 +108,32 @@ macro_rules! text_type {
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(self.as_str())
             }
         }
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&*self.0, f)
+                fmt::Debug::fmt(self.as_str(), f)
             }
         }
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.serialize_str(&self.0)
+                to.serialize_str(self.as_str())
             }
         }
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(from)?;
-                Self::parse(&text).map_err(de::Error::custom)
+                struct Text;
+                impl de::Visitor<'_> for Text {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("a name")
+                    }
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
+                        <$name>::parse(text).map_err(E::custom)
+                    }
+                }
+                from.deserialize_str(Text)
             }
         }
     };

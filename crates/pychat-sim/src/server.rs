@@ -3,7 +3,7 @@
 use crate::{disk::Disk, machine::Start};
 use pychat_proto::{Endpoint, Instant, Owner, SecretKey, ServerSecrets};
 use pychat_server::{
-    committer::{Committer, FromCommitter, Job},
+    committer::{Committer, Done, Job},
     shard::{Now, Shard, ShardConfig},
     store::{Quota, embedded::Embedded},
 };
@@ -32,7 +32,7 @@ struct Running {
     committer: Committer,
     jobs: Vec<Job>,
     flush_at: Option<Instant>,
-    answers: VecDeque<(u8, FromCommitter)>,
+    answers: VecDeque<(u8, Done)>,
 }
 
 impl Server {

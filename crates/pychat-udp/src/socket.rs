@@ -5,8 +5,10 @@ use pychat_proto::Transmit;
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Type};
 use std::{
+    future::poll_fn,
     io::{self, IoSliceMut},
     net::{Ipv4Addr, SocketAddr},
+    task::{Context, Poll, ready},
 };
 use tokio::io::Interest;
 use tracing::debug;
@@ -95,8 +97,21 @@ impl Socket {
     /// The socket is broken and has to be bound anew. What a network reports of one peer (a closed
     /// port, an unreachable host) is no error here.
     pub async fn recv(&mut self, mut sink: impl FnMut(SocketAddr, &mut [u8])) -> io::Result<()> {
+        poll_fn(|context| self.poll_recv(context, &mut sink)).await
+    }
+
+    /// As [`Socket::recv`], for who waits for several sockets.
+    ///
+    /// # Errors
+    /// As for [`Socket::recv`].
+    pub fn poll_recv(
+        &mut self,
+        context: &mut Context<'_>,
+        mut sink: impl FnMut(SocketAddr, &mut [u8]),
+    ) -> Poll<io::Result<()>> {
         let Self { io, state, room, message_bytes, .. } = self;
         loop {
+            ready!(io.poll_recv_ready(context))?;
             let receive = || {
                 let mut metas = [RecvMeta::default(); RECEIVE_BATCH];
                 let mut slices = room.chunks_exact_mut(*message_bytes).map(IoSliceMut::new);
@@ -105,17 +120,19 @@ impl Socket {
                 let count = state.recv(UdpSockRef::from(&*io), &mut buffers, &mut metas)?;
                 Ok((metas, count))
             };
-            match io.async_io(Interest::READABLE, receive).await {
+            match io.try_io(Interest::READABLE, receive) {
                 Ok((metas, count)) => {
                     let messages = room.chunks_exact_mut(*message_bytes).zip(&metas[..count]);
                     if messages.map(|(bytes, meta)| hand_out(bytes, meta, &mut sink)).sum::<usize>()
                         > 0
                     {
-                        return Ok(());
+                        return Poll::Ready(Ok(()));
                     }
                 }
+                // The kernel was not ready after all.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if concerns_one_peer(&error) => debug!(%error, "a peer is out of reach"),
-                Err(error) => return Err(error),
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }

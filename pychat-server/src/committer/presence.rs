@@ -21,7 +21,7 @@ impl PresenceTable {
     pub(super) fn set(&mut self, state: UserState) {
         match state.presence {
             Presence::Online | Presence::Away => {
-                self.present.insert(state.user.clone(), state);
+                self.present.insert(state.user, state);
             }
             Presence::Offline => {
                 self.present.remove(&state.user);

@@ -1,20 +1,21 @@
 //! What the committer does with the jobs that it gathered.
 
 use super::{
-    FromCommitter, Job, Outcome, Work, home,
+    Done, Job, Outcome, Work,
     presence::{PresenceTable, offline},
 };
-use crate::store::{Answer, Appended, Command, Entry, MailboxStore, StoreError};
+use crate::store::{Command, MailboxStore, StoreError};
 use pychat_proto::{UserName, chat::USERS_PER_PAGE_MAX};
 
 /// Owns the store, and knows who is there.
 pub struct Committer {
     store: Box<dyn MailboxStore>,
-    shards: u8,
     presence: PresenceTable,
-    /// The batch, and who asked for each of its commands. Empty between steps.
+    /// For each shard, the first generation whose commands are executed.
+    generations: Vec<u32>,
+    /// The batch, and who asked for each of its commands, of which generation. Empty between steps.
     batch: Vec<Command>,
-    asked: Vec<(u8, u64)>,
+    asked: Vec<(u8, u64, u32)>,
     questions: Vec<Job>,
     failing: bool,
 }
@@ -25,8 +26,8 @@ impl Committer {
     pub fn new(store: Box<dyn MailboxStore>, shards: u8) -> Self {
         Self {
             store,
-            shards,
             presence: PresenceTable::default(),
+            generations: vec![0; usize::from(shards)],
             batch: Vec::new(),
             asked: Vec::new(),
             questions: Vec::new(),
@@ -36,18 +37,22 @@ impl Committer {
 
     /// Executes jobs, and adds what each shard is to be told to `out`.
     ///
-    /// First all [`Work::Commit`] in their order, as one batch; each has its `Done`, followed by the
-    /// `Arrived` of the entry that it stored, if it did. Then the questions, in their order, which
-    /// see the whole batch. So a page holds every entry whose `Arrived` was told before it; and after
-    /// a page without `more`, the next `Arrived` of that mailbox is the next entry.
+    /// First all [`Work::Commit`] in their order, as one batch; then the questions, in their order, which
+    /// see the whole batch.
     ///
-    /// When the batch fails, each of its commands is told so; questions are asked nevertheless.
-    pub fn step(&mut self, jobs: Vec<Job>, out: &mut Vec<(u8, FromCommitter)>) {
+    /// When the batch fails, each of its commands is told so, and so is every later one that its shard
+    /// sent before it knew: nothing passes what failed, and all of it can be sent again in its order.
+    /// Questions are asked nevertheless.
+    pub fn step(&mut self, jobs: Vec<Job>, out: &mut Vec<(u8, Done)>) {
         for job in jobs {
             match job.work {
+                Work::Commit(_) if self.is_late(&job) => {
+                    let outcome = Err(StoreError::NotWritten(BEHIND_A_FAILURE.into()));
+                    out.push((job.shard, Done { ticket: job.ticket, outcome }));
+                }
                 Work::Commit(command) => {
                     self.batch.push(command);
-                    self.asked.push((job.shard, job.ticket));
+                    self.asked.push((job.shard, job.ticket, job.generation));
                 }
                 Work::Read { .. }
                 | Work::Login { .. }
@@ -60,12 +65,17 @@ impl Committer {
             self.commit(out);
         }
         let mut questions = std::mem::take(&mut self.questions);
-        for Job { shard, ticket, work } in questions.drain(..) {
+        for Job { shard, ticket, work, .. } in questions.drain(..) {
             if let Some(outcome) = self.answer(work) {
-                out.push((shard, FromCommitter::Done { ticket, outcome }));
+                out.push((shard, Done { ticket, outcome }));
             }
         }
         self.questions = questions;
+    }
+
+    fn is_late(&self, job: &Job) -> bool {
+        let first = self.generations.get(usize::from(job.shard));
+        first.is_some_and(|first| job.generation < *first)
     }
 
     /// Does what the store put off. Called before an orderly end.
@@ -76,26 +86,26 @@ impl Committer {
         self.store.flush()
     }
 
-    fn commit(&mut self, out: &mut Vec<(u8, FromCommitter)>) {
+    fn commit(&mut self, out: &mut Vec<(u8, Done)>) {
         let committed = self.store.commit(&self.batch);
         self.note(committed.as_ref().err());
+        self.batch.clear();
         let asked = self.asked.drain(..);
-        let batch = self.batch.drain(..);
         match committed {
             Ok(answers) => {
-                for (((shard, ticket), command), answer) in asked.zip(batch).zip(answers) {
-                    let arrived = arrived(command, &answer);
-                    let outcome = Ok(Outcome::Committed(answer));
-                    out.push((shard, FromCommitter::Done { ticket, outcome }));
-                    if let Some((mailbox, entry)) = arrived {
-                        let home = home(&mailbox, self.shards);
-                        out.push((home, FromCommitter::Arrived { mailbox, entry }));
+                let done = |((shard, ticket, _), answer)| {
+                    (shard, Done { ticket, outcome: Ok(Outcome::Committed(answer)) })
+                };
+                out.extend(asked.zip(answers).map(done));
+            }
+            Err(error) => {
+                for (shard, ticket, generation) in asked {
+                    if let Some(first) = self.generations.get_mut(usize::from(shard)) {
+                        *first = (*first).max(generation + 1);
                     }
+                    out.push((shard, Done { ticket, outcome: Err(error.clone()) }));
                 }
             }
-            Err(error) => out.extend(asked.map(|(shard, ticket)| {
-                (shard, FromCommitter::Done { ticket, outcome: Err(error.clone()) })
-            })),
         }
     }
 
@@ -155,9 +165,5 @@ impl Committer {
     }
 }
 
-/// The entry that a command stored, if it did.
-fn arrived(command: Command, answer: &Answer) -> Option<(UserName, Entry)> {
-    let Answer::Append(Appended::Stored(cursor)) = answer else { return None };
-    let Command::Append(append) = command else { return None };
-    Some((append.mailbox, Entry { cursor: *cursor, entry: append.entry }))
-}
+/// What a command hears that came behind one that failed.
+const BEHIND_A_FAILURE: &str = "something before it was not written";

@@ -1,12 +1,12 @@
 //! What shards are told, and when.
 
 use super::{
-    Committer, CommitterHandle, FromCommitter, JOBS_PER_BATCH_MAX, JOBS_QUEUED_MAX, Job, Outcome,
-    SubmitError, Work, home, spawn,
+    Committer, CommitterHandle, Done, JOBS_PER_BATCH_MAX, JOBS_QUEUED_MAX, Job, Outcome,
+    SubmitError, Work, spawn,
 };
 use crate::store::{
-    Account, Answer, Append, Appended, Claimed, Command, MailboxStore, Origin, Page, Quota,
-    ReadLimit, StoreError, embedded::Embedded,
+    Account, Answer, Append, Claimed, Command, MailboxStore, Origin, Page, Quota, ReadLimit,
+    StoreError, embedded::Embedded,
 };
 use pychat_proto::{
     Cursor, DisplayName, PublicKey, Seq, StreamId, UserName,
@@ -28,8 +28,8 @@ fn claim(name: &str) -> Work {
 }
 
 fn receipt(to: &str, entry: &[u8]) -> Work {
-    let append = Append { mailbox: user(to), origin: Origin::Server, entry: entry.into() };
-    Work::Commit(Command::Append(append))
+    let (mailbox, origin) = (user(to), Origin::Server);
+    Work::Commit(Command::Append(Append { mailbox, origin, place: None, entry: entry.into() }))
 }
 
 fn read(mailbox: &str) -> Work {
@@ -45,8 +45,8 @@ fn committer() -> Committer {
 }
 
 /// Executes work of shard 0 with tickets from 0.
-fn step(committer: &mut Committer, work: Vec<Work>) -> Vec<(u8, FromCommitter)> {
-    let job = |(ticket, work)| Job { shard: 0, ticket, work };
+fn step(committer: &mut Committer, work: Vec<Work>) -> Vec<(u8, Done)> {
+    let job = |(ticket, work)| Job { shard: 0, ticket, generation: 0, work };
     let mut out = Vec::new();
     committer.step((0..).zip(work).map(job).collect(), &mut out);
     out
@@ -55,7 +55,7 @@ fn step(committer: &mut Committer, work: Vec<Work>) -> Vec<(u8, FromCommitter)> 
 /// The outcome of one question.
 fn ask(committer: &mut Committer, work: Work) -> Result<Outcome, StoreError> {
     match step(committer, vec![work]).pop() {
-        Some((_, FromCommitter::Done { outcome, .. })) => outcome,
+        Some((_, Done { outcome, .. })) => outcome,
         other => panic!("no outcome: {other:?}"),
     }
 }
@@ -75,42 +75,31 @@ fn users(committer: &mut Committer, after: Option<&str>, offline_too: bool) -> (
 #[test]
 fn commands_come_first_then_questions_which_see_them() {
     let out = step(&mut committer(), vec![read("bob"), claim("bob"), receipt("bob", b"1")]);
-    let done: Vec<_> = out
-        .iter()
-        .map(|(_, message)| match message {
-            FromCommitter::Done { ticket, .. } => Some(*ticket),
-            FromCommitter::Arrived { .. } => None,
-        })
-        .collect();
-    assert_eq!(done, [Some(1), Some(2), None, Some(0)]);
-    let Some((_, FromCommitter::Done { outcome: Ok(Outcome::Page(page)), .. })) = out.last() else {
+    let done: Vec<_> = out.iter().map(|(_, done)| done.ticket).collect();
+    assert_eq!(done, [1, 2, 0]);
+    let Some((_, Done { outcome: Ok(Outcome::Page(page)), .. })) = out.last() else {
         panic!("{out:?}")
     };
     assert_eq!(page.entries.len(), 1);
 }
 
 #[test]
-fn arrivals_go_to_the_mailbox_s_home_in_the_order_of_cursors() {
-    let mut committer = committer();
-    let names = ["ann", "bob", "cyd", "dan", "eve"];
-    step(&mut committer, names.map(claim).into());
-    let work = (0..20).map(|n| receipt(names[n % names.len()], &[n as u8])).collect();
-    let out = step(&mut committer, work);
-    let mut last = std::collections::BTreeMap::new();
-    for (shard, message) in &out {
-        let FromCommitter::Arrived { mailbox, entry } = message else { continue };
-        assert_eq!(*shard, home(mailbox, SHARDS));
-        assert!(last.insert(mailbox, entry.cursor) < Some(entry.cursor));
-    }
-    assert_eq!(last.len(), names.len());
-    assert_eq!(out.len(), 40);
-}
-
-#[test]
-fn an_entry_that_was_not_stored_does_not_arrive() {
-    let out = step(&mut committer(), vec![receipt("nobody", b"")]);
-    let [(0, FromCommitter::Done { ticket: 0, outcome })] = &out[..] else { panic!("{out:?}") };
-    assert_eq!(*outcome, Ok(Outcome::Committed(Answer::Append(Appended::NoSuchUser))));
+fn nothing_passes_what_failed_until_its_shard_has_heard() {
+    let error = StoreError::NotWritten("full".into());
+    let fails = Arc::new(Mutex::new(Some(error.clone())));
+    let store = Scripted { seen: Arc::default(), fails: Arc::clone(&fails), leave: None };
+    let mut committer = Committer::new(Box::new(store), SHARDS);
+    let mut ask = |shard, generation| {
+        let mut out = Vec::new();
+        let job = Job { shard, ticket: 0, generation, work: claim("ann") };
+        committer.step(vec![job], &mut out);
+        out.pop().unwrap().1.outcome.is_ok()
+    };
+    assert!(!ask(1, 4));
+    *fails.lock().unwrap() = None;
+    assert!(!ask(1, 4), "sent before the shard could know");
+    assert!(ask(0, 0), "another shard's order is its own");
+    assert!(ask(1, 5));
 }
 
 #[test]
@@ -183,7 +172,7 @@ enum Seen {
 /// A store that fails on demand, and waits for leave before each batch.
 struct Scripted {
     seen: Arc<Mutex<Vec<Seen>>>,
-    fails: Option<StoreError>,
+    fails: Arc<Mutex<Option<StoreError>>>,
     leave: Option<std_mpsc::Receiver<()>>,
 }
 
@@ -194,7 +183,7 @@ impl MailboxStore for Scripted {
         }
         self.seen.lock().unwrap().push(Seen::Batch(batch.len()));
         let answer = Answer::Claim(Claimed::New);
-        self.fails.clone().map_or(Ok(vec![answer; batch.len()]), Err)
+        self.fails.lock().unwrap().clone().map_or(Ok(vec![answer; batch.len()]), Err)
     }
     fn read(&mut self, _: &UserName, _: Cursor, _: ReadLimit) -> Result<Page, StoreError> {
         Ok(Page { entries: Vec::new(), more: false })
@@ -217,28 +206,30 @@ impl MailboxStore for Scripted {
 #[test]
 fn a_failed_batch_is_told_to_each_of_it_and_questions_go_on() {
     let error = StoreError::NotWritten("full".into());
-    let store = Scripted { seen: Arc::default(), fails: Some(error.clone()), leave: None };
+    let store = Scripted {
+        seen: Arc::default(),
+        fails: Arc::new(Mutex::new(Some(error.clone()))),
+        leave: None,
+    };
     let mut committer = Committer::new(Box::new(store), SHARDS);
     let out = step(&mut committer, vec![claim("ann"), read("ann"), receipt("ann", b"")]);
     let outcomes: Vec<_> = out
         .into_iter()
-        .map(|(_, message)| match message {
-            FromCommitter::Done { ticket, outcome } => (ticket, outcome.map(|_| ())),
-            FromCommitter::Arrived { .. } => panic!("nothing arrived"),
-        })
+        .map(|(_, Done { ticket, outcome })| (ticket, outcome.map(|_| ())))
         .collect();
     assert_eq!(outcomes, [(0, Err(error.clone())), (2, Err(error)), (1, Ok(()))]);
 }
 
+#[allow(clippy::result_large_err)]
 fn submit(handle: &CommitterHandle, ticket: u64) -> Result<(), SubmitError> {
-    handle.submit(Job { shard: 0, ticket, work: claim("ann") })
+    handle.submit(Job { shard: 0, ticket, generation: 0, work: claim("ann") })
 }
 
 #[test]
 fn what_gathers_during_a_flush_is_one_batch_and_the_queue_is_bounded() {
     let (give_leave, leave) = std_mpsc::channel();
     let seen = Arc::default();
-    let store = Scripted { seen: Arc::clone(&seen), fails: None, leave: Some(leave) };
+    let store = Scripted { seen: Arc::clone(&seen), fails: Arc::default(), leave: Some(leave) };
     let (to_shard, mut told) = mpsc::channel(1);
     let (handle, thread) = spawn(Committer::new(Box::new(store), 1), vec![to_shard]).unwrap();
 
@@ -257,8 +248,7 @@ fn what_gathers_during_a_flush_is_one_batch_and_the_queue_is_bounded() {
     drop((handle, give_leave));
     let mut tickets = Vec::new();
     while let Some(message) = told.blocking_recv() {
-        let FromCommitter::Done { ticket, .. } = message else { panic!("{message:?}") };
-        tickets.push(ticket);
+        tickets.push(message.ticket);
     }
     assert_eq!(tickets, (0..taken).collect::<Vec<_>>());
     thread.join().unwrap().unwrap();
@@ -271,7 +261,8 @@ fn what_gathers_during_a_flush_is_one_batch_and_the_queue_is_bounded() {
 #[test]
 fn a_batch_ends_at_its_bytes() {
     let (jobs, queue) = std_mpsc::sync_channel(10);
-    let job = |bytes| Job { shard: 0, ticket: 0, work: receipt("ann", &vec![0; bytes]) };
+    let job =
+        |bytes| Job { shard: 0, ticket: 0, generation: 0, work: receipt("ann", &vec![0; bytes]) };
     for bytes in [super::BATCH_BYTES_MAX - 1, 1, 5, 5] {
         jobs.send(job(bytes)).unwrap();
     }
@@ -283,7 +274,7 @@ fn a_batch_ends_at_its_bytes() {
 
 #[test]
 fn a_shard_that_is_gone_stops_nobody() {
-    let store = Scripted { seen: Arc::default(), fails: None, leave: None };
+    let store = Scripted { seen: Arc::default(), fails: Arc::default(), leave: None };
     let (to_shard, told) = mpsc::channel(1);
     let (handle, thread) = spawn(Committer::new(Box::new(store), 1), vec![to_shard]).unwrap();
     drop(told);

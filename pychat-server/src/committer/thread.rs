@@ -4,7 +4,7 @@
 //! bound it. The committer blocks while a shard's channel is full; since shards always go on to empty
 //! theirs, neither waits for the other forever.
 
-use super::{Committer, FromCommitter, Job, Work};
+use super::{Committer, Done, Job, Work};
 use crate::store::{Command, StoreError};
 use std::{
     io,
@@ -29,7 +29,7 @@ pub struct CommitterHandle {
     jobs: SyncSender<Job>,
 }
 
-/// Why a job was not taken. It comes back, to be kept.
+/// Why a job was not taken. It comes back, to be kept, and so is as large as a job.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// [`JOBS_QUEUED_MAX`] are waiting: try again, in the same order, after the next message from the
@@ -46,6 +46,7 @@ impl CommitterHandle {
     ///
     /// # Errors
     /// See [`SubmitError`]; the job is in it.
+    #[allow(clippy::result_large_err)]
     pub fn submit(&self, job: Job) -> Result<(), SubmitError> {
         self.jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(job) => SubmitError::Full(job),
@@ -63,7 +64,7 @@ impl CommitterHandle {
 /// There can be no further thread.
 pub fn spawn(
     committer: Committer,
-    to_shards: Vec<mpsc::Sender<FromCommitter>>,
+    to_shards: Vec<mpsc::Sender<Done>>,
 ) -> io::Result<(CommitterHandle, JoinHandle<Result<(), StoreError>>)> {
     let (jobs, queue) = sync_channel(JOBS_QUEUED_MAX);
     let thread = std::thread::Builder::new()
@@ -75,7 +76,7 @@ pub fn spawn(
 fn run(
     mut committer: Committer,
     queue: &Receiver<Job>,
-    to_shards: &[mpsc::Sender<FromCommitter>],
+    to_shards: &[mpsc::Sender<Done>],
 ) -> Result<(), StoreError> {
     let mut out = Vec::new();
     while let Some(jobs) = gather(queue) {

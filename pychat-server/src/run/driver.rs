@@ -8,17 +8,15 @@ use super::{
     strangers::Strangers,
 };
 use crate::{
-    committer::{CommitterHandle, FromCommitter, Job, SubmitError},
+    committer::{CommitterHandle, Done, Job, SubmitError},
     shard::{Now, Shard},
 };
 use pychat_proto::{Endpoint, Instant, Owner, Transmit};
 use pychat_udp::Socket;
 use std::{
-    cell::RefCell,
     future::poll_fn,
     io,
     net::SocketAddr,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -129,7 +127,7 @@ impl Driver {
     pub(super) async fn run(
         mut self,
         mut inbox: Receiver<Mail>,
-        mut from_committer: Receiver<FromCommitter>,
+        mut from_committer: Receiver<Done>,
         mut orders: Receiver<Order>,
     ) -> Result<(), Failure> {
         let mut mail = Vec::with_capacity(TURN);
@@ -218,7 +216,7 @@ impl Driver {
         }
     }
 
-    fn take_news(&mut self, news: &mut Vec<FromCommitter>) {
+    fn take_news(&mut self, news: &mut Vec<Done>) {
         for news in news.drain(..) {
             self.shard.handle_committer(now(), news);
         }
@@ -346,22 +344,13 @@ fn admit(
 /// Waits for datagrams on any of the sockets and hands each on with its socket's number.
 async fn receive(
     sockets: &mut [Socket],
-    take: impl FnMut(usize, SocketAddr, &mut [u8]),
+    mut take: impl FnMut(usize, SocketAddr, &mut [u8]),
 ) -> io::Result<()> {
-    let take = RefCell::new(take);
-    let receive_on = |(number, socket)| {
-        let socket: &mut Socket = socket;
-        let take = &take;
-        Box::pin(socket.recv(move |from, datagram: &mut [u8]| {
-            (take.borrow_mut())(number, from, datagram);
-        }))
-    };
-    let mut receives: Vec<Pin<Box<_>>> = sockets.iter_mut().enumerate().map(receive_on).collect();
     poll_fn(|context| {
         // Every socket has its turn before any has its second.
         let mut result = Poll::Pending;
-        for receive in &mut receives {
-            match Future::poll(receive.as_mut(), context) {
+        for (number, socket) in sockets.iter_mut().enumerate() {
+            match socket.poll_recv(context, |from, datagram| take(number, from, datagram)) {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) => result = Poll::Ready(Ok(())),
                 Poll::Pending => {}

@@ -5,12 +5,9 @@ use std::{collections::VecDeque, net::SocketAddr};
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 
 /// Things that may wait for one shard. Beyond it datagrams and logins are dropped, as a network
-/// may drop them: their senders try again.
+/// may drop them: their senders try again. Entries and what became of them are held back here, in
+/// their order; the windows of the sessions that they come from bound them.
 const QUEUE_LEN: usize = 4096;
-
-/// News that wait for a shard whose queue is full; beyond it they are dropped, which delays an
-/// entry that was never announced until its mailbox's next one.
-const HELD_MAX: usize = 1024;
 
 /// Something for another shard.
 pub(super) enum Mail {
@@ -57,14 +54,24 @@ impl Peers {
 
     /// Hands the relay's news over.
     pub(super) fn tell(&mut self, shard: u8, news: FromShard) {
+        if self.held.iter().any(|(held_for, _)| *held_for == shard) {
+            return self.hold(shard, news);
+        }
         match self.to[usize::from(shard)].try_send(Mail::Relay(news)) {
-            Err(TrySendError::Full(Mail::Relay(news @ FromShard::Unannounced { .. })))
-                if self.held.len() < HELD_MAX =>
-            {
-                self.held.push_back((shard, news));
-            }
+            Err(TrySendError::Full(Mail::Relay(news))) => self.hold(shard, news),
             Err(_) => self.dropped += 1,
             Ok(()) => {}
+        }
+    }
+
+    fn hold(&mut self, shard: u8, news: FromShard) {
+        match news {
+            // The client asks again.
+            FromShard::Login(_) => self.dropped += 1,
+            FromShard::Parcel(_)
+            | FromShard::Fate(..)
+            | FromShard::Receipted(..)
+            | FromShard::Echoed(_) => self.held.push_back((shard, news)),
         }
     }
 
@@ -89,10 +96,9 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pychat_proto::UserName;
 
-    fn unannounced() -> FromShard {
-        FromShard::Unannounced { mailbox: UserName::parse("bob").unwrap() }
+    fn news() -> FromShard {
+        FromShard::echoed()
     }
 
     #[test]
@@ -105,14 +111,16 @@ mod tests {
         assert_eq!(peers.dropped(), 0);
         peers.forward(1, 0, from, b"x");
         assert_eq!(peers.dropped(), 1);
-        (0..HELD_MAX).for_each(|_| peers.tell(1, unannounced()));
+        (0..3).for_each(|_| peers.tell(1, news()));
         assert_eq!((peers.dropped(), peers.holds_back()), (1, true));
-        peers.tell(1, unannounced());
-        assert_eq!(peers.dropped(), 2);
 
         while inbox.try_recv().is_ok() {}
         peers.flush();
         assert!(!peers.holds_back());
-        assert!(matches!(inbox.try_recv(), Ok(Mail::Relay(FromShard::Unannounced { .. }))));
+        let told = std::iter::from_fn(|| inbox.try_recv().ok());
+        assert_eq!(
+            told.filter(|mail| matches!(mail, Mail::Relay(FromShard::Echoed(_)))).count(),
+            3
+        );
     }
 }

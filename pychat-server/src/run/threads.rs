@@ -8,7 +8,7 @@ use super::{
     peers::{self, Mail, Peers},
 };
 use crate::{
-    committer::{CommitterHandle, FromCommitter},
+    committer::{CommitterHandle, Done},
     config::Settings,
     random,
     shard::{Shard, ShardConfig},
@@ -61,7 +61,7 @@ struct Luggage {
     peers: Peers,
     inbox: Receiver<Mail>,
     committer: CommitterHandle,
-    from_committer: Receiver<FromCommitter>,
+    from_committer: Receiver<Done>,
     journal: Journal,
 }
 
@@ -70,7 +70,7 @@ impl Shards {
     pub(super) fn start(
         config: &ShardsConfig<'_>,
         committer: &CommitterHandle,
-        from_committer: Vec<Receiver<FromCommitter>>,
+        from_committer: Vec<Receiver<Done>>,
     ) -> Result<Self, Failure> {
         let shards = config.settings.shards;
         let (end, ends) = channel(usize::from(shards));
@@ -128,7 +128,7 @@ fn pack(
     peers: Peers,
     inbox: Receiver<Mail>,
     committer: CommitterHandle,
-    from_committer: Receiver<FromCommitter>,
+    from_committer: Receiver<Done>,
 ) -> Result<Luggage, Failure> {
     let settings = config.settings;
     let seed = *random::bytes().map_err(Failure::system("asking for randomness"))?;
@@ -142,6 +142,7 @@ fn pack(
         dev_echo: settings.dev,
         started_at: pychat_udp::unix_ms(),
         registration: settings.registration.clone(),
+        always_write: settings.always_write,
         ..ShardConfig::new(config.secrets.clone(), shard, settings.shards)
     };
     let journal = Journal::open(&settings.data, shard, settings.shards);
@@ -167,9 +168,16 @@ impl Luggage {
     }
 
     fn run(self, orders: Receiver<Order>, beats: Arc<AtomicU64>) -> Result<(), Failure> {
+        let shard_number = self.config.shard;
         let shard = Shard::new(self.config, self.seed);
         let driver =
             Driver::new(shard, self.sockets, self.peers, self.committer, beats, self.journal);
-        self.runtime.block_on(driver?.run(self.inbox, self.from_committer, orders))
+        // As a task: tokio wakes the future of `block_on` itself through the kernel, even from its own
+        // thread, which costs two system calls for each datagram.
+        let driver = driver?.run(self.inbox, self.from_committer, orders);
+        match self.runtime.block_on(async { tokio::spawn(driver).await }) {
+            Ok(result) => result,
+            Err(_) => Err(Failure::Panicked(format!("shard {shard_number}"))),
+        }
     }
 }

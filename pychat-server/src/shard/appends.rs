@@ -1,24 +1,23 @@
 //! From a session's outbox to the recipients' mailboxes.
 
 use super::{
-    FromShard, Now, Shard,
+    Now, Shard,
     jobs::Purpose,
     logins::SKIP_MAX,
     message::{Malformed, translate},
-    uplink::{Overrun, Verdict},
+    parcel::{Asker, Failed, Fate, Place, Record},
+    uplink::{Overrun, Step},
 };
-use crate::{
-    committer::{Outcome, Work, home},
-    store::{Answer, Command, StoreError},
-};
+use crate::{committer::home, store::Command};
 use pychat_proto::{
-    CloseCode, Lane, RefuseCode, Seq, SessionId,
+    CloseCode, Instant, Lane, Seq, SessionId,
     chat::{self, Note},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-/// When a client whose stream stands elsewhere than believed is to log in again.
-const RETRY_AFTER_OUT_OF_STEP: Duration = Duration::from_millis(200);
+/// How often positions are written that nothing on our disks tells: at worst, what was sent within this
+/// time comes again after a crash, and its recipients know it already.
+const POSITIONS_EVERY: Duration = Duration::from_secs(5);
 
 impl Shard {
     /// A whole message, the next of its session's stream.
@@ -34,7 +33,8 @@ impl Shard {
             return self.close_for_breach(now, id, "no such lane");
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let message = translate(payload, &session.user, &session.name, now.unix_ms);
+        let (user, name, scratch) = (&session.user, &session.name, &mut self.scratch);
+        let message = translate(payload, user, name, now.unix_ms, scratch);
         let uplink = &mut session.hot().uplink;
         let pushed = match message {
             Ok(message) => uplink.push(first, last, message),
@@ -60,105 +60,132 @@ impl Shard {
         self.pump_appends(now, id);
     }
 
-    /// Submits what waits, in order, as far as it may go.
+    /// Hands on what waits, in order, as far as it may go.
     pub(super) fn pump_appends(&mut self, now: Now, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        if !session.is_claimed() {
-            return;
-        }
-        let (user, stream) = (&session.user, session.stream);
-        let Some(hot) = session.hot.as_deref_mut() else { return };
-        if let Some(last) = hot.uplink.refuse_malformed() {
-            let code = RefuseCode::Malformed;
-            self.endpoint.refuse_message(now.mono, id, Lane::CHAT, last, code);
-        }
-        if self.writes.is_pausing() {
-            // Once a pause: its person should not have to guess why nothing goes on.
-            if !hot.uplink.is_empty() && self.stalled.insert(id) {
-                self.endpoint.note(now.mono, id, &chat::encode(&Note::NotStoring));
+        loop {
+            let Some(session) = self.sessions.get_mut(&id) else { return };
+            if !session.is_claimed() {
+                return;
             }
-            return;
-        }
-        while let Some((last, command)) = hot.uplink.submit(user, stream) {
-            let purpose = match command {
-                Command::Advance { .. } => Purpose::Advance(id, last),
-                Command::Append(_)
-                | Command::Trim { .. }
-                | Command::Raise { .. }
-                | Command::Claim(_) => Purpose::Append(id, last),
-            };
-            self.jobs.push(purpose, Work::Commit(command));
-        }
-    }
-
-    pub(super) fn on_appended(
-        &mut self,
-        now: Now,
-        id: SessionId,
-        last: Seq,
-        outcome: Result<Outcome, StoreError>,
-    ) {
-        let Some(hot) = self.sessions.get_mut(&id).and_then(|s| s.hot.as_deref_mut()) else {
-            return;
-        };
-        match outcome {
-            Ok(Outcome::Committed(Answer::Append(appended))) => {
-                let verdict = hot.uplink.appended(last, appended);
-                self.follow(now, id, verdict);
-            }
-            // The committer answers each command in kind; that is its whole contract.
-            Ok(other) => unreachable!("the committer answered an append with {other:?}"),
-            Err(error) => hot.uplink.failed(last, &error),
-        }
-        self.pump_appends(now, id);
-    }
-
-    pub(super) fn on_advanced(
-        &mut self,
-        now: Now,
-        id: SessionId,
-        up_to: Seq,
-        outcome: Result<Outcome, StoreError>,
-    ) {
-        let Some(hot) = self.sessions.get_mut(&id).and_then(|s| s.hot.as_deref_mut()) else {
-            return;
-        };
-        match outcome {
-            Ok(_) => {
-                let verdict = hot.uplink.advanced(up_to);
-                self.follow(now, id, verdict);
-            }
-            Err(error) => hot.uplink.failed(up_to, &error),
-        }
-        self.pump_appends(now, id);
-    }
-
-    fn follow(&mut self, now: Now, id: SessionId, verdict: Verdict) {
-        match verdict {
-            Verdict::Commit { up_to, unannounced } => {
-                self.endpoint.commit(now.mono, id, Lane::CHAT, up_to);
-                if let Some(session) = self.sessions.get_mut(&id) {
-                    session.committed = up_to;
-                    session.cool();
-                }
-                if let Some(mailbox) = unannounced {
-                    let home = home(&mailbox, self.config.shards);
-                    if home == self.config.shard {
-                        self.on_unannounced(now, &mailbox);
-                    } else {
-                        self.to_shards.push_back((home, FromShard::Unannounced { mailbox }));
-                    }
-                }
-            }
-            Verdict::Refuse { last, code } => {
+            let (user, stream, safe) = (&session.user, session.stream, session.settled);
+            let Some(hot) = session.hot.as_deref_mut() else { return };
+            if let Some((last, code)) = hot.uplink.refusal() {
                 self.endpoint.refuse_message(now.mono, id, Lane::CHAT, last, code);
             }
-            Verdict::Resubmit => {}
-            Verdict::OutOfStep => {
-                let (code, after) = (CloseCode::ServerFault, RETRY_AFTER_OUT_OF_STEP);
-                self.close(now, id, code, after, "the server's memory of the outbox has changed");
+            if self.writes.is_pausing() {
+                // Once a pause: its person should not have to guess why nothing goes on.
+                if !hot.uplink.is_empty() && self.stalled.insert(id) {
+                    self.endpoint.note(now.mono, id, &chat::encode(&Note::NotStoring));
+                }
+                return;
+            }
+            match hot.uplink.step() {
+                Some(Step::Send { first, last, message }) => {
+                    let record = Record { shard: self.config.shard, session: id, last };
+                    let place = Place { user: *user, stream, safe, first };
+                    let asker = Asker::Stream(record, place);
+                    let (to, entry) = (message.to, Arc::clone(&message.entry));
+                    let owed = message.owed(user);
+                    self.hand_over(home(&to, self.config.shards), to, entry, owed, asker);
+                }
+                Some(Step::Skip { up_to }) => {
+                    let command = Command::Advance { user: *user, stream, up_to };
+                    self.write(Purpose::Advance(id, up_to), command);
+                }
+                None => return,
             }
         }
+    }
+
+    /// What became of a message of a session's stream.
+    pub(super) fn on_fate(&mut self, now: Now, record: Record, fate: Fate) {
+        if let Fate::Failed(failed) = fate {
+            self.note_failed(now, failed);
+        }
+        let Record { session: id, last, .. } = record;
+        let Some(hot) = self.sessions.get_mut(&id).and_then(|s| s.hot.as_deref_mut()) else {
+            return;
+        };
+        match fate {
+            Fate::Delivered => hot.uplink.accept(last),
+            Fate::Settled => hot.uplink.settle(last),
+            Fate::Refused(code) => hot.uplink.refuse(last, code),
+            Fate::Failed(_) => hot.uplink.fail(last),
+        }
+        self.follow(now, id);
+    }
+
+    pub(super) fn on_advanced(&mut self, now: Now, id: SessionId, up_to: Seq, done: bool) {
+        let Some(hot) = self.sessions.get_mut(&id).and_then(|s| s.hot.as_deref_mut()) else {
+            return;
+        };
+        if done {
+            hot.uplink.settle(up_to);
+        } else {
+            hot.uplink.fail(up_to);
+        }
+        self.follow(now, id);
+    }
+
+    /// Tells the client how far its stream has come, and goes on with it.
+    fn follow(&mut self, now: Now, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(hot) = session.hot.as_deref_mut() else { return };
+        let progress = hot.uplink.progress();
+        if let Some(settled) = progress.settled {
+            session.settled = settled;
+        }
+        if let Some(up_to) = progress.accepted.filter(|up_to| *up_to > session.committed) {
+            session.committed = up_to;
+            self.endpoint.commit(now.mono, id, Lane::CHAT, up_to);
+        }
+        session.cool();
+        if progress.unwritten {
+            self.note_unwritten(now.mono, id);
+        }
+        self.pump_appends(now, id);
+    }
+
+    /// A session's position is on no disk of ours.
+    fn note_unwritten(&mut self, now: Instant, id: SessionId) {
+        self.unwritten.insert(id);
+        self.positions_at.get_or_insert(now + POSITIONS_EVERY);
+    }
+
+    /// Writes the positions that nothing on our disks tells.
+    pub(super) fn write_positions(&mut self, now: Now) {
+        if self.positions_at.is_none_or(|at| at > now.mono) {
+            return;
+        }
+        self.positions_at = None;
+        for id in std::mem::take(&mut self.unwritten) {
+            if self.writes.is_pausing() {
+                self.note_unwritten(now.mono, id);
+            } else {
+                self.write_position(id);
+            }
+        }
+    }
+
+    /// Writes how far a session's stream has come.
+    pub(super) fn write_position(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let (user, stream, up_to) = (session.user, session.stream, session.settled);
+        self.write(Purpose::Position(id), Command::Advance { user, stream, up_to });
+    }
+
+    pub(super) fn on_position(&mut self, now: Now, id: SessionId, done: bool) {
+        if !done && self.sessions.contains_key(&id) {
+            self.note_unwritten(now.mono, id);
+        }
+    }
+
+    /// A shard's store has failed, which is ours too.
+    pub(super) fn note_failed(&mut self, now: Now, failed: Failed) {
+        if let Some(generation) = self.generations.get_mut(usize::from(failed.shard)) {
+            *generation = failed.generation;
+        }
+        self.writes.failed(now.mono);
     }
 
     fn close_for_breach(&mut self, now: Now, id: SessionId, reason: &str) {

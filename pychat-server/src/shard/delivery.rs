@@ -1,22 +1,24 @@
 //! From a user's mailbox to the user's session, each entry once and in order, and the receipts for
 //! those that are safe there.
 //!
-//! An entry that was announced goes out at once if the session is caught up *and* it is the next
-//! one after the last sent; in every other case the store is read, so that an announcement that was
-//! lost can delay an entry but never lose it.
+//! An entry goes out at once if the session is caught up *and* it is the next one after the last sent;
+//! in every other case the store is read.
 
 use super::{
     Now, Shard,
     jobs::Purpose,
-    receipts::Next,
+    mailbox::with_place,
+    parcel::{Asker, Failed, Fate, FromShard, Parcel, Receipt},
+    receipts::{self, Next},
     session::{Delivery, Session},
     unsettled::{Owed, Settled, owed_for},
 };
 use crate::{
-    committer::{Outcome, Work},
+    committer::{Outcome, Work, home},
     store::{Command, Entry, Page, ReadLimit, StoreError},
 };
-use pychat_proto::{Cursor, Endpoint, Lane, RECORD_WINDOW, Seq, SessionId, UserName, chat};
+use pychat_proto::{Cursor, Endpoint, Lane, RECORD_WINDOW, Seq, SessionId, UserName};
+use std::sync::Arc;
 
 /// Bytes of entries that one read fetches.
 const PAGE_BYTES: usize = 64 * 1024;
@@ -26,29 +28,37 @@ const ROOM_WORTH_A_READ: u64 = RECORD_WINDOW / 4;
 
 impl Shard {
     /// An entry is on disk in the mailbox of a user who lives here.
-    pub(super) fn on_arrived(&mut self, now: Now, mailbox: &UserName, entry: &Entry) {
+    pub(super) fn on_arrived(
+        &mut self,
+        now: Now,
+        mailbox: &UserName,
+        cursor: Cursor,
+        entry: &[u8],
+        owed: Option<Owed>,
+    ) {
         self.wake_echo(mailbox);
         let Some(id) = self.by_user.get(mailbox).copied() else { return };
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match session.delivery {
-            Delivery::CaughtUp if entry.cursor == session.sent.next() => {
-                send(&mut self.endpoint, now, id, session, entry);
+            Delivery::CaughtUp if cursor == session.sent.next() => {
+                send(&mut self.endpoint, now, id, session, cursor, entry, owed);
             }
-            Delivery::CaughtUp if entry.cursor > session.sent => {
+            Delivery::CaughtUp if cursor > session.sent => {
                 session.delivery = Delivery::Behind;
                 self.pump_delivery(id);
             }
             Delivery::CaughtUp | Delivery::Claiming(..) | Delivery::Raising(_) => {}
             Delivery::Behind | Delivery::Reading | Delivery::Blocked => {
-                session.announced = session.announced.max(entry.cursor);
+                session.announced = session.announced.max(cursor);
             }
         }
     }
 
     /// There may be an entry that was not announced.
-    pub(super) fn on_unannounced(&mut self, _now: Now, mailbox: &UserName) {
+    pub(super) fn on_unannounced(&mut self, mailbox: &UserName) {
         self.wake_echo(mailbox);
         let Some(id) = self.by_user.get(mailbox).copied() else { return };
+        self.end_lease(id);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match session.delivery {
             Delivery::CaughtUp => {
@@ -85,7 +95,7 @@ impl Shard {
         session.announced = Cursor::NONE;
         let entries = usize::try_from(room.clamp(1, RECORD_WINDOW)).unwrap_or(1);
         let limit = ReadLimit { entries, bytes: PAGE_BYTES };
-        let work = Work::Read { mailbox: session.user.clone(), after: session.sent, limit };
+        let work = Work::Read { mailbox: session.user, after: session.sent, limit };
         self.jobs.push(Purpose::Page(id), work);
     }
 
@@ -103,7 +113,11 @@ impl Shard {
         if let Ok(Outcome::Page(Page { entries, more })) = outcome {
             take_known(session, &entries);
             let all_sent = entries.iter().all(|entry| {
-                entry.cursor <= session.sent || send(&mut self.endpoint, now, id, session, entry)
+                let Entry { cursor, entry } = entry;
+                *cursor <= session.sent || {
+                    let owed = owed_for(entry);
+                    send(&mut self.endpoint, now, id, session, *cursor, entry, owed)
+                }
             });
             if all_sent && !more && session.announced <= session.sent {
                 session.delivery = Delivery::CaughtUp;
@@ -120,11 +134,59 @@ impl Shard {
         if lane != Lane::CHAT {
             return;
         }
-        if let Some(settled) = hot.unsettled.settle(up_to) {
-            hot.receipts.settled(settled);
+        if let Some(settled) = hot.unsettled.settle(now.mono, up_to) {
+            session.took(settled.took);
+            self.on_settled(now, id, settled);
         }
         self.pump_receipts(now, id);
         self.pump_delivery(id);
+    }
+
+    /// Entries are safe with the client: whoever sent them hears so.
+    fn on_settled(&mut self, now: Now, id: SessionId, settled: Settled) {
+        let Settled { stored_up_to, owed, delivered, .. } = settled;
+        for (asker, is_owed) in delivered {
+            let fate = if is_owed { Fate::Delivered } else { Fate::Settled };
+            self.answer(asker, fate);
+        }
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        match stored_up_to {
+            Some(up_to) => session.hot().receipts.settled(up_to, owed),
+            // Nothing waits to be trimmed: the receipts go for themselves.
+            None => {
+                let by = session.user;
+                for receipt in receipts::gather(owed, &by, now.unix_ms) {
+                    self.send_receipt(receipt, None);
+                }
+            }
+        }
+    }
+
+    /// Hands a receipt to the mailbox of whom it is for.
+    pub(super) fn send_receipt(
+        &mut self,
+        receipt: receipts::Receipt,
+        round: Option<(SessionId, usize)>,
+    ) {
+        let receipts::Receipt { to, entry, settles } = receipt;
+        let home = home(&to, self.config.shards);
+        let round = round.map(|(session, number)| (self.config.shard, session, number));
+        let asker = Asker::Receipt(Receipt { round, settles });
+        self.hand_over(home, to, entry, None, asker);
+    }
+
+    /// Hands an entry to the shard that its mailbox lives on.
+    pub(super) fn hand_over(
+        &mut self,
+        home: u8,
+        mailbox: UserName,
+        entry: Arc<[u8]>,
+        owed: Option<Owed>,
+        asker: Asker,
+    ) {
+        let generation = self.generations.get(usize::from(home)).copied().unwrap_or_default();
+        let parcel = Parcel { mailbox, entry, owed, asker, generation };
+        self.tell(home, FromShard::Parcel(parcel));
     }
 
     pub(super) fn on_writable(&mut self, _now: Now, id: SessionId) {
@@ -135,37 +197,47 @@ impl Shard {
         self.pump_delivery(id);
     }
 
-    /// Writes the receipts that are owed, and trims behind them.
+    /// Sends the receipts that are owed, and trims behind them.
     pub(super) fn pump_receipts(&mut self, now: Now, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(hot) = session.hot.as_deref_mut() else { return };
-        if self.writes.is_pausing() {
-            if !hot.receipts.is_empty() {
-                self.stalled.insert(id);
-            }
-            return;
-        }
-        while let Some(next) = hot.receipts.submit(&session.user, now.unix_ms) {
-            let (purpose, command) = match next {
-                Next::Receipt(number, command) => (Purpose::Receipt(id, number), command),
-                Next::Trim(up_to) => {
-                    let mailbox = session.user.clone();
-                    (Purpose::Unwatched, Command::Trim { mailbox, up_to })
+        loop {
+            let Some(session) = self.sessions.get_mut(&id) else { return };
+            let Some(hot) = session.hot.as_deref_mut() else { return };
+            if self.writes.is_pausing() {
+                if !hot.receipts.is_empty() {
+                    self.stalled.insert(id);
                 }
-            };
-            self.jobs.push(purpose, Work::Commit(command));
+                return;
+            }
+            match hot.receipts.next(&session.user, now.unix_ms) {
+                Some(Next::Receipt(number, receipt)) => {
+                    self.send_receipt(receipt, Some((id, number)));
+                }
+                Some(Next::Trim(up_to)) => {
+                    let mailbox = session.user;
+                    self.write(Purpose::Unwatched, Command::Trim { mailbox, up_to });
+                }
+                None => return session.cool(),
+            }
         }
-        session.cool();
     }
 
-    pub(super) fn on_receipt(&mut self, now: Now, id: SessionId, number: usize, stored: bool) {
+    /// Whether a receipt of a session's round is safe.
+    pub(super) fn on_receipted(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        number: usize,
+        safe: Result<(), Failed>,
+    ) {
+        if let Err(failed) = safe {
+            self.note_failed(now, failed);
+        }
         let Some(hot) = self.sessions.get_mut(&id).and_then(|s| s.hot.as_deref_mut()) else {
             return;
         };
-        if stored {
-            hot.receipts.stored(number);
-        } else {
-            hot.receipts.failed(number);
+        match safe {
+            Ok(()) => hot.receipts.stored(number),
+            Err(_) => hot.receipts.failed(number),
         }
         self.pump_receipts(now, id);
         self.pump_delivery(id);
@@ -179,26 +251,26 @@ fn take_known(session: &mut Session, entries: &[Entry]) {
     let Some(last) = known.clone().last() else { return };
     let owed: Vec<Owed> = known.filter_map(|entry| owed_for(&entry.entry)).collect();
     let up_to = last.cursor;
-    session.hot().receipts.settled(Settled { up_to, owed });
+    session.hot().receipts.settled(up_to, owed);
     session.sent = session.sent.max(up_to);
 }
 
-/// Sends an entry; says whether there was room.
+/// Sends an entry that the store has; says whether there was room.
 fn send(
     endpoint: &mut Endpoint,
     now: Now,
     id: SessionId,
     session: &mut Session,
-    entry: &Entry,
+    cursor: Cursor,
+    entry: &[u8],
+    owed: Option<Owed>,
 ) -> bool {
-    // A mailbox entry is its cursor followed by what it says, as `chat::MailboxEntry` encodes.
-    let mut payload = chat::encode(&entry.cursor);
-    payload.extend_from_slice(&entry.entry);
+    let payload = with_place(cursor, entry);
     let Some(last) = endpoint.send_message(now.mono, id, Lane::CHAT, &payload) else {
         session.delivery = Delivery::Blocked;
         return false;
     };
-    session.sent = entry.cursor;
-    session.hot().unsettled.push(last, entry.cursor, owed_for(&entry.entry));
+    session.sent = cursor;
+    session.hot().unsettled.push(last, cursor, now.mono, owed);
     true
 }

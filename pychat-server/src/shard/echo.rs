@@ -4,15 +4,21 @@
 //! it, and when all of them are on disk the trim and the next page. What a crash makes it answer
 //! twice bears the same id, and the recipient stores it once.
 
-use super::{Now, Shard, jobs::Purpose};
+use super::{
+    Now, Shard,
+    jobs::Purpose,
+    parcel::{Asker, Failed},
+    unsettled::owed_for,
+};
 use crate::{
     committer::{Outcome, Work, home},
-    store::{Account, Append, Command, Entry, Origin, Page, ReadLimit, StoreError},
+    store::{Account, Command, Entry, Page, ReadLimit, StoreError},
 };
 use pychat_proto::{
     Cursor, DisplayName, MessageId, UserName,
     chat::{self, Presence, ToClient, UserState},
 };
+use std::sync::Arc;
 
 /// Entries that it answers at once.
 const PAGE: ReadLimit = ReadLimit { entries: 64, bytes: 256 * 1024 };
@@ -52,8 +58,7 @@ impl Shard {
         let name = DisplayName::parse("Echo").expect("Echo is a display name");
         let since = self.config.started_at;
         let (answered, state) = (Cursor::NONE, State::Nameless);
-        let online =
-            UserState { user: user.clone(), name: name.clone(), presence: Presence::Online, since };
+        let online = UserState { user, name: name.clone(), presence: Presence::Online, since };
         self.jobs.tell(Work::Presence(online));
         self.echo = Some(Echo { user, name, answered, state, announced: false });
         self.pump_echo();
@@ -79,7 +84,7 @@ impl Shard {
             State::Nameless => {
                 echo.state = State::Claiming;
                 let key = self.config.secrets.identity.public();
-                let (user, name) = (echo.user.clone(), echo.name.clone());
+                let (user, name) = (echo.user, echo.name.clone());
                 let claim =
                     Command::Claim(Account { user, key, name, since: self.config.started_at });
                 self.jobs.push(Purpose::EchoClaim, Work::Commit(claim));
@@ -87,7 +92,7 @@ impl Shard {
             State::Behind => {
                 echo.state = State::Reading;
                 echo.announced = false;
-                let (mailbox, after) = (echo.user.clone(), echo.answered);
+                let (mailbox, after) = (echo.user, echo.answered);
                 self.jobs.push(Purpose::EchoPage, Work::Read { mailbox, after, limit: PAGE });
             }
             State::Claiming | State::Idle | State::Reading | State::Answering { .. } => {}
@@ -112,24 +117,29 @@ impl Shard {
                 }
                 return self.pump_echo();
             };
-            let answers: Vec<Append> =
+            let answers: Vec<(UserName, Arc<[u8]>)> =
                 entries.iter().flat_map(|entry| echo.answers(now, entry)).collect();
             let outstanding = answers.len();
             echo.state = State::Answering { up_to: last.cursor, outstanding, failed: false };
-            for answer in answers {
-                self.write(Purpose::EchoAnswer, Command::Append(answer));
+            for (to, entry) in answers {
+                let owed = owed_for(&entry);
+                let asker = Asker::Echo(self.config.shard);
+                self.hand_over(home(&to, self.config.shards), to, entry, owed, asker);
             }
             self.finish_echo_page();
         }
         self.pump_echo();
     }
 
-    pub(super) fn on_echo_answer(&mut self, stored: bool) {
+    pub(super) fn on_echo_answer(&mut self, now: Now, safe: Result<(), Failed>) {
+        if let Err(failed) = safe {
+            self.note_failed(now, failed);
+        }
         if let Some(Echo { state: State::Answering { outstanding, failed, .. }, .. }) =
             &mut self.echo
         {
             *outstanding -= 1;
-            *failed |= !stored;
+            *failed |= safe.is_err();
         }
         self.finish_echo_page();
         self.pump_echo();
@@ -142,7 +152,7 @@ impl Shard {
         echo.state = State::Behind;
         if !failed {
             echo.answered = up_to;
-            let mailbox = echo.user.clone();
+            let mailbox = echo.user;
             self.write(Purpose::Unwatched, Command::Trim { mailbox, up_to });
         }
     }
@@ -150,27 +160,23 @@ impl Shard {
 
 impl Echo {
     /// What a client would cause, too: delivered, read, and the same text back.
-    fn answers(&self, now: Now, entry: &Entry) -> Vec<Append> {
-        let (by, at) = (self.user.clone(), now.unix_ms);
+    fn answers(&self, now: Now, entry: &Entry) -> Vec<(UserName, Arc<[u8]>)> {
+        let (by, at) = (self.user, now.unix_ms);
         let Ok(ToClient::Text { id, from, body, .. }) = chat::decode(&entry.entry) else {
             return Vec::new();
         };
         let text = ToClient::Text {
             id: answer_id(id),
-            from: by.clone(),
+            from: by,
             name: self.name.clone(),
             sent_at: at,
             accepted_at: at,
             body,
         };
-        let delivered = ToClient::Delivered { by: by.clone(), ids: vec![id], at };
+        let delivered = ToClient::Delivered { by, ids: vec![id], at };
         let read = ToClient::Read { by, ids: vec![id], at };
-        let append = |entry: &ToClient| Append {
-            mailbox: from.clone(),
-            origin: Origin::Server,
-            entry: chat::encode(entry).into(),
-        };
-        [delivered, read, text].iter().map(append).collect()
+        let answer = |entry: &ToClient| (from, chat::encode(entry).into());
+        [delivered, read, text].iter().map(answer).collect()
     }
 }
 

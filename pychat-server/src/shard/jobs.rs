@@ -1,8 +1,9 @@
 //! What was asked of the committer, and why.
 
-use crate::committer::{Job, Work};
-use pychat_proto::{Incoming, Seq, SessionId};
-use std::collections::{HashMap, VecDeque};
+use super::{parcel::Asker, unsettled::Owed};
+use crate::committer::{Done, Job, Work};
+use pychat_proto::{Cursor, Incoming, Seq, SessionId, UserName};
+use std::{collections::VecDeque, sync::Arc};
 
 /// Why a job was given: what its outcome is for.
 pub(super) enum Purpose {
@@ -12,65 +13,109 @@ pub(super) enum Purpose {
     Claim(SessionId),
     /// A mailbox that must not hand out again what its client has.
     Raise(SessionId),
-    /// The message that ends at this record.
-    Append(SessionId, Seq),
+    /// An entry of a mailbox of ours.
+    Append(Box<Write>),
+    /// Places in the mailbox of this session's user.
+    Reserve(SessionId),
     /// The skip up to this record.
     Advance(SessionId, Seq),
+    /// The position of this session's stream.
+    Position(SessionId),
     /// A page of the session's mailbox.
     Page(SessionId),
-    /// The receipt of this number.
-    Receipt(SessionId, usize),
     /// The session's question of this number.
     Call(SessionId, u64),
     /// The echo peer's name.
     EchoClaim,
     /// A page of the echo peer's mailbox.
     EchoPage,
-    /// One of the echo peer's answers.
-    EchoAnswer,
     /// Nobody asks what came of it.
     Unwatched,
+}
+
+/// An entry that the store is asked to write.
+pub(super) struct Write {
+    pub(super) mailbox: UserName,
+    pub(super) entry: Arc<[u8]>,
+    pub(super) owed: Option<Owed>,
+    pub(super) asker: Asker,
+    /// Its place, where it was sent already.
+    pub(super) place: Option<Cursor>,
+    /// The session of the mailbox's user, if there was one.
+    pub(super) reader: Option<SessionId>,
 }
 
 /// Jobs on their way to the committer and those that have not come back. Bounded by what gives
 /// rise to them: each session's windows, and [`super::LOGINS_WAITING_MAX`].
 pub(super) struct Jobs {
     shard: u8,
-    next_ticket: u64,
+    /// How many failed batches were heard of.
+    generation: u32,
     queue: VecDeque<Job>,
-    purposes: HashMap<u64, Purpose>,
+    /// Of the tickets from `first_ticket` on; they come back nearly in their order.
+    given: VecDeque<Option<Given>>,
+    first_ticket: u64,
+    under_way: usize,
+}
+
+struct Given {
+    purpose: Purpose,
+    generation: u32,
+    writes: bool,
 }
 
 impl Jobs {
     pub(super) fn new(shard: u8) -> Self {
-        Self { shard, next_ticket: 0, queue: VecDeque::new(), purposes: HashMap::new() }
+        let (queue, given) = (VecDeque::new(), VecDeque::new());
+        Self { shard, generation: 0, queue, given, first_ticket: 0, under_way: 0 }
+    }
+
+    /// What the store did before the last failure that was heard of belongs to an earlier generation.
+    pub(super) const fn generation(&self) -> u32 {
+        self.generation
     }
 
     pub(super) fn push(&mut self, purpose: Purpose, work: Work) {
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        self.purposes.insert(ticket, purpose);
-        self.queue.push_back(Job { shard: self.shard, ticket, work });
+        let (generation, writes) = (self.generation, matches!(work, Work::Commit(_)));
+        self.give(Some(Given { purpose, generation, writes }), work);
     }
 
     /// For work without an outcome.
     pub(super) fn tell(&mut self, work: Work) {
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        self.queue.push_back(Job { shard: self.shard, ticket, work });
+        self.give(None, work);
+    }
+
+    fn give(&mut self, given: Option<Given>, work: Work) {
+        let ticket = self.first_ticket + self.given.len() as u64;
+        self.under_way += usize::from(given.is_some());
+        if given.is_some() || !self.given.is_empty() {
+            self.given.push_back(given);
+        }
+        let (shard, generation) = (self.shard, self.generation);
+        self.queue.push_back(Job { shard, ticket, generation, work });
     }
 
     pub(super) fn pop(&mut self) -> Option<Job> {
         self.queue.pop_front()
     }
 
-    /// The purpose of a job that came back.
-    pub(super) fn finish(&mut self, ticket: u64) -> Option<Purpose> {
-        self.purposes.remove(&ticket)
+    /// Why the job was given that came back.
+    pub(super) fn finish(&mut self, done: &Done) -> Option<Purpose> {
+        let index = usize::try_from(done.ticket.checked_sub(self.first_ticket)?).ok()?;
+        let given = self.given.get_mut(index)?.take()?;
+        self.under_way -= 1;
+        while matches!(self.given.front(), Some(None)) {
+            self.given.pop_front();
+            self.first_ticket += 1;
+        }
+        if given.writes && done.outcome.is_err() && given.generation == self.generation {
+            self.generation = self.generation.wrapping_add(1);
+        }
+        Some(given.purpose)
     }
 
     /// Jobs that have not come back.
-    pub(super) fn under_way(&self) -> usize {
-        self.purposes.len()
+    pub(super) const fn under_way(&self) -> usize {
+        self.under_way
     }
 }

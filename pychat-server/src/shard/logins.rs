@@ -3,6 +3,7 @@
 use super::{
     FromShard, Now, RESTARTING, Shard,
     jobs::Purpose,
+    mailbox::USUAL_FIRST,
     session::{Delivery, Session, Step},
 };
 use crate::{
@@ -143,7 +144,7 @@ impl Shard {
             let reason = "too many logins at once";
             return self.refuse(now, incoming, CloseCode::Busy, RETRY_AFTER_BUSY, reason);
         }
-        let user = incoming.login.user.clone();
+        let user = incoming.login.user;
         let stream = StreamId(incoming.login.stream);
         self.jobs.push(Purpose::Login(incoming), Work::Login { user, stream });
     }
@@ -164,6 +165,10 @@ impl Shard {
             return self.begin_login(now, incoming);
         }
         let login = &incoming.login;
+        // What an older session of this outbox has settled may be on no disk yet.
+        let older = self.by_user.get(&login.user).and_then(|id| self.sessions.get(id));
+        let older = older.filter(|older| older.stream.0 == login.stream);
+        let position = older.map_or(position, |older| older.settled.max(position));
         let claim = match &account {
             Some(account) if account.key != incoming.key => {
                 let reason = name_taken(&login.user);
@@ -179,7 +184,7 @@ impl Shard {
             }
         };
         let applicant = Applicant {
-            user: login.user.clone(),
+            user: login.user,
             name: login.name.clone(),
             stream: StreamId(login.stream),
             cursor: login.cursor,
@@ -206,7 +211,7 @@ impl Shard {
         let Applicant { user, name, stream, cursor, committed, claim } = applicant;
         let delivery = match claim {
             Some(key) => {
-                let (user, name) = (user.clone(), name.clone());
+                let (user, name) = (user, name.clone());
                 let account = Account { user, key, name, since: now.unix_ms };
                 Delivery::Claiming(Box::new(account), Step::Waiting)
             }
@@ -217,8 +222,14 @@ impl Shard {
             name,
             stream,
             committed,
+            settled: committed,
             floor: cursor,
             sent: Cursor::NONE,
+            reserved: Cursor::NONE,
+            asked_for_places: false,
+            appends: 0,
+            usual_micros: USUAL_FIRST.as_micros() as u32,
+            hold_armed: false,
             announced: Cursor::NONE,
             delivery,
             presence: Presence::Online,
@@ -245,7 +256,7 @@ impl Shard {
                 return;
             }
             Delivery::Raising(step) => {
-                let (mailbox, above) = (session.user.clone(), session.floor);
+                let (mailbox, above) = (session.user, session.floor);
                 (step, Purpose::Raise(id), Command::Raise { mailbox, above })
             }
             Delivery::Behind | Delivery::Reading | Delivery::Blocked | Delivery::CaughtUp => return,
@@ -299,7 +310,7 @@ impl Shard {
     fn take_place(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         debug!(user = %session.user, "logged in");
-        if let Some(older) = self.by_user.insert(session.user.clone(), id) {
+        if let Some(older) = self.by_user.insert(session.user, id) {
             let reason = "this name has logged in anew";
             self.close(now, older, CloseCode::Replaced, Duration::ZERO, reason);
         }
@@ -317,7 +328,7 @@ impl Shard {
     fn tell_presence(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         let state = UserState {
-            user: session.user.clone(),
+            user: session.user,
             name: session.name.clone(),
             presence: session.presence,
             since: now.unix_ms,
@@ -349,11 +360,15 @@ impl Shard {
 
     /// Drops what is known of a session. What it owed the senders of its entries is still tried.
     fn forget(&mut self, now: Now, id: SessionId) {
+        self.end_lease(id);
+        if self.unwritten.remove(&id) {
+            self.write_position(id);
+        }
         let Some(mut session) = self.sessions.remove(&id) else { return };
         self.stalled.remove(&id);
         if let Some(hot) = session.hot.take() {
-            for command in hot.receipts.into_remaining(&session.user, now.unix_ms) {
-                self.write(Purpose::Unwatched, command);
+            for receipt in hot.receipts.into_remaining(&session.user, now.unix_ms) {
+                self.send_receipt(receipt, None);
             }
         }
         if self.by_user.get(&session.user) == Some(&id) {

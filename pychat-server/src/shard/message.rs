@@ -1,8 +1,12 @@
 //! What a daemon's message becomes in the recipient's mailbox.
 
+use super::unsettled::Owed;
 use pychat_proto::{
-    DisplayName, UserName,
-    chat::{self, IDS_PER_RECEIPT_MAX, TEXT_BYTES_MAX, ToClient, ToServer, UnixMillis},
+    DisplayName, MessageId, UserName,
+    chat::{
+        self, BorrowedToClient, BorrowedToServer, IDS_PER_RECEIPT_MAX, TEXT_BYTES_MAX, ToClient,
+        UnixMillis,
+    },
 };
 use std::sync::Arc;
 
@@ -13,6 +17,8 @@ pub(super) struct Message {
     pub(super) to: UserName,
     /// What kind of message it is.
     pub(super) kind: Kind,
+    /// Names a text.
+    pub(super) id: Option<MessageId>,
     /// An encoded [`ToClient`].
     pub(super) entry: Arc<[u8]>,
 }
@@ -30,36 +36,46 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// Puts the authenticated sender, the sender's display name and the server's time on a message.
+/// Puts the authenticated sender, the sender's display name and the server's time on a message. What
+/// is encoded goes through `scratch`.
 pub(super) fn translate(
     payload: &[u8],
     from: &UserName,
     name: &DisplayName,
     at: UnixMillis,
+    scratch: &mut Vec<u8>,
 ) -> Result<Message, Malformed> {
-    let (to, kind, entry) = match chat::decode(payload).map_err(|_| Malformed)? {
-        ToServer::Text { id, to, sent_at, body } => {
-            if body.len() > TEXT_BYTES_MAX || std::str::from_utf8(&body).is_err() {
+    scratch.clear();
+    match chat::decode(payload).map_err(|_| Malformed)? {
+        BorrowedToServer::Text { id, to, sent_at, body } => {
+            if body.len() > TEXT_BYTES_MAX || std::str::from_utf8(body).is_err() {
                 return Err(Malformed);
             }
-            let (from, name) = (from.clone(), name.clone());
-            let entry = ToClient::Text { id, from, name, sent_at, accepted_at: at, body };
-            (to, Kind::Text, entry)
+            let text = BorrowedToClient::Text { id, from, name, sent_at, accepted_at: at, body };
+            chat::encode_into(&text, scratch);
+            Ok(Message { to, kind: Kind::Text, id: Some(id), entry: scratch[..].into() })
         }
-        ToServer::Read { to, ids } => {
+        BorrowedToServer::Read { to, ids } => {
             if ids.is_empty() || ids.len() > IDS_PER_RECEIPT_MAX {
                 return Err(Malformed);
             }
-            (to, Kind::Read, ToClient::Read { by: from.clone(), ids, at })
+            chat::encode_into(&ToClient::Read { by: *from, ids, at }, scratch);
+            Ok(Message { to, kind: Kind::Read, id: None, entry: scratch[..].into() })
         }
-    };
-    Ok(Message { to, kind, entry: chat::encode(&entry).into() })
+    }
+}
+
+impl Message {
+    /// The receipt that its sender waits for once it is delivered.
+    pub(super) fn owed(&self, from: &UserName) -> Option<Owed> {
+        self.id.map(|id| Owed { to: *from, id, record: None })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pychat_proto::MessageId;
+    use pychat_proto::chat::ToServer;
 
     fn user(name: &str) -> UserName {
         UserName::parse(name).unwrap()
@@ -67,7 +83,7 @@ mod tests {
 
     fn translated(message: &ToServer) -> Result<Message, Malformed> {
         let name = DisplayName::parse("Alice").unwrap();
-        translate(&chat::encode(message), &user("alice"), &name, 77)
+        translate(&chat::encode(message), &user("alice"), &name, 77, &mut Vec::new())
     }
 
     fn text(body: Vec<u8>) -> ToServer {
@@ -98,7 +114,7 @@ mod tests {
         let name = DisplayName::parse(&"\u{10ffff}".repeat(DisplayName::CHARS_MAX)).unwrap();
         let from = user(&"x".repeat(UserName::CHARS_MAX));
         let payload = chat::encode(&text(vec![b'x'; TEXT_BYTES_MAX]));
-        let message = translate(&payload, &from, &name, u64::MAX).unwrap();
+        let message = translate(&payload, &from, &name, u64::MAX, &mut Vec::new()).unwrap();
         let cursor = chat::encode(&pychat_proto::Cursor(u64::MAX));
         assert!(cursor.len() + message.entry.len() <= pychat_proto::MESSAGE_BYTES_MAX);
     }
@@ -120,7 +136,7 @@ mod tests {
     fn noise_is_malformed() {
         let name = DisplayName::parse("").unwrap();
         for noise in [&b""[..], b"\x07", b"\0\x01\x02", b"\xff\xff\xff\xff\xff\xff"] {
-            assert_eq!(translate(noise, &user("alice"), &name, 0), Err(Malformed));
+            assert_eq!(translate(noise, &user("alice"), &name, 0, &mut Vec::new()), Err(Malformed));
         }
     }
 }

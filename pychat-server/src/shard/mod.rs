@@ -6,6 +6,7 @@
 //!
 //! - `logins`: who may come in, and the older session that has to go.
 //! - `appends`: from a session's outbox to the recipients' mailboxes (`uplink`).
+//! - `mailbox`: what comes into the mailboxes that live here (`parcel`), to the readers and to the store.
 //! - `delivery`: from a user's mailbox to the session, in order and once (`unsettled`), and the
 //!   receipts that follow (`receipts`).
 //! - `calls`: questions. `echo`: the peer that answers during development.
@@ -17,16 +18,20 @@ mod echo;
 mod health;
 mod jobs;
 mod logins;
+mod mailbox;
 mod message;
+mod parcel;
 mod receipts;
 mod session;
 mod unsettled;
 mod uplink;
 
+pub use parcel::FromShard;
+
 pub use logins::{CURSOR_MAX, LOGINS_WAITING_MAX, Registration, SKIP_MAX};
 
 use crate::{
-    committer::{FromCommitter, Job, Outcome, Work},
+    committer::{Done, Job, Outcome, Work},
     store::{Command, StoreError},
 };
 use echo::Echo;
@@ -34,8 +39,8 @@ use health::Health;
 use jobs::{Jobs, Purpose};
 use logins::Applicants;
 use pychat_proto::{
-    CloseCode, ConnectionId, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Fill,
-    Incoming, Instant, ServerSecrets, SessionId, Transmit, UserName,
+    CloseCode, ConnectionId, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Fill, Instant,
+    ServerSecrets, SessionId, Transmit, UserName,
     chat::{Presence, UnixMillis},
 };
 use rand_chacha::{
@@ -74,6 +79,8 @@ pub struct ShardConfig {
     pub registration: Registration,
     /// Logins per second beyond which every newcomer has to prove its address first.
     pub retry_beyond_per_s: u32,
+    /// Whether every text is written, also one that its recipient has made safe before.
+    pub always_write: bool,
 }
 
 impl ShardConfig {
@@ -88,6 +95,7 @@ impl ShardConfig {
             started_at: 0,
             registration: Registration::Open,
             retry_beyond_per_s: RETRY_BEYOND_PER_S,
+            always_write: false,
         }
     }
 }
@@ -101,17 +109,6 @@ pub struct Now {
     pub unix_ms: UnixMillis,
 }
 
-/// What one shard tells another.
-pub enum FromShard {
-    /// A login of a user who lives there.
-    Login(Box<Incoming>),
-    /// The mailbox of a user who lives there may hold an entry that was never announced.
-    Unannounced {
-        /// Whose mailbox.
-        mailbox: UserName,
-    },
-}
-
 /// One shard. See the module's documentation for how to drive it.
 pub struct Shard {
     config: ShardConfig,
@@ -121,6 +118,15 @@ pub struct Shard {
     by_user: HashMap<UserName, SessionId>,
     jobs: Jobs,
     to_shards: VecDeque<(u8, FromShard)>,
+    /// What this shard tells itself.
+    to_self: VecDeque<FromShard>,
+    /// How many failures of each shard's store were heard of.
+    generations: Vec<u32>,
+    /// When what is held back from the disk is due there, for each session that anything is held for.
+    holds: BTreeSet<(Instant, SessionId)>,
+    /// Sessions whose position is on no disk of ours, and when it will be.
+    unwritten: BTreeSet<SessionId>,
+    positions_at: Option<Instant>,
     writes: Health,
     reads: Health,
     broken: Option<String>,
@@ -128,6 +134,8 @@ pub struct Shard {
     stalled: BTreeSet<SessionId>,
     echo: Option<Echo>,
     random: ChaCha12Rng,
+    /// Where entries are encoded.
+    scratch: Vec<u8>,
     /// Set once the server stops: the time over which clients are to come back.
     stopping: Option<Duration>,
 }
@@ -151,12 +159,18 @@ impl Shard {
             by_user: HashMap::new(),
             jobs: Jobs::new(config.shard),
             to_shards: VecDeque::new(),
+            to_self: VecDeque::new(),
+            generations: vec![0; usize::from(config.shards)],
+            holds: BTreeSet::new(),
+            unwritten: BTreeSet::new(),
+            positions_at: None,
             writes: Health::default(),
             reads: Health::default(),
             broken: None,
             stalled: BTreeSet::new(),
             echo: None,
             random,
+            scratch: Vec::new(),
             stopping: None,
             config,
         };
@@ -177,26 +191,40 @@ impl Shard {
     }
 
     /// Takes what the committer says.
-    pub fn handle_committer(&mut self, now: Now, from: FromCommitter) {
-        match from {
-            FromCommitter::Done { ticket, outcome } => {
-                if let Some(purpose) = self.jobs.finish(ticket) {
-                    self.note_health(now, &purpose, outcome.as_ref().err());
-                    self.handle_outcome(now, purpose, outcome);
-                }
-            }
-            FromCommitter::Arrived { mailbox, entry } => self.on_arrived(now, &mailbox, &entry),
+    pub fn handle_committer(&mut self, now: Now, done: Done) {
+        if let Some(purpose) = self.jobs.finish(&done) {
+            let Done { outcome, .. } = done;
+            self.note_health(now, &purpose, outcome.as_ref().err());
+            self.handle_outcome(now, purpose, outcome);
         }
         self.handle_events(now);
     }
 
     /// Takes what another shard says.
     pub fn handle_peer_shard(&mut self, now: Now, from: FromShard) {
+        self.hear(now, from);
+        self.handle_events(now);
+    }
+
+    fn hear(&mut self, now: Now, from: FromShard) {
         match from {
             FromShard::Login(incoming) => self.begin_login(now, incoming),
-            FromShard::Unannounced { mailbox } => self.on_unannounced(now, &mailbox),
+            FromShard::Parcel(parcel) => self.take_in(now, parcel),
+            FromShard::Fate(record, fate) => self.on_fate(now, record, fate),
+            FromShard::Receipted(session, number, safe) => {
+                self.on_receipted(now, session, number, safe);
+            }
+            FromShard::Echoed(safe) => self.on_echo_answer(now, safe),
         }
-        self.handle_events(now);
+    }
+
+    /// Tells a shard, which may be this one.
+    fn tell(&mut self, shard: u8, news: FromShard) {
+        if shard == self.config.shard {
+            self.to_self.push_back(news);
+        } else {
+            self.to_shards.push_back((shard, news));
+        }
     }
 
     /// Does what is due.
@@ -204,6 +232,8 @@ impl Shard {
         self.endpoint.handle_timeout(now.mono);
         self.handle_events(now);
         self.applicants.expire(now.mono);
+        self.expire_holds(now);
+        self.write_positions(now);
         let writes = self.writes.handle_timeout(now.mono);
         let reads = self.reads.handle_timeout(now.mono);
         if writes || reads {
@@ -219,7 +249,9 @@ impl Shard {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let store = [self.writes.poll_timeout(), self.reads.poll_timeout()];
-        let others = [self.endpoint.poll_timeout(), self.applicants.poll_timeout()];
+        let held = self.holds.first().map(|(at, _)| *at);
+        let others =
+            [self.endpoint.poll_timeout(), self.applicants.poll_timeout(), held, self.positions_at];
         store.into_iter().chain(others).flatten().min()
     }
 
@@ -304,27 +336,37 @@ impl Shard {
     }
 
     fn handle_events(&mut self, now: Now) {
-        while let Some(event) = self.endpoint.poll_event() {
-            match event {
-                EndpointEvent::Incoming(incoming) => self.on_incoming(now, incoming),
-                EndpointEvent::Confirmed { session } => self.on_confirmed(now, session),
-                EndpointEvent::Message { session, lane, first, last, payload } => {
-                    self.on_message(now, session, lane, (first, last), &payload);
-                }
-                EndpointEvent::Skip { session, lane, up_to } => {
-                    self.on_skip(now, session, lane, up_to);
-                }
-                EndpointEvent::Committed { session, lane, up_to } => {
-                    self.on_committed(now, session, lane, up_to);
-                }
-                EndpointEvent::Writable { session } => self.on_writable(now, session),
-                EndpointEvent::Call { session, id, payload } => {
-                    self.on_call(now, session, id, &payload);
-                }
-                EndpointEvent::Away { session } => self.on_presence(now, session, Presence::Away),
-                EndpointEvent::Back { session } => self.on_presence(now, session, Presence::Online),
-                EndpointEvent::Closed { session, code } => self.on_closed(now, session, code),
+        loop {
+            if let Some(event) = self.endpoint.poll_event() {
+                self.handle_event(now, event);
+            } else if let Some(news) = self.to_self.pop_front() {
+                self.hear(now, news);
+            } else {
+                return;
             }
+        }
+    }
+
+    fn handle_event(&mut self, now: Now, event: EndpointEvent) {
+        match event {
+            EndpointEvent::Incoming(incoming) => self.on_incoming(now, incoming),
+            EndpointEvent::Confirmed { session } => self.on_confirmed(now, session),
+            EndpointEvent::Message { session, lane, first, last, payload } => {
+                self.on_message(now, session, lane, (first, last), &payload);
+            }
+            EndpointEvent::Skip { session, lane, up_to } => {
+                self.on_skip(now, session, lane, up_to);
+            }
+            EndpointEvent::Committed { session, lane, up_to } => {
+                self.on_committed(now, session, lane, up_to);
+            }
+            EndpointEvent::Writable { session } => self.on_writable(now, session),
+            EndpointEvent::Call { session, id, payload } => {
+                self.on_call(now, session, id, &payload);
+            }
+            EndpointEvent::Away { session } => self.on_presence(now, session, Presence::Away),
+            EndpointEvent::Back { session } => self.on_presence(now, session, Presence::Online),
+            EndpointEvent::Closed { session, code } => self.on_closed(now, session, code),
         }
     }
 
@@ -333,16 +375,16 @@ impl Shard {
             Purpose::Login(incoming) => self.on_login_known(now, incoming, outcome),
             Purpose::Claim(session) => self.on_claimed(now, session, &outcome),
             Purpose::Raise(session) => self.on_raised(now, session, outcome.is_ok()),
-            Purpose::Append(session, last) => self.on_appended(now, session, last, outcome),
-            Purpose::Advance(session, up_to) => self.on_advanced(now, session, up_to, outcome),
-            Purpose::Page(session) => self.on_page(now, session, outcome),
-            Purpose::Receipt(session, number) => {
-                self.on_receipt(now, session, number, outcome.is_ok());
+            Purpose::Append(write) => self.on_written(now, *write, outcome),
+            Purpose::Reserve(session) => self.on_reserved(session, &outcome),
+            Purpose::Advance(session, up_to) => {
+                self.on_advanced(now, session, up_to, outcome.is_ok());
             }
+            Purpose::Position(session) => self.on_position(now, session, outcome.is_ok()),
+            Purpose::Page(session) => self.on_page(now, session, outcome),
             Purpose::Call(session, id) => self.on_answer(now, session, id, outcome),
             Purpose::EchoClaim => self.on_echo_claimed(outcome.is_ok()),
             Purpose::EchoPage => self.on_echo_page(now, outcome),
-            Purpose::EchoAnswer => self.on_echo_answer(outcome.is_ok()),
             Purpose::Unwatched => {}
         }
     }
@@ -354,11 +396,11 @@ impl Shard {
             }
             Purpose::Claim(_)
             | Purpose::Raise(_)
-            | Purpose::Append(..)
+            | Purpose::Append(_)
+            | Purpose::Reserve(_)
             | Purpose::Advance(..)
-            | Purpose::Receipt(..)
+            | Purpose::Position(_)
             | Purpose::EchoClaim
-            | Purpose::EchoAnswer
             | Purpose::Unwatched => &mut self.writes,
         };
         match error {

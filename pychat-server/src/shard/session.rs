@@ -10,12 +10,24 @@ pub(super) struct Session {
     pub(super) user: UserName,
     pub(super) name: DisplayName,
     pub(super) stream: StreamId,
-    /// The client's records up to here are on disk.
+    /// The client was told that its records up to here are safe.
     pub(super) committed: Seq,
+    /// No crash of this server brings its records up to here back.
+    pub(super) settled: Seq,
     /// Entries up to here were on the client's disk when it logged in.
     pub(super) floor: Cursor,
     /// Entries up to here were sent, or were at the client already.
     pub(super) sent: Cursor,
+    /// Places in its user's mailbox after `sent` and up to here are this shard's to hand out; none if it
+    /// is the store that does.
+    pub(super) reserved: Cursor,
+    pub(super) asked_for_places: bool,
+    /// Entries for its user's mailbox that the store is to find a place for.
+    pub(super) appends: u32,
+    /// What it usually takes to make an entry safe.
+    pub(super) usual_micros: u32,
+    /// Whether the shard's clock looks after what is held for it.
+    pub(super) hold_armed: bool,
     /// The newest entry announced since the last page was asked for.
     pub(super) announced: Cursor,
     pub(super) delivery: Delivery,
@@ -91,6 +103,6 @@ mod tests {
     /// entries and the endpoint's own state come on top of this.
     #[test]
     fn an_idle_session_is_small() {
-        assert!(size_of::<Session>() <= 128, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 152, "{}", size_of::<Session>());
     }
 }

@@ -1,23 +1,46 @@
 //! What was sent to a client and is not yet safe on its disk.
 
+use super::parcel::{Asker, Record};
 use pychat_proto::{
-    Cursor, MessageId, Seq, UserName,
+    Cursor, Instant, MessageId, Seq, UserName,
     chat::{self, ToClient},
 };
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// Entries on their way to one client, in order. The endpoint's window bounds them:
 /// [`pychat_proto::RECORD_WINDOW`] records.
 #[derive(Debug, Default)]
 pub(super) struct Unsettled {
     sent: VecDeque<Sent>,
+    /// How many of the last ones no disk of ours has.
+    held: usize,
 }
 
 #[derive(Debug)]
 struct Sent {
     last: Seq,
     cursor: Cursor,
+    at: Instant,
     owed: Option<Owed>,
+    store: Store,
+}
+
+/// What the store has to do with an entry that was sent.
+#[derive(Debug)]
+enum Store {
+    /// Nothing, if the client is quick.
+    Held(Held),
+    /// It has it, or is writing it.
+    Has,
+    /// It failed to write it.
+    Failed(Asker),
+}
+
+/// An entry that no disk of ours has.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) entry: Arc<[u8]>,
+    pub(super) asker: Asker,
 }
 
 /// A receipt that somebody waits for.
@@ -27,29 +50,79 @@ pub(super) struct Owed {
     pub(super) to: UserName,
     /// The text.
     pub(super) id: MessageId,
+    /// The message, if its text is on no disk of ours.
+    pub(super) record: Option<Record>,
 }
 
 /// What a client has made safe.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Settled {
-    /// Its last entry.
-    pub(super) up_to: Cursor,
-    /// For the texts among them.
+    /// The last entry among them that the store has.
+    pub(super) stored_up_to: Option<Cursor>,
+    /// Receipts for the texts among them.
     pub(super) owed: Vec<Owed>,
+    /// Those that the store does not have, and whether a receipt is owed for each.
+    pub(super) delivered: Vec<(Asker, bool)>,
+    /// How long the slowest of them took.
+    pub(super) took: Duration,
 }
 
 impl Unsettled {
-    /// An entry was sent; its last record is `last`.
-    pub(super) fn push(&mut self, last: Seq, cursor: Cursor, owed: Option<Owed>) {
-        self.sent.push_back(Sent { last, cursor, owed });
+    /// An entry was sent that the store has; its last record is `last`.
+    pub(super) fn push(&mut self, last: Seq, cursor: Cursor, at: Instant, owed: Option<Owed>) {
+        debug_assert_eq!(self.held, 0, "what is held comes last");
+        self.sent.push_back(Sent { last, cursor, at, owed, store: Store::Has });
+    }
+
+    /// An entry was sent that no disk of ours has.
+    pub(super) fn push_held(
+        &mut self,
+        last: Seq,
+        cursor: Cursor,
+        at: Instant,
+        owed: Option<Owed>,
+        held: Held,
+    ) {
+        self.sent.push_back(Sent { last, cursor, at, owed, store: Store::Held(held) });
+        self.held += 1;
+    }
+
+    /// When the oldest entry was sent that no disk of ours has.
+    pub(super) fn held_since(&self) -> Option<Instant> {
+        let oldest = self.sent.len() - self.held;
+        self.sent.get(oldest).map(|sent| sent.at)
+    }
+
+    /// The oldest entry that no disk of ours has; it is to be written now.
+    pub(super) fn pop_held(&mut self) -> Option<(Cursor, Option<Owed>, Held)> {
+        let oldest = self.sent.len() - self.held;
+        let sent = self.sent.get_mut(oldest)?;
+        let Store::Held(held) = std::mem::replace(&mut sent.store, Store::Has) else {
+            unreachable!("the last ones are those that are held");
+        };
+        self.held -= 1;
+        Some((sent.cursor, sent.owed.clone(), held))
+    }
+
+    /// The store failed to write the entry at this place.
+    pub(super) fn failed(&mut self, cursor: Cursor, asker: &Asker) {
+        let index = self.sent.partition_point(|sent| sent.cursor < cursor);
+        if let Some(sent) = self.sent.get_mut(index).filter(|sent| sent.cursor == cursor) {
+            sent.store = Store::Failed(asker.clone());
+        }
     }
 
     /// The client holds our records up to `up_to`. `None`: no whole entry among them is new.
-    pub(super) fn settle(&mut self, up_to: Seq) -> Option<Settled> {
+    pub(super) fn settle(&mut self, now: Instant, up_to: Seq) -> Option<Settled> {
         let count = self.sent.partition_point(|sent| sent.last <= up_to);
-        let cursor = self.sent.get(count.checked_sub(1)?)?.cursor;
-        let owed = self.sent.drain(..count).filter_map(|sent| sent.owed).collect();
-        Some(Settled { up_to: cursor, owed })
+        let oldest = self.sent.front().filter(|_| count > 0)?.at;
+        let mut settled = Settled { took: now.since(oldest), ..Settled::default() };
+        let first_held = self.sent.len() - self.held;
+        self.held -= count.saturating_sub(first_held).min(self.held);
+        for sent in self.sent.drain(..count) {
+            settled.add(sent);
+        }
+        Some(settled)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -57,11 +130,26 @@ impl Unsettled {
     }
 }
 
+impl Settled {
+    fn add(&mut self, Sent { cursor, mut owed, store, .. }: Sent) {
+        match store {
+            Store::Has => self.stored_up_to = Some(cursor),
+            Store::Held(Held { asker, .. }) | Store::Failed(asker) => {
+                if let (Some(owed), Asker::Stream(record, _)) = (&mut owed, &asker) {
+                    owed.record = Some(*record);
+                }
+                self.delivered.push((asker, owed.is_some()));
+            }
+        }
+        self.owed.extend(owed);
+    }
+}
+
 /// The receipt that an entry calls for once it is safe: texts do, receipts do not. An entry of a
 /// later version, which cannot be read here, is delivered all the same.
 pub(super) fn owed_for(entry: &[u8]) -> Option<Owed> {
     match chat::decode(entry) {
-        Ok(ToClient::Text { id, from, .. }) => Some(Owed { to: from, id }),
+        Ok(ToClient::Text { id, from, .. }) => Some(Owed { to: from, id, record: None }),
         Ok(ToClient::Delivered { .. } | ToClient::Read { .. }) | Err(_) => None,
     }
 }
@@ -70,22 +158,48 @@ pub(super) fn owed_for(entry: &[u8]) -> Option<Owed> {
 mod tests {
     use super::*;
 
+    const NOW: Instant = Instant::ZERO;
+
     fn owed(number: u8) -> Owed {
-        Owed { to: UserName::parse("alice").unwrap(), id: MessageId::from_bytes([number; 16]) }
+        let (to, id) = (UserName::parse("alice").unwrap(), MessageId::from_bytes([number; 16]));
+        Owed { to, id, record: None }
+    }
+
+    fn held() -> Held {
+        Held { entry: Arc::from(&b"entry"[..]), asker: Asker::Echo(0) }
     }
 
     #[test]
     fn entries_settle_in_order_and_only_whole() {
         let mut unsettled = Unsettled::default();
-        unsettled.push(Seq(1), Cursor(10), Some(owed(1)));
-        unsettled.push(Seq(4), Cursor(11), None);
-        unsettled.push(Seq(5), Cursor(15), Some(owed(2)));
-        assert_eq!(unsettled.settle(Seq(0)), None);
-        let first = Settled { up_to: Cursor(10), owed: vec![owed(1)] };
-        assert_eq!(unsettled.settle(Seq(3)), Some(first));
-        assert_eq!(unsettled.settle(Seq(3)), None);
-        let rest = Settled { up_to: Cursor(15), owed: vec![owed(2)] };
-        assert_eq!(unsettled.settle(Seq(9)), Some(rest));
-        assert!(unsettled.is_empty());
+        unsettled.push(Seq(1), Cursor(10), NOW, Some(owed(1)));
+        unsettled.push(Seq(4), Cursor(11), NOW, None);
+        unsettled.push(Seq(5), Cursor(15), NOW, Some(owed(2)));
+        assert!(unsettled.settle(NOW, Seq(0)).is_none());
+        let first = unsettled.settle(NOW, Seq(3)).unwrap();
+        assert_eq!((first.stored_up_to, first.owed), (Some(Cursor(10)), vec![owed(1)]));
+        assert!(unsettled.settle(NOW, Seq(3)).is_none());
+        let rest = unsettled.settle(NOW + Duration::from_millis(7), Seq(9)).unwrap();
+        assert_eq!((rest.stored_up_to, rest.owed), (Some(Cursor(15)), vec![owed(2)]));
+        assert_eq!(rest.took, Duration::from_millis(7));
+        assert!(rest.delivered.is_empty() && unsettled.is_empty());
+    }
+
+    #[test]
+    fn what_is_held_is_written_in_order_or_delivered() {
+        let mut unsettled = Unsettled::default();
+        unsettled.push(Seq(1), Cursor(1), NOW, None);
+        for number in 2..=4 {
+            unsettled.push_held(Seq(number), Cursor(number), NOW, None, held());
+        }
+        assert_eq!(unsettled.held_since(), Some(NOW));
+        let settled = unsettled.settle(NOW, Seq(2)).unwrap();
+        assert_eq!((settled.stored_up_to, settled.delivered.len()), (Some(Cursor(1)), 1));
+        assert_eq!(unsettled.pop_held().unwrap().0, Cursor(3));
+        assert_eq!(unsettled.pop_held().unwrap().0, Cursor(4));
+        assert!(unsettled.pop_held().is_none() && unsettled.held_since().is_none());
+        unsettled.failed(Cursor(4), &Asker::Echo(0));
+        let settled = unsettled.settle(NOW, Seq(4)).unwrap();
+        assert_eq!((settled.stored_up_to, settled.delivered.len()), (Some(Cursor(3)), 1));
     }
 }

@@ -1,25 +1,29 @@
-//! One session's outbox on its way to the disk: in order, several under way at once.
+//! One session's outbox on its way: in order, several messages under way at once.
 //!
 //! ```text
-//! Waiting --> Submitted --> gone          Malformed --> Refused --> gone (skipped)
-//!    ^----------'  '--> Refused --> gone (skipped)
+//! Waiting --> Handed --> Accepted --> Settled --> gone
+//!    ^----------'  '--> ToRefuse --> Refused --> gone (skipped)
 //! ```
-//! The store takes a message only if its stream stands just before it, so one that failed makes
-//! those behind it come back as gaps, and all of them are submitted again in their order.
+//! A message is accepted as soon as it is safe somewhere, and settled when no crash of this server can
+//! bring it back. Only what is settled moves the position that a client hears at its next login.
 
 use super::message::{Kind, Message};
-use crate::store::{Append, Appended, Command, Origin, StoreError};
-use pychat_proto::{RECORD_WINDOW, RefuseCode, Seq, StreamId, UserName};
+use pychat_proto::{RECORD_WINDOW, RefuseCode, Seq};
 use std::collections::VecDeque;
 
-/// Most messages of one session that wait for the store: each takes at least one record, and a
-/// client sends at most [`RECORD_WINDOW`] beyond what was committed; one more for a skip.
-pub(super) const PENDING_MAX: usize = RECORD_WINDOW as usize + 1;
+/// Most messages that are accepted and not settled; the client waits for its COMMIT beyond.
+pub(super) const UNSETTLED_MAX: usize = RECORD_WINDOW as usize;
 
-/// What a session has sent and the store has not confirmed.
+/// Most messages of one session that are not done with: each takes at least one record, and a client
+/// sends at most [`RECORD_WINDOW`] beyond what was committed; one more for a skip.
+pub(super) const PENDING_MAX: usize = UNSETTLED_MAX + RECORD_WINDOW as usize + 1;
+
+/// What a session has sent and is not settled.
 #[derive(Debug, Default)]
 pub(super) struct Uplink {
     pending: VecDeque<Pending>,
+    /// None before this one waits.
+    next: usize,
 }
 
 #[derive(Debug)]
@@ -28,8 +32,8 @@ struct Pending {
     last: Seq,
     write: Write,
     state: State,
-    /// An earlier try may have been written without an announcement.
-    uncertain: bool,
+    /// No disk of ours has it.
+    skipped: bool,
 }
 
 #[derive(Debug)]
@@ -41,44 +45,46 @@ enum Write {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Waiting,
-    Submitted,
-    /// To be refused as soon as all before it is on disk.
-    Malformed,
+    Handed,
+    /// To be refused as soon as all before it is accepted.
+    ToRefuse(RefuseCode),
     /// The client was told and will skip it.
     Refused,
+    Accepted,
+    Settled,
 }
 
 /// More messages are pending than the window allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Overrun;
 
-/// What is to be done about an outcome.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Tell the client that everything up to here is on disk. `unannounced` is a mailbox that may
-    /// have got an entry that nobody was told of.
-    Commit {
-        /// The last record.
-        up_to: Seq,
-        /// Whose mailbox.
-        unannounced: Option<UserName>,
-    },
-    /// Tell the client that the message which ends here is refused.
-    Refuse {
-        /// Its last record.
-        last: Seq,
-        /// Why.
-        code: RefuseCode,
-    },
-    /// Nothing now; submit again what waits.
-    Resubmit,
-    /// The store stands elsewhere than this session believes: only a new login can tell.
-    OutOfStep,
+/// The next thing to be done for a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step<'a> {
+    /// Hand this message to its mailbox.
+    Send { first: Seq, last: Seq, message: &'a Message },
+    /// Write down that the stream goes on after this record.
+    Skip { up_to: Seq },
+}
+
+/// How far a stream has come since it was last asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Everything up to here is accepted.
+    pub(super) accepted: Option<Seq>,
+    /// Everything up to here is settled.
+    pub(super) settled: Option<Seq>,
+    /// Something of what settled is on no disk of ours: the position has to be written by itself.
+    pub(super) unwritten: bool,
 }
 
 impl Uplink {
     pub(super) fn pending(&self) -> usize {
         self.pending.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
     }
 
     /// Takes a message that was handed out by the endpoint.
@@ -88,7 +94,7 @@ impl Uplink {
 
     /// Takes a message that nobody can read; it is refused when its turn comes.
     pub(super) fn push_malformed(&mut self, first: Seq, last: Seq) -> Result<(), Overrun> {
-        self.push_pending(first, last, Write::Skip, State::Malformed)
+        self.push_pending(first, last, Write::Skip, State::ToRefuse(RefuseCode::Malformed))
     }
 
     fn push_pending(
@@ -101,135 +107,123 @@ impl Uplink {
         if self.pending.len() >= PENDING_MAX {
             return Err(Overrun);
         }
-        self.pending.push_back(Pending { first, last, write, state, uncertain: false });
+        self.pending.push_back(Pending { first, last, write, state, skipped: false });
         Ok(())
     }
 
-    /// The client gave up its records up to `up_to`.
+    /// The client gave up its records up to `up_to`; what is accepted among them stays so.
     pub(super) fn skip(&mut self, up_to: Seq) {
-        while self.pending.front().is_some_and(|pending| pending.last <= up_to) {
-            self.pending.pop_front();
-        }
-        self.pending.push_front(Pending {
-            first: up_to,
-            last: up_to,
-            write: Write::Skip,
-            state: State::Waiting,
-            uncertain: false,
-        });
+        self.pending.retain(|pending| pending.last > up_to || pending.state.is_accepted());
+        let place = self.pending.partition_point(|pending| pending.last <= up_to);
+        let (write, state) = (Write::Skip, State::Waiting);
+        let skip = Pending { first: up_to, last: up_to, write, state, skipped: false };
+        self.pending.insert(place, skip);
+        self.next = 0;
     }
 
-    /// The next thing to submit, marked as submitted: its last record and the command.
-    pub(super) fn submit(&mut self, user: &UserName, stream: StreamId) -> Option<(Seq, Command)> {
-        for pending in &mut self.pending {
+    /// The next thing to do, noted as being done. Nothing passes a message that is refused, nor a skip
+    /// what comes before it.
+    pub(super) fn step(&mut self) -> Option<Step<'_>> {
+        while let Some(pending) = self.pending.get(self.next) {
             match pending.state {
-                State::Submitted => {}
-                State::Malformed | State::Refused => return None,
-                State::Waiting => {
-                    pending.state = State::Submitted;
-                    return Some((pending.last, pending.command(user, stream)));
-                }
+                State::Handed | State::Accepted | State::Settled => self.next += 1,
+                State::ToRefuse(_) | State::Refused => return None,
+                State::Waiting => break,
             }
         }
-        None
-    }
-
-    /// A malformed message that has come to the front: the client is to be told, once.
-    pub(super) fn refuse_malformed(&mut self) -> Option<Seq> {
-        let front = self.pending.front_mut().filter(|p| p.state == State::Malformed)?;
-        front.state = State::Refused;
-        Some(front.last)
-    }
-
-    /// An append that was submitted for the message that ends at `last` came to `appended`.
-    pub(super) fn appended(&mut self, last: Seq, appended: Appended) -> Verdict {
-        let Some(index) = self.submitted(last) else { return Verdict::Resubmit };
-        match appended {
-            Appended::Stored(_) => self.commit(last, None),
-            Appended::Duplicate => {
-                let pending = &self.pending[index];
-                let unannounced = match &pending.write {
-                    Write::Message(message) if pending.uncertain => Some(message.to.clone()),
-                    Write::Message(_) | Write::Skip => None,
-                };
-                self.commit(last, unannounced)
+        let index = self.next;
+        let pending = self.pending.get_mut(index)?;
+        if index > 0 && matches!(pending.write, Write::Skip) {
+            return None;
+        }
+        pending.state = State::Handed;
+        self.next += 1;
+        Some(match &pending.write {
+            Write::Message(message) => {
+                Step::Send { first: pending.first, last: pending.last, message }
             }
-            // What comes before has failed; this one follows it.
-            Appended::Gap { .. } if index > 0 => self.wait(index),
-            Appended::Gap { .. } => Verdict::OutOfStep,
-            Appended::Full => self.refuse(index, RefuseCode::MailboxFull),
-            Appended::NoSuchUser => self.refuse(index, RefuseCode::NoSuchUser),
+            Write::Skip => Step::Skip { up_to: pending.last },
+        })
+    }
+
+    /// The message that ends at `last` is safe with its recipient.
+    pub(super) fn accept(&mut self, last: Seq) {
+        if let Some(pending) = self.find(last)
+            && matches!(pending.state, State::Waiting | State::Handed)
+        {
+            pending.state = State::Accepted;
+            pending.skipped = true;
         }
     }
 
-    /// The skip up to `up_to` is on disk.
-    pub(super) fn advanced(&mut self, up_to: Seq) -> Verdict {
-        match self.submitted(up_to) {
-            Some(_) => self.commit(up_to, None),
-            None => Verdict::Resubmit,
+    /// The message, or the skip, that ends at `last` is done with.
+    pub(super) fn settle(&mut self, last: Seq) {
+        if let Some(pending) = self.find(last)
+            && matches!(pending.state, State::Waiting | State::Handed | State::Accepted)
+        {
+            pending.state = State::Settled;
         }
     }
 
-    /// The store failed at what ends at `last`.
-    pub(super) fn failed(&mut self, last: Seq, error: &StoreError) {
-        if let Some(index) = self.submitted(last) {
-            let pending = &mut self.pending[index];
-            pending.state = State::Waiting;
-            pending.uncertain |= !matches!(error, StoreError::NotWritten(_));
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.pending.is_empty()
-    }
-
-    fn submitted(&self, last: Seq) -> Option<usize> {
-        self.pending.iter().position(|p| p.last == last && p.state == State::Submitted)
-    }
-
-    fn commit(&mut self, up_to: Seq, unannounced: Option<UserName>) -> Verdict {
-        // The store keeps the order: what comes before is on disk too.
-        while self.pending.front().is_some_and(|pending| pending.last <= up_to) {
-            self.pending.pop_front();
-        }
-        Verdict::Commit { up_to, unannounced }
-    }
-
-    fn wait(&mut self, index: usize) -> Verdict {
-        self.pending[index].state = State::Waiting;
-        Verdict::Resubmit
-    }
-
-    fn refuse(&mut self, index: usize, code: RefuseCode) -> Verdict {
-        let pending = &mut self.pending[index];
+    /// The message that ends at `last` was not taken.
+    pub(super) fn refuse(&mut self, last: Seq, code: RefuseCode) {
+        let Some(pending) = self.find(last).filter(|pending| pending.state == State::Handed) else {
+            return;
+        };
         match &pending.write {
             // Nobody misses a read receipt: the stream moves on without it.
             Write::Message(Message { kind: Kind::Read, .. }) => {
                 pending.write = Write::Skip;
                 pending.first = pending.last;
-                self.wait(index)
+                pending.state = State::Waiting;
             }
-            // A refusal is told in order: what comes before must be on disk first.
-            Write::Message(_) | Write::Skip if index > 0 => self.wait(index),
-            Write::Message(_) | Write::Skip => {
-                pending.state = State::Refused;
-                Verdict::Refuse { last: pending.last, code }
-            }
+            Write::Message(_) | Write::Skip => pending.state = State::ToRefuse(code),
         }
+        self.next = 0;
+    }
+
+    /// What ends at `last` was not written, or is to be delivered anew.
+    pub(super) fn fail(&mut self, last: Seq) {
+        if let Some(pending) = self.find(last)
+            && matches!(pending.state, State::Handed | State::Accepted)
+        {
+            pending.state = State::Waiting;
+            self.next = 0;
+        }
+    }
+
+    /// The client is to be told, once, that this message is refused.
+    pub(super) fn refusal(&mut self) -> Option<(Seq, RefuseCode)> {
+        let pending = self.pending.iter_mut().find(|pending| !pending.state.is_accepted())?;
+        let State::ToRefuse(code) = pending.state else { return None };
+        pending.state = State::Refused;
+        Some((pending.last, code))
+    }
+
+    /// How far the stream has come; what is settled is forgotten.
+    pub(super) fn progress(&mut self) -> Progress {
+        let mut progress = Progress::default();
+        while let Some(pending) = self.pending.front().filter(|it| it.state == State::Settled) {
+            progress.settled = Some(pending.last);
+            progress.unwritten |= pending.skipped;
+            self.pending.pop_front();
+            self.next = self.next.saturating_sub(1);
+        }
+        let accepted = self.pending.iter().take(UNSETTLED_MAX);
+        let accepted = accepted.take_while(|pending| pending.state.is_accepted()).last();
+        progress.accepted = accepted.map(|pending| pending.last).or(progress.settled);
+        progress
+    }
+
+    fn find(&mut self, last: Seq) -> Option<&mut Pending> {
+        let index = self.pending.partition_point(|pending| pending.last < last);
+        self.pending.get_mut(index).filter(|pending| pending.last == last)
     }
 }
 
-impl Pending {
-    fn command(&self, user: &UserName, stream: StreamId) -> Command {
-        let user = user.clone();
-        match &self.write {
-            Write::Message(message) => Command::Append(Append {
-                mailbox: message.to.clone(),
-                origin: Origin::Stream { user, stream, first: self.first, last: self.last },
-                entry: message.entry.clone(),
-            }),
-            Write::Skip => Command::Advance { user, stream, up_to: self.last },
-        }
+impl State {
+    const fn is_accepted(self) -> bool {
+        matches!(self, Self::Accepted | Self::Settled)
     }
 }
 

@@ -68,12 +68,20 @@ pub enum Command {
         up_to: Cursor,
     },
     /// Never hands out a cursor at or below `above` again (the client knows more than a restored
-    /// server). Answer: [`Answer::Done`].
+    /// server, or the mailbox's shard has handed it out itself). Answer: [`Answer::Done`].
     Raise {
         /// Whose mailbox.
         mailbox: UserName,
         /// The client's cursor.
         above: Cursor,
+    },
+    /// Sets cursors aside for the mailbox's shard to hand out itself, those after what it was given
+    /// before; no crash hands one of them out again. Answer: [`Answer::Reserved`].
+    Reserve {
+        /// Whose mailbox.
+        mailbox: UserName,
+        /// How far.
+        up_to: Cursor,
     },
     /// Claims a name, or updates the display name of one that is ours already (compare-and-set on
     /// the key). Answer: [`Answer::Claim`].
@@ -87,6 +95,9 @@ pub struct Append {
     pub mailbox: UserName,
     /// Where it comes from, for exactly-once.
     pub origin: Origin,
+    /// Its place, where the mailbox's shard handed it out itself: such entries come in the order of
+    /// their cursors, and no quota holds them up, as the recipient may have them already.
+    pub place: Option<Cursor>,
     /// An encoded `chat::ToClient`.
     pub entry: Arc<[u8]>,
 }
@@ -94,15 +105,19 @@ pub struct Append {
 /// Where an entry comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A user's outbox: stored once, in the stream's order, and counted against the mailbox's quota.
+    /// A user's outbox: counted against the mailbox's quota, and not stored where the stream's position
+    /// is past it. The position moves behind the message if it stands just before it. If not, messages
+    /// before it are still on their way, and whoever knows when all of them are safe moves it.
     Stream {
         /// The sender.
         user: UserName,
         /// The outbox.
         stream: StreamId,
-        /// The message's first record. The stream's position must be just before it.
+        /// Everything up to here is known to be safe: the position is at least this.
+        safe: Seq,
+        /// The message's first record.
         first: Seq,
-        /// The message's last record, the stream's position afterwards.
+        /// The message's last record.
         last: Seq,
     },
     /// The server itself (receipts): always stored, beyond any quota.
@@ -116,6 +131,8 @@ pub enum Answer {
     Append(Appended),
     /// Of [`Command::Claim`].
     Claim(Claimed),
+    /// Of [`Command::Reserve`]: cursors up to here are set aside.
+    Reserved(Cursor),
     /// Of the others.
     Done,
 }
@@ -123,15 +140,16 @@ pub enum Answer {
 /// What an append came to. Anything but `Stored` left no trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// On disk, at this place.
-    Stored(Cursor),
+    /// On disk.
+    Stored {
+        /// At this place.
+        cursor: Cursor,
+        /// Cursors up to here are set aside on disk: who alone writes to this mailbox may hand out
+        /// those after `cursor`.
+        reserved: Cursor,
+    },
     /// The stream's position is past it: it was stored before.
     Duplicate,
-    /// The stream's position is not just before it; try again when what comes before is there.
-    Gap {
-        /// The stream's position.
-        position: Seq,
-    },
     /// The mailbox is at its quota.
     Full,
     /// Nobody has claimed the name.

@@ -159,7 +159,7 @@ impl Core {
         else {
             return;
         };
-        let question = chat::encode(&chat::Call::User { name: account.user.clone() });
+        let question = chat::encode(&chat::Call::User { name: account.user });
         let call = self.client.as_mut().and_then(|client| client.call(self.now.mono, &question));
         self.confirming = Some(match call {
             Some(id) => Asking::UnderWay(id),

@@ -96,7 +96,7 @@ impl Core {
 }
 
 fn mark_read(change: &mut Change<'_>, ids: &[MessageId]) -> Result<(), DatabaseError> {
-    let user = change.stored.settings.account.as_ref().map(|account| account.user.clone());
+    let user = change.stored.settings.account.as_ref().map(|account| account.user);
     let mut shown: BTreeMap<UserName, Vec<MessageId>> = BTreeMap::new();
     for id in ids {
         for message in change.tx.incoming(*id)? {
@@ -113,7 +113,7 @@ fn mark_read(change: &mut Change<'_>, ids: &[MessageId]) -> Result<(), DatabaseE
     }
     for (sender, ids) in shown {
         for ids in ids.chunks(IDS_PER_RECEIPT_MAX) {
-            let receipt = ToServer::Read { to: sender.clone(), ids: ids.to_vec() };
+            let receipt = ToServer::Read { to: sender, ids: ids.to_vec() };
             // Nobody takes a receipt back, so it counts as tried from the start.
             change.enqueue(None, chat::encode(&receipt), true, None)?;
         }

@@ -243,7 +243,7 @@ fn store(
     let sent_at = change.now.unix_ms;
     let payload = chat::encode(&ToServer::Text {
         id: text.id,
-        to: text.to.clone(),
+        to: text.to,
         sent_at,
         body: text.body.clone().into_bytes(),
     });

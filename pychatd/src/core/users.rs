@@ -74,7 +74,7 @@ impl UsersQuery {
         }
         let more = more && !page.is_empty();
         if more && self.pages < PAGES_MAX {
-            self.after = page.last().map(|state| state.user.clone());
+            self.after = page.last().map(|state| state.user);
             self.forget_call();
             return None;
         }
@@ -137,7 +137,7 @@ impl Core {
             if !matches!(query.call, Asking::NotBefore(at) if at <= now) {
                 continue;
             }
-            let call = Call::Users { after: query.after.clone(), offline_too: query.offline_too };
+            let call = Call::Users { after: query.after, offline_too: query.offline_too };
             query.call = match client.call(now, &chat::encode(&call)) {
                 Some(id) => Asking::UnderWay(id),
                 None => Asking::NotBefore(now + RETRY_AFTER),

@@ -170,7 +170,9 @@ fn is_damage(error: &Error) -> bool {
                 // Not the disk failed, but the file ends too early.
                 || failure.extended_code == ffi::SQLITE_IOERR_SHORT_READ
         }
-        Error::InvalidColumnType(..)
+        // Our own statements are right: where they make no sense, the file's tables are to blame.
+        Error::SqlInputError { .. }
+        | Error::InvalidColumnType(..)
         | Error::FromSqlConversionFailure(..)
         | Error::IntegralValueOutOfRange(..)
         | Error::Utf8Error(..) => true,

@@ -45,9 +45,9 @@ impl MailboxFiller {
     #[must_use]
     pub fn new(target: &Target, behaves: Recipient, seed: u64) -> Self {
         let mut recipient = Insider::log_in("sink", target, seed);
-        let name = recipient.name().clone();
+        let name = *recipient.name();
         // Answered: the name is known to the server.
-        let question = pychat_proto::chat::Call::User { name: name.clone() };
+        let question = pychat_proto::chat::Call::User { name };
         recipient.send(&Frames::default().call(0, &pychat_proto::chat::encode(&question)));
         let known =
             |heard: &_| matches!(heard, pychat_proto::hostile::Heard::Reply(0)).then_some(());

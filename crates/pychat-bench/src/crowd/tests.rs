@@ -91,7 +91,7 @@ impl World {
         while let Some(event) = self.server.poll_event() {
             match event {
                 EndpointEvent::Incoming(incoming) => {
-                    let user = incoming.login.user.clone();
+                    let user = incoming.login.user;
                     let welcome = Welcome { committed: Seq(0), server_time: 0 };
                     let session = self.server.accept(self.now, incoming, welcome);
                     self.sessions.extend(session.map(|session| (user, session)));

@@ -366,7 +366,7 @@ impl Client {
     fn login_payload(&self) -> Vec<u8> {
         let login = &self.config.login;
         chat::encode(&LoginPayload {
-            user: login.user.clone(),
+            user: login.user,
             name: login.name.clone(),
             stream: login.stream.0,
             cursor: login.cursor,

@@ -68,8 +68,35 @@ impl LaneIn {
         if seq < self.next {
             return Ok(());
         }
+        if seq == self.next && self.waiting.is_empty() && self.held.is_empty() {
+            return self.take(part, bytes, out);
+        }
         self.waiting.entry(seq).or_insert_with(|| Piece::Record { part, bytes: bytes.into() });
         self.drain(out)
+    }
+
+    /// Takes the record that is next.
+    fn take(
+        &mut self,
+        part: Part,
+        bytes: &[u8],
+        out: &mut impl FnMut(Delivery),
+    ) -> Result<(), Violation> {
+        let first = *self.partial_first.get_or_insert(self.next);
+        if self.next - first >= MESSAGE_RECORDS_MAX
+            || self.partial.len() + bytes.len() > MESSAGE_BYTES_MAX
+        {
+            return Err(Violation("a message beyond its size"));
+        }
+        self.partial.extend_from_slice(bytes);
+        let last = self.next;
+        self.next += 1;
+        if part == Part::Last {
+            self.partial_first = None;
+            let payload = std::mem::take(&mut self.partial);
+            out(Delivery::Message { first, last, payload });
+        }
+        Ok(())
     }
 
     pub(crate) fn skip(
@@ -104,22 +131,7 @@ impl LaneIn {
                     self.waiting = self.waiting.split_off(&self.next);
                     out(Delivery::Skip { up_to: last });
                 }
-                Piece::Record { part, bytes } => {
-                    let first = *self.partial_first.get_or_insert(self.next);
-                    if self.next - first >= MESSAGE_RECORDS_MAX
-                        || self.partial.len() + bytes.len() > MESSAGE_BYTES_MAX
-                    {
-                        return Err(Violation("a message beyond its size"));
-                    }
-                    self.partial.extend_from_slice(&bytes);
-                    let last = self.next;
-                    self.next += 1;
-                    if part == Part::Last {
-                        self.partial_first = None;
-                        let payload = std::mem::take(&mut self.partial);
-                        out(Delivery::Message { first, last, payload });
-                    }
-                }
+                Piece::Record { part, bytes } => self.take(part, &bytes, out)?,
             }
         }
         Ok(())

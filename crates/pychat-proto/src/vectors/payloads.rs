@@ -91,7 +91,7 @@ fn payloads_have_their_exact_bytes() {
     };
     put(&mut to, "to_client_text", &entry(text));
     let (by, ids) = (user("bob"), vec![id(9)]);
-    let delivered = ToClient::Delivered { by: by.clone(), ids: ids.clone(), at: TIME };
+    let delivered = ToClient::Delivered { by, ids: ids.clone(), at: TIME };
     put(&mut to, "to_client_delivered", &entry(delivered));
     put(&mut to, "to_client_read", &entry(ToClient::Read { by, ids, at: TIME }));
 

@@ -235,7 +235,7 @@ impl Member {
 
     /// The server answers once the name is ours on its disk; before that, nobody can write to us.
     fn ask_for_name(&mut self) {
-        let question = chat::encode(&chat::Call::User { name: self.name.clone() });
+        let question = chat::encode(&chat::Call::User { name: self.name });
         self.client.call(pychat_udp::now(), &question).expect("there is room for one question");
     }
 
@@ -250,7 +250,7 @@ impl Member {
             id[..8].copy_from_slice(&next.0.to_be_bytes());
             let message = ToServer::Text {
                 id: MessageId::from_bytes(id),
-                to: self.neighbour.clone(),
+                to: self.neighbour,
                 sent_at: 1,
                 body: text.clone().into_bytes(),
             };

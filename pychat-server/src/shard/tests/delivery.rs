@@ -127,44 +127,13 @@ fn a_read_receipt_reaches_the_author() {
     let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
     let id = world.write(alice, "bob", "hello");
     world.settle();
-    let read = ToServer::Read { to: world.person(alice).user.clone(), ids: vec![id] };
+    let read = ToServer::Read { to: world.person(alice).user, ids: vec![id] };
     let now = world.now().mono;
     world.person(bob).push(now, &chat::encode(&read));
     world.settle();
     let (_, entry) = world.person(alice).inbox.last().unwrap();
     let ToClient::Read { by, ids, .. } = entry else { panic!("{entry:?}") };
     assert_eq!((by.as_str(), ids.as_slice()), ("bob", [id].as_slice()));
-}
-
-#[test]
-fn an_entry_whose_announcement_was_lost_comes_with_the_next_one() {
-    let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
-    world.announcements_lost = true;
-    world.write(alice, "bob", "one");
-    world.settle();
-    assert_eq!(world.person(bob).texts(), [""; 0]);
-    world.announcements_lost = false;
-    world.write(alice, "bob", "two");
-    world.settle();
-    assert_eq!(world.person(bob).texts(), ["one", "two"]);
-}
-
-#[test]
-fn a_hint_that_comes_while_a_page_is_read_makes_for_another_page() {
-    let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
-    world.announcements_lost = true;
-    world.write(alice, "bob", "one");
-    world.settle();
-    world.hold();
-    world.hint("bob");
-    world.run(Duration::from_millis(10));
-    // The page with the first is on its way when the second is written.
-    world.write(alice, "bob", "two");
-    world.run(Duration::from_millis(10));
-    world.hint("bob");
-    world.release();
-    world.settle();
-    assert_eq!(world.person(bob).texts(), ["one", "two"]);
 }
 
 #[test]
@@ -190,10 +159,10 @@ fn a_server_that_starts_anew_goes_on_where_it_stood() {
 #[test]
 fn users_are_seen_coming_and_going() {
     let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
-    let bob_name = world.person(bob).user.clone();
+    let bob_name = world.person(bob).user;
     let presence = |world: &mut World| {
         let now = world.now().mono;
-        world.person(alice).ask(now, &Call::User { name: bob_name.clone() });
+        world.person(alice).ask(now, &Call::User { name: bob_name });
         world.settle();
         match world.person(alice).replies.pop() {
             Some(Reply::User(Some(state))) => (state.name.to_string(), state.presence),

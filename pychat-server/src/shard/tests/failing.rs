@@ -1,7 +1,7 @@
 //! A store that fails: senders wait, nothing is refused, nothing is lost, nothing comes twice.
 
 use super::{Options, World, person::Reading, store::Mood};
-use pychat_proto::Seq;
+use pychat_proto::{RECORD_WINDOW, Seq};
 use std::time::Duration;
 
 #[test]
@@ -30,6 +30,7 @@ fn senders_are_told_once_a_try_that_nothing_can_be_written() {
     world.write(alice, "bob", "before");
     world.run(Duration::from_secs(1));
     assert_eq!(world.person(alice).not_storing, 0);
+    world.leave(bob);
     world.set_mood(Mood::WritesNothing);
     world.write_all(alice, "bob", &["1", "2", "3"]);
     world.run(Duration::from_secs(20));
@@ -40,6 +41,7 @@ fn senders_are_told_once_a_try_that_nothing_can_be_written() {
     world.set_mood(Mood::Works);
     world.run(Duration::from_secs(10));
     let told = world.person(alice).not_storing;
+    world.come_back(bob);
     world.write(alice, "bob", "after");
     world.run(Duration::from_secs(10));
     assert_eq!(world.person(alice).not_storing, told);
@@ -99,16 +101,40 @@ fn receipts_are_written_when_the_store_works_again_though_nothing_else_happens()
 #[test]
 fn pages_wait_for_a_store_that_cannot_be_read() {
     let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
-    world.announcements_lost = true;
-    world.write(alice, "bob", "hello");
-    world.settle();
+    world.person(bob).reading = Reading::Slow;
+    let bodies: Vec<String> = (0..RECORD_WINDOW + 50).map(|number| number.to_string()).collect();
+    world.write_all(alice, "bob", &bodies);
+    world.run(Duration::from_secs(30));
+    assert_eq!(world.person(bob).texts().len() as u64, RECORD_WINDOW);
+    // The others are in his mailbox, and nobody can read it.
     world.set_mood(Mood::Dead);
-    world.hint("bob");
+    let now = world.now().mono;
+    world.person(bob).catch_up(now);
     world.run(Duration::from_secs(20));
-    assert_eq!(world.person(bob).texts(), [""; 0]);
+    assert_eq!(world.person(bob).texts().len() as u64, RECORD_WINDOW);
     world.set_mood(Mood::Works);
     world.run(Duration::from_secs(20));
-    assert_eq!(world.person(bob).texts(), ["hello"]);
+    assert_eq!(world.person(bob).texts(), bodies);
+}
+
+#[test]
+fn people_who_are_there_go_on_talking_though_nothing_can_be_written() {
+    for shards in [1, 2] {
+        let options = Options { shards, ..Options::default() };
+        let (mut world, [alice, bob]) = World::with_people(options, ["alice", "bob"]);
+        let mut ids = vec![world.write(alice, "bob", "before")];
+        ids.push(world.write(alice, "bob", "before"));
+        world.settle();
+        world.write(bob, "alice", "before");
+        world.settle();
+        world.set_mood(Mood::WritesNothing);
+        let more = ["1", "2", "3"].map(|body| world.write(alice, "bob", body));
+        ids.extend(more);
+        world.run(Duration::from_secs(1));
+        assert_eq!(world.person(bob).texts(), ["before", "before", "1", "2", "3"]);
+        assert_eq!(world.person(alice).delivered(), ids);
+        assert_eq!(world.person(alice).committed, Seq(5));
+    }
 }
 
 #[test]

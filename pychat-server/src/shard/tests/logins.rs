@@ -63,7 +63,7 @@ fn a_new_display_name_is_seen_by_others() {
     let robert = world.join(device);
     world.settle();
     world.leave(robert);
-    let (now, user) = (world.now().mono, world.person(bob).user.clone());
+    let (now, user) = (world.now().mono, world.person(bob).user);
     world.person(0).ask(now, &Call::User { name: user });
     world.settle();
     let Some(Reply::User(Some(state))) = world.person(0).replies.pop() else { panic!("no bob") };

@@ -6,7 +6,7 @@ use pychat_proto::{
     chat::{self, Call, MailboxEntry, Note, Reply, ToClient, ToServer},
     records_for,
 };
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 /// How a person's device treats what arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Person {
         address: SocketAddr,
         seed: [u8; 32],
     ) -> Self {
-        let user = device.login.user.clone();
+        let user = device.login.user;
         let config = ClientConfig {
             identity: device.identity,
             server: ServerKey::Pinned(server),
@@ -191,9 +191,14 @@ impl Person {
         }
     }
 
-    /// The texts that arrived.
+    /// The texts that arrived; one that comes again, as after a crash, is known by its id.
     pub(super) fn texts(&self) -> Vec<&str> {
-        self.inbox.iter().filter_map(|(_, entry)| text_of(entry)).collect()
+        let mut known = BTreeSet::new();
+        let new = self.inbox.iter().filter(|(_, entry)| match entry {
+            ToClient::Text { id, .. } => known.insert(*id),
+            ToClient::Delivered { .. } | ToClient::Read { .. } => false,
+        });
+        new.filter_map(|(_, entry)| text_of(entry)).collect()
     }
 
     /// The texts of ours that were delivered, each as often as it was told.

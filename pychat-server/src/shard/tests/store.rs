@@ -5,7 +5,7 @@ use crate::store::{
 };
 use pychat_proto::{Cursor, Seq, StreamId, UserName};
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard,
     atomic::{AtomicU8, Ordering},
 };
 
@@ -37,14 +37,40 @@ impl Switch {
     }
 }
 
+/// What stays when the server's process begins anew.
+pub(super) struct Disk(Arc<Mutex<Option<Embedded>>>);
+
+impl Disk {
+    pub(super) fn new(quota: Quota) -> Self {
+        Self(Arc::new(Mutex::new(Some(Embedded::in_memory(quota).unwrap()))))
+    }
+
+    /// The store as a new process finds it.
+    pub(super) fn open(&self, quota: Quota, switch: Switch) -> FailingStore {
+        let mut store = self.0.lock().unwrap();
+        let connection = store.take().unwrap().into_connection();
+        *store = Some(Embedded::from_connection(connection, quota).unwrap());
+        FailingStore { inner: Arc::clone(&self.0), switch }
+    }
+}
+
 pub(super) struct FailingStore {
-    inner: Embedded,
+    inner: Arc<Mutex<Option<Embedded>>>,
     switch: Switch,
 }
 
+/// The store that a disk has.
+struct Opened<'a>(MutexGuard<'a, Option<Embedded>>);
+
+impl Opened<'_> {
+    fn store(&mut self) -> &mut Embedded {
+        self.0.as_mut().unwrap()
+    }
+}
+
 impl FailingStore {
-    pub(super) fn new(quota: Quota, switch: Switch) -> Self {
-        Self { inner: Embedded::in_memory(quota).unwrap(), switch }
+    fn inner(&self) -> Opened<'_> {
+        Opened(self.inner.lock().unwrap())
     }
 
     fn readable(&self) -> Result<(), StoreError> {
@@ -58,10 +84,10 @@ impl FailingStore {
 impl MailboxStore for FailingStore {
     fn commit(&mut self, batch: &[Command]) -> Result<Vec<Answer>, StoreError> {
         match self.switch.mood() {
-            Mood::Works => self.inner.commit(batch),
+            Mood::Works => self.inner().store().commit(batch),
             Mood::WritesNothing | Mood::Dead => Err(StoreError::NotWritten("disk full".into())),
             Mood::WritesInSecret => {
-                self.inner.commit(batch)?;
+                self.inner().store().commit(batch)?;
                 Err(StoreError::Unknown("who knows".into()))
             }
         }
@@ -74,12 +100,12 @@ impl MailboxStore for FailingStore {
         limit: ReadLimit,
     ) -> Result<Page, StoreError> {
         self.readable()?;
-        self.inner.read(mailbox, after, limit)
+        self.inner().store().read(mailbox, after, limit)
     }
 
     fn account(&mut self, name: &UserName) -> Result<Option<Account>, StoreError> {
         self.readable()?;
-        self.inner.account(name)
+        self.inner().store().account(name)
     }
 
     fn accounts(
@@ -88,11 +114,11 @@ impl MailboxStore for FailingStore {
         limit: usize,
     ) -> Result<Vec<Account>, StoreError> {
         self.readable()?;
-        self.inner.accounts(after, limit)
+        self.inner().store().accounts(after, limit)
     }
 
     fn position(&mut self, user: &UserName, stream: StreamId) -> Result<Seq, StoreError> {
         self.readable()?;
-        self.inner.position(user, stream)
+        self.inner().store().position(user, stream)
     }
 }

@@ -2,14 +2,14 @@
 
 use super::{
     person::{Device, Person},
-    store::{FailingStore, Mood, Switch},
+    store::{Disk, Mood, Switch},
 };
 use crate::{
-    committer::{Committer, FromCommitter, Job, home},
+    committer::{Committer, Job},
     shard::{FromShard, Now, Registration, Shard, ShardConfig},
     store::Quota,
 };
-use pychat_proto::{Endpoint, Instant, Owner, PublicKey, SecretKey, ServerSecrets, UserName};
+use pychat_proto::{Endpoint, Instant, Owner, PublicKey, SecretKey, ServerSecrets};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// Time on the wall when a world begins.
@@ -21,12 +21,13 @@ pub(super) struct Options {
     pub(super) dev_echo: bool,
     pub(super) registration: Registration,
     pub(super) quota: Quota,
+    pub(super) always_write: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let (registration, quota) = (Registration::Open, Quota::default());
-        Self { shards: 2, dev_echo: false, registration, quota }
+        Self { shards: 2, dev_echo: false, registration, quota, always_write: false }
     }
 }
 
@@ -35,14 +36,11 @@ pub(super) struct World {
     options: Options,
     secrets: Arc<ServerSecrets>,
     pub(super) shards: Vec<Shard>,
+    disk: Disk,
     committer: Committer,
     jobs: Vec<Job>,
     switch: Switch,
     people: Vec<Person>,
-    /// Entries that the committer announced and that got lost on the way.
-    pub(super) announcements_lost: bool,
-    /// What the committer said while it was not heard.
-    held: Option<Vec<(u8, FromCommitter)>>,
     lives: u8,
 }
 
@@ -50,17 +48,17 @@ impl World {
     pub(super) fn new(options: Options) -> Self {
         let [identity, reset] = [101, 102].map(|byte| SecretKey::from_bytes([byte; 32]));
         let switch = Switch::default();
-        let store = FailingStore::new(options.quota, switch.clone());
+        let disk = Disk::new(options.quota);
+        let store = disk.open(options.quota, switch.clone());
         let mut world = Self {
             mono: Instant::from_micros(1_000_000),
             secrets: Arc::new(ServerSecrets { identity, reset }),
             shards: Vec::new(),
+            disk,
             committer: Committer::new(Box::new(store), options.shards),
             jobs: Vec::new(),
             switch,
             people: Vec::new(),
-            announcements_lost: false,
-            held: None,
             lives: 0,
             options,
         };
@@ -72,10 +70,13 @@ impl World {
     pub(super) fn restart(&mut self) {
         self.lives += 1;
         self.jobs.clear();
+        let store = self.disk.open(self.options.quota, self.switch.clone());
+        self.committer = Committer::new(Box::new(store), self.options.shards);
         let shard = |number| {
             let config = ShardConfig {
                 dev_echo: self.options.dev_echo,
                 registration: self.options.registration.clone(),
+                always_write: self.options.always_write,
                 ..ShardConfig::new(self.secrets.clone(), number, self.options.shards)
             };
             Shard::new(config, [number * 16 + self.lives; 32])
@@ -153,25 +154,6 @@ impl World {
         let now = self.mono;
         self.people[number].client.set_addresses(now, vec![SERVER]);
         self.settle();
-    }
-
-    /// The committer works on, but what it says is heard only after `release`.
-    pub(super) fn hold(&mut self) {
-        self.held = Some(Vec::new());
-    }
-
-    pub(super) fn release(&mut self) {
-        let now = self.now();
-        for (shard, told) in self.held.take().into_iter().flatten() {
-            self.shards[usize::from(shard)].handle_committer(now, told);
-        }
-    }
-
-    /// Tells a user's shard that the mailbox may hold something unannounced.
-    pub(super) fn hint(&mut self, user: &str) {
-        let mailbox = UserName::parse(user).unwrap();
-        let (now, home) = (self.now(), home(&mailbox, self.options.shards));
-        self.shards[usize::from(home)].handle_peer_shard(now, FromShard::Unannounced { mailbox });
     }
 
     /// Until nobody has anything to say for two seconds.
@@ -270,13 +252,7 @@ impl World {
             self.committer.step(std::mem::take(&mut self.jobs), &mut told);
         }
         for (shard, told) in told {
-            if self.announcements_lost && matches!(told, FromCommitter::Arrived { .. }) {
-                continue;
-            }
-            match &mut self.held {
-                Some(held) => held.push((shard, told)),
-                None => self.shards[usize::from(shard)].handle_committer(now, told),
-            }
+            self.shards[usize::from(shard)].handle_committer(now, told);
         }
         moved
     }

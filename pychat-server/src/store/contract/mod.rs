@@ -4,13 +4,13 @@ pub(in crate::store) mod words;
 
 use crate::store::{
     Answer,
-    Appended::{Duplicate, Full, Gap, NoSuchUser, Stored},
+    Appended::{Duplicate, Full, NoSuchUser, Stored},
     Claimed, Command, MailboxStore, Quota, ReadLimit,
 };
-use pychat_proto::{Cursor, Seq};
+use pychat_proto::Cursor;
 use words::{
-    ALL, LAPTOP, PHONE, account, advance, append, bodies, claim, entries, page, position, raise,
-    receipt, records, store_one, text, trim, user,
+    ALL, LAPTOP, PHONE, account, advance, append, bodies, claim, entries, page, placed, position,
+    raise, receipt, records, reserve, safe_text, store_one, stored, text, trim, user,
 };
 
 /// An engine under test.
@@ -32,8 +32,11 @@ macro_rules! contract {
             every_command_has_an_answer_at_its_index,
             a_record_is_stored_once,
             a_message_of_several_records_moves_the_position_past_all,
-            a_record_out_of_turn_is_a_gap,
-            a_gap_closes_when_what_comes_before_is_there,
+            a_record_out_of_turn_is_stored_and_moves_no_position,
+            what_is_safe_elsewhere_counts_as_before,
+            an_entry_keeps_the_place_that_it_has,
+            an_entry_with_a_place_counts_against_no_quota,
+            places_set_aside_are_never_handed_out_again,
             streams_do_not_depend_on_each_other,
             positions_survive_a_crash_and_the_trim_of_what_told_them,
             a_full_mailbox_takes_no_texts_and_leaves_no_trace,
@@ -134,23 +137,59 @@ pub(in crate::store) fn a_message_of_several_records_moves_the_position_past_all
     store_one(store, text("ann", 6, "bob", b"next"));
 }
 
-pub(in crate::store) fn a_record_out_of_turn_is_a_gap(engine: &mut impl Engine) {
+pub(in crate::store) fn a_record_out_of_turn_is_stored_and_moves_no_position(
+    engine: &mut impl Engine,
+) {
     let store = engine.store();
     store.commit(&[claim("bob")]).unwrap();
     store_one(store, text("ann", 1, "bob", b"1"));
-    let appended =
-        append(store, &[text("ann", 3, "bob", b"3"), records("ann", LAPTOP, 1, 2, "bob", b"")]);
-    assert_eq!(appended, [Gap { position: Seq(1) }; 2]);
-    assert_eq!(entries(store, "bob").len(), 1);
+    store_one(store, text("ann", 3, "bob", b"3"));
+    assert_eq!(position(store, "ann", LAPTOP), 1);
+    store.commit(&[advance("ann", LAPTOP, 3)]).unwrap();
+    assert_eq!(append(store, &[text("ann", 3, "bob", b"3")]), [Duplicate]);
+    engine.crash();
+    assert_eq!(bodies(&page(engine.store(), "bob", 0, ALL)), [b"1", b"3"]);
+    assert_eq!(position(engine.store(), "ann", LAPTOP), 3);
 }
 
-pub(in crate::store) fn a_gap_closes_when_what_comes_before_is_there(engine: &mut impl Engine) {
+pub(in crate::store) fn what_is_safe_elsewhere_counts_as_before(engine: &mut impl Engine) {
     let store = engine.store();
     store.commit(&[claim("bob")]).unwrap();
-    let late = text("ann", 2, "bob", b"2");
-    let appended = append(store, &[late.clone(), text("ann", 1, "bob", b"1"), late]);
-    assert_eq!(appended[0], Gap { position: Seq(0) });
-    assert_eq!(bodies(&page(store, "bob", 0, ALL)), [b"1", b"2"]);
+    store_one(store, safe_text("ann", 5, 6, "bob", b"6"));
+    assert_eq!(position(store, "ann", LAPTOP), 6);
+    engine.crash();
+    assert_eq!(position(engine.store(), "ann", LAPTOP), 6);
+}
+
+pub(in crate::store) fn an_entry_keeps_the_place_that_it_has(engine: &mut impl Engine) {
+    let store = engine.store();
+    store.commit(&[claim("bob")]).unwrap();
+    let (first, reserved) = stored(store, text("ann", 1, "bob", b"1"));
+    assert!(reserved > first + 2);
+    let second = stored(store, placed("ann", 2, "bob", first + 2, b"2"));
+    assert_eq!(second.0, first + 2);
+    assert_eq!(store_one(store, receipt("bob", b"3")), first + 3);
+    engine.crash();
+    let all = page(engine.store(), "bob", 0, ALL);
+    let cursors: Vec<u64> = all.entries.iter().map(|entry| entry.cursor.0).collect();
+    assert_eq!(cursors, [first, first + 2, first + 3]);
+}
+
+pub(in crate::store) fn an_entry_with_a_place_counts_against_no_quota<E: Engine>(_: &mut E) {
+    let mut engine = E::new(Quota { entries: 1, bytes: 100 });
+    let store = engine.store();
+    store.commit(&[claim("bob")]).unwrap();
+    let first = store_one(store, text("ann", 1, "bob", b"1"));
+    assert_eq!(stored(store, placed("ann", 2, "bob", first + 1, b"2")).0, first + 1);
+    assert_eq!(append(store, &[text("ann", 3, "bob", b"3")]), [Full]);
+}
+
+pub(in crate::store) fn places_set_aside_are_never_handed_out_again(engine: &mut impl Engine) {
+    engine.store().commit(&[claim("bob"), receipt("bob", b"1")]).unwrap();
+    let answers = engine.store().commit(&[reserve("bob", 9000), reserve("bob", 5)]).unwrap();
+    assert_eq!(answers, [Answer::Reserved(Cursor(9000)), Answer::Reserved(Cursor(9000))]);
+    engine.crash();
+    assert!(store_one(engine.store(), receipt("bob", b"2")) > 9000);
 }
 
 pub(in crate::store) fn streams_do_not_depend_on_each_other(engine: &mut impl Engine) {
@@ -214,7 +253,7 @@ pub(in crate::store) fn a_trim_makes_room_within_its_batch<E: Engine>(_: &mut E)
     store.commit(&[claim("bob")]).unwrap();
     let cursor = store_one(store, text("ann", 1, "bob", b"text"));
     let answers = store.commit(&[trim("bob", cursor), text("ann", 2, "bob", b"more")]).unwrap();
-    assert!(matches!(answers[1], Answer::Append(Stored(_))));
+    assert!(matches!(answers[1], Answer::Append(Stored { .. })));
 }
 
 pub(in crate::store) fn room_is_counted_anew_after_a_crash<E: Engine>(_: &mut E) {
@@ -241,16 +280,17 @@ pub(in crate::store) fn a_claim_counts_within_its_batch(engine: &mut impl Engine
     let answers =
         engine.store().commit(&[receipt("bob", b""), claim("bob"), receipt("bob", b"")]).unwrap();
     assert_eq!(answers[0], Answer::Append(NoSuchUser));
-    assert!(matches!(answers[2], Answer::Append(Stored(_))));
+    assert!(matches!(answers[2], Answer::Append(Stored { .. })));
 }
 
 pub(in crate::store) fn refused_appends_move_no_position(engine: &mut impl Engine) {
     let store = engine.store();
     store.commit(&[claim("bob")]).unwrap();
     let appended = append(store, &[text("ann", 1, "eve", b"1"), text("ann", 2, "bob", b"2")]);
-    assert_eq!(appended, [NoSuchUser, Gap { position: Seq(0) }]);
-    store.commit(&[advance("ann", LAPTOP, 1)]).unwrap();
-    store_one(store, text("ann", 2, "bob", b"2"));
+    assert!(matches!(appended[..], [NoSuchUser, Stored { .. }]));
+    assert_eq!(position(store, "ann", LAPTOP), 0);
+    store.commit(&[advance("ann", LAPTOP, 2)]).unwrap();
+    store_one(store, text("ann", 3, "bob", b"3"));
 }
 
 pub(in crate::store) fn advance_only_moves_forward(engine: &mut impl Engine) {
@@ -307,7 +347,7 @@ pub(in crate::store) fn cursors_are_never_reused_after_a_crash(engine: &mut impl
     for round in 0..4 {
         let batch = vec![receipt("bob", b""); 700];
         for appended in append(engine.store(), &batch) {
-            let Stored(cursor) = appended else { panic!("{appended:?}") };
+            let Stored { cursor, .. } = appended else { panic!("{appended:?}") };
             assert!(cursor.0 > last, "round {round}: {} after {last}", cursor.0);
             last = cursor.0;
         }
@@ -319,8 +359,11 @@ pub(in crate::store) fn cursors_are_never_reused_after_a_crash(engine: &mut impl
 pub(in crate::store) fn raise_starts_cursors_after_it(engine: &mut impl Engine) {
     let store = engine.store();
     let answers = store.commit(&[claim("bob"), raise("bob", 5000), receipt("bob", b"")]).unwrap();
-    let stored = Answer::Append(Stored(Cursor(5001)));
-    assert_eq!(answers[2], stored);
+    let at = |answer: &Answer| match answer {
+        Answer::Append(Stored { cursor, .. }) => Some(cursor.0),
+        _ => None,
+    };
+    assert_eq!(at(&answers[2]), Some(5001));
 }
 
 pub(in crate::store) fn raise_survives_a_crash(engine: &mut impl Engine) {

@@ -37,13 +37,43 @@ pub(in crate::store) fn records(
     to: &str,
     body: &[u8],
 ) -> Command {
-    let (first, last) = (Seq(first), Seq(last));
-    let origin = Origin::Stream { user: user(from), stream, first, last };
-    Command::Append(Append { mailbox: user(to), origin, entry: body.into() })
+    let (safe, first, last) = (Seq::NONE, Seq(first), Seq(last));
+    let origin = Origin::Stream { user: user(from), stream, safe, first, last };
+    Command::Append(Append { mailbox: user(to), origin, place: None, entry: body.into() })
+}
+
+/// A text all before which is known to be safe up to `safe`.
+pub(in crate::store) fn safe_text(
+    from: &str,
+    safe: u64,
+    seq: u64,
+    to: &str,
+    body: &[u8],
+) -> Command {
+    let (safe, first, last) = (Seq(safe), Seq(seq), Seq(seq));
+    let origin = Origin::Stream { user: user(from), stream: LAPTOP, safe, first, last };
+    Command::Append(Append { mailbox: user(to), origin, place: None, entry: body.into() })
+}
+
+/// A text that has its place already.
+pub(in crate::store) fn placed(from: &str, seq: u64, to: &str, at: u64, body: &[u8]) -> Command {
+    let (safe, first, last) = (Seq::NONE, Seq(seq), Seq(seq));
+    let origin = Origin::Stream { user: user(from), stream: LAPTOP, safe, first, last };
+    Command::Append(Append {
+        mailbox: user(to),
+        origin,
+        place: Some(Cursor(at)),
+        entry: body.into(),
+    })
+}
+
+pub(in crate::store) fn reserve(mailbox: &str, up_to: u64) -> Command {
+    Command::Reserve { mailbox: user(mailbox), up_to: Cursor(up_to) }
 }
 
 pub(in crate::store) fn receipt(to: &str, body: &[u8]) -> Command {
-    Command::Append(Append { mailbox: user(to), origin: Origin::Server, entry: body.into() })
+    let (mailbox, origin) = (user(to), Origin::Server);
+    Command::Append(Append { mailbox, origin, place: None, entry: body.into() })
 }
 
 pub(in crate::store) fn advance(name: &str, stream: StreamId, up_to: u64) -> Command {
@@ -63,15 +93,22 @@ pub(in crate::store) fn append(store: &mut dyn MailboxStore, batch: &[Command]) 
     let answers = store.commit(batch).unwrap();
     let appended = answers.into_iter().map(|answer| match answer {
         Answer::Append(appended) => appended,
-        Answer::Claim(_) | Answer::Done => panic!("{answer:?} answers no append"),
+        Answer::Claim(_) | Answer::Reserved(_) | Answer::Done => {
+            panic!("{answer:?} answers no append")
+        }
     });
     appended.collect()
 }
 
-/// Executes one append, which is stored.
+/// Executes one append, which is stored: its place.
 pub(in crate::store) fn store_one(store: &mut dyn MailboxStore, command: Command) -> u64 {
+    stored(store, command).0
+}
+
+/// Executes one append, which is stored: its place, and up to where places are set aside.
+pub(in crate::store) fn stored(store: &mut dyn MailboxStore, command: Command) -> (u64, u64) {
     match append(store, &[command])[..] {
-        [Appended::Stored(cursor)] => cursor.0,
+        [Appended::Stored { cursor, reserved }] => (cursor.0, reserved.0),
         ref other => panic!("not stored: {other:?}"),
     }
 }

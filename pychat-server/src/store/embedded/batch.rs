@@ -63,6 +63,9 @@ impl Run<'_> {
             Command::Advance { user, stream, up_to } => self.advance(user, *stream, *up_to),
             Command::Trim { mailbox, up_to } => self.trim(mailbox, *up_to)?,
             Command::Raise { mailbox, above } => self.raise(mailbox, *above),
+            Command::Reserve { mailbox, up_to } => {
+                return Ok(Answer::Reserved(self.reserve(mailbox, *up_to)));
+            }
         }
         Ok(Answer::Done)
     }
@@ -70,7 +73,8 @@ impl Run<'_> {
     fn append(&mut self, index: usize, append: &Append) -> Appended {
         // A repeated record is answered as what it is, whatever became of the mailbox since.
         let mut sender = None;
-        if let Origin::Stream { user, stream, first, last } = &append.origin {
+        let mut in_turn = false;
+        if let Origin::Stream { user, stream, safe, first, last } = &append.origin {
             sender = self.memory.named(user);
             let position = sender.map_or(Seq::NONE, |id| self.memory.user(id).position(*stream));
             #[cfg(feature = "sabotage")]
@@ -82,31 +86,33 @@ impl Run<'_> {
             if position >= *last {
                 return Appended::Duplicate;
             }
-            if position.0.checked_add(1) != Some(first.0) {
-                return Appended::Gap { position };
-            }
+            in_turn = position.max(*safe).next() >= *first;
         }
         let claimed = |id: &UserId| self.memory.user(*id).account.is_some();
         let Some(mailbox) = self.memory.named(&append.mailbox).filter(claimed) else {
             return Appended::NoSuchUser;
         };
         let Ok(bytes) = u32::try_from(append.entry.len()) else { return Appended::Full };
-        let told = match &append.origin {
-            Origin::Server => None,
+        let (counted, told) = match &append.origin {
+            Origin::Server => (false, None),
             Origin::Stream { user, stream, last, .. } => {
-                if !self.fits(mailbox, bytes) {
+                if append.place.is_none() && !self.fits(mailbox, bytes) {
                     return Appended::Full;
                 }
-                let sender = sender.unwrap_or_else(|| self.user(user));
-                Some((self.move_stream(sender, *stream, *last, true), *last))
+                let told = in_turn.then(|| {
+                    let sender = sender.unwrap_or_else(|| self.user(user));
+                    (self.move_stream(sender, *stream, *last, true), *last)
+                });
+                (true, told)
             }
         };
-        let (slot, reserved) = self.memory.put(mailbox, bytes, told.is_some());
+        let (slot, reserved) = self.memory.put(mailbox, append.place, bytes, counted);
         if reserved {
             self.plan.users.push(mailbox);
         }
         self.plan.inserts.push(Insert { command: index, mailbox, slot, told });
-        Appended::Stored(Cursor(slot.cursor))
+        let reserved = Cursor(self.memory.user(mailbox).head.reserved);
+        Appended::Stored { cursor: Cursor(slot.cursor), reserved }
     }
 
     fn fits(&self, mailbox: UserId, bytes: u32) -> bool {
@@ -151,6 +157,14 @@ impl Run<'_> {
                 self.plan.users.push(id);
             }
         }
+    }
+
+    fn reserve(&mut self, mailbox: &UserName, up_to: Cursor) -> Cursor {
+        let id = self.user(mailbox);
+        if self.memory.reserve(id, up_to) {
+            self.plan.users.push(id);
+        }
+        Cursor(self.memory.user(id).head.reserved)
     }
 
     fn claim(&mut self, account: &Account) -> Claimed {

@@ -38,11 +38,11 @@ fn users(connection: &Connection, memory: &mut Memory) -> Result<(), OpenError> 
         let mut head = Head::starting_after(number(row, 2)?);
         head.archived = number(row, 3)?;
         head.in_archive = Usage { entries: number(row, 4)?, bytes: number(row, 5)? };
-        let mut user = User::new(name.clone(), head);
+        let mut user = User::new(name, head);
         user.account = owner(row, id)?;
         let id = UserId(id as u32);
         if user.account.is_some() {
-            memory.accounts.insert(name.clone(), id);
+            memory.accounts.insert(name, id);
         }
         memory.names.insert(name, id);
         memory.users.push(user);

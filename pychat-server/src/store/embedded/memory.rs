@@ -192,8 +192,8 @@ impl Memory {
         let id = UserId(
             u32::try_from(self.users.len()).expect("four billion users do not fit in memory"),
         );
-        self.names.insert(name.clone(), id);
-        self.users.push(User::new(name.clone(), Head::starting_after(0)));
+        self.names.insert(*name, id);
+        self.users.push(User::new(*name, Head::starting_after(0)));
         self.journal.push(Undo::UserNew);
         (id, true)
     }
@@ -203,15 +203,23 @@ impl Memory {
         self.named(user).map_or(Seq::NONE, |id| self.user(id).position(stream))
     }
 
-    /// Adds an entry; and whether cursors had to be reserved for it.
-    pub(super) fn put(&mut self, mailbox: UserId, bytes: u32, counted: bool) -> (Slot, bool) {
+    /// Adds an entry, at its place if it has one already; and whether cursors had to be reserved for it.
+    pub(super) fn put(
+        &mut self,
+        mailbox: UserId,
+        place: Option<Cursor>,
+        bytes: u32,
+        counted: bool,
+    ) -> (Slot, bool) {
         let row = self.next_row;
         self.next_row += 1;
         self.recent += 1;
         let user = &mut self.users[mailbox.0 as usize];
         self.journal.push(Undo::Put { user: mailbox, head: user.head });
-        let slot = Slot { cursor: user.head.next, row, bytes, counted };
-        user.head.next += 1;
+        // Places come in order; one that does not would hide entries, so it is not taken.
+        let cursor = place.map_or(0, |place| place.0.min(CURSOR_MAX)).max(user.head.next);
+        let slot = Slot { cursor, row, bytes, counted };
+        user.head.next = cursor + 1;
         user.head.in_slots.add(slot.usage());
         user.slots.push_back(slot);
         let reserve = slot.cursor > user.head.reserved;
@@ -275,7 +283,7 @@ impl Memory {
         user.shrink();
     }
 
-    /// Starts cursors after `above`; and whether that changed anything.
+    /// Starts cursors after `above`; and whether the disk has to know.
     pub(super) fn raise(&mut self, mailbox: UserId, above: Cursor) -> bool {
         let above = above.0.min(CURSOR_MAX);
         let user = &mut self.users[mailbox.0 as usize];
@@ -284,7 +292,20 @@ impl Memory {
         }
         self.journal.push(Undo::Head { user: mailbox, head: user.head });
         user.head.next = above + 1;
+        let is_news = above > user.head.reserved;
         user.head.reserved = user.head.reserved.max(above);
+        is_news
+    }
+
+    /// Sets cursors aside up to `up_to`, and whether the disk has to know.
+    pub(super) fn reserve(&mut self, mailbox: UserId, up_to: Cursor) -> bool {
+        let up_to = up_to.0.min(CURSOR_MAX);
+        let user = &mut self.users[mailbox.0 as usize];
+        if up_to <= user.head.reserved {
+            return false;
+        }
+        self.journal.push(Undo::Head { user: mailbox, head: user.head });
+        user.head.reserved = up_to;
         true
     }
 
@@ -293,7 +314,7 @@ impl Memory {
         let user = &mut self.users[id.0 as usize];
         let before = user.account.replace(owner);
         if before.is_none() {
-            self.accounts.insert(user.name.clone(), id);
+            self.accounts.insert(user.name, id);
         }
         self.journal.push(Undo::Owner { user: id, before });
     }
@@ -314,7 +335,7 @@ impl User {
     pub(super) fn account(&self) -> Option<Account> {
         let owner = self.account.as_ref()?;
         let Owner { key, name, since } = owner.clone();
-        Some(Account { user: self.name.clone(), key, name, since })
+        Some(Account { user: self.name, key, name, since })
     }
 
     /// Gives memory back once a backlog is gone.

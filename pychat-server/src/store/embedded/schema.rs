@@ -154,6 +154,10 @@ pub(super) fn refused(error: rusqlite::Error) -> OpenError {
         // Not the disk failed, but the file ends too early.
         return OpenError::Damaged(format!("it is cut off: {error}"));
     }
+    if let rusqlite::Error::SqlInputError { .. } = error {
+        // Our statements are right: where they make no sense, the file's tables are to blame.
+        return OpenError::Damaged(error.to_string());
+    }
     match error.sqlite_error_code() {
         // `Unknown` is SQLite's plain ERROR: a statement of ours, which is right, makes no sense in
         // this file.

@@ -60,7 +60,7 @@ impl Memory {
             }
             Undo::Owner { user, before } => {
                 if before.is_none() {
-                    let name = self.user(user).name.clone();
+                    let name = self.user(user).name;
                     self.accounts.remove(&name);
                 }
                 self.user_mut(user).account = before;

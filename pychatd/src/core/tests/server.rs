@@ -102,13 +102,13 @@ impl Server {
     fn handle(&mut self, now: Now, event: EndpointEvent) {
         match event {
             EndpointEvent::Incoming(incoming) => {
-                let (user, key) = (incoming.login.user.clone(), incoming.key);
-                if *self.accounts.entry(user.clone()).or_insert(key) != key {
+                let (user, key) = (incoming.login.user, incoming.key);
+                if *self.accounts.entry(user).or_insert(key) != key {
                     let code = CloseCode::NameTaken;
                     return self.endpoint.refuse(now.mono, incoming, code, Duration::ZERO, "taken");
                 }
                 let stream = StreamId(incoming.login.stream);
-                let position = self.positions.get(&(user.clone(), stream)).copied();
+                let position = self.positions.get(&(user, stream)).copied();
                 let welcome =
                     Welcome { committed: position.unwrap_or_default(), server_time: now.unix_ms };
                 let handed = incoming.login.cursor;
@@ -127,7 +127,7 @@ impl Server {
             EndpointEvent::Confirmed { session } => {
                 let Some(new) = self.sessions.get_mut(&session) else { return };
                 new.confirmed = true;
-                let user = new.user.clone();
+                let user = new.user;
                 self.sessions.retain(|id, old| *id == session || old.user != user);
             }
             EndpointEvent::Message { session, first, last, payload, .. } => {
@@ -161,12 +161,12 @@ impl Server {
 
     fn position(&self, session: SessionId) -> Seq {
         let Session { user, stream, .. } = &self.sessions[&session];
-        self.positions.get(&(user.clone(), *stream)).copied().unwrap_or_default()
+        self.positions.get(&(*user, *stream)).copied().unwrap_or_default()
     }
 
     fn move_to(&mut self, now: Now, session: SessionId, up_to: Seq) {
         let Some(Session { user, stream, .. }) = self.sessions.get(&session) else { return };
-        let position = self.positions.entry((user.clone(), *stream)).or_default();
+        let position = self.positions.entry((*user, *stream)).or_default();
         *position = up_to.max(*position);
         let up_to = *position;
         self.endpoint.commit(now.mono, session, Lane::CHAT, up_to);
@@ -189,7 +189,7 @@ impl Server {
                 }
                 Piece::Message { last, payload } => (last, payload),
             };
-            let from = session.user.clone();
+            let from = session.user;
             match self.take(now, &from, chat::decode(&payload).unwrap()) {
                 Ok(()) => self.move_to(now, id, last),
                 Err(code) => {
@@ -211,18 +211,18 @@ impl Server {
                     return Err(RefuseCode::MailboxFull);
                 }
                 self.texts.push(String::from_utf8(body.clone()).unwrap());
-                let (from, name) = (from.clone(), DisplayName::parse("").unwrap());
+                let (from, name) = (*from, DisplayName::parse("").unwrap());
                 self.append(&to, ToClient::Text { id, from, name, sent_at, accepted_at: at, body });
             }
             ToServer::Read { to, ids } => {
-                self.append(&to, ToClient::Read { by: from.clone(), ids, at });
+                self.append(&to, ToClient::Read { by: *from, ids, at });
             }
         }
         Ok(())
     }
 
     pub(super) fn append(&mut self, to: &UserName, entry: ToClient) {
-        let mailbox = self.mailboxes.entry(to.clone()).or_default();
+        let mailbox = self.mailboxes.entry(*to).or_default();
         mailbox.last = mailbox.last.next();
         mailbox.entries.push(MailboxEntry { cursor: mailbox.last, entry });
     }
@@ -250,7 +250,7 @@ impl Server {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let rest = session.on_the_way.split_off(&up_to.next());
         let done = std::mem::replace(&mut session.on_the_way, rest);
-        let (by, Some(cursor)) = (session.user.clone(), done.into_values().max()) else { return };
+        let (by, Some(cursor)) = (session.user, done.into_values().max()) else { return };
         let Some(mailbox) = self.mailboxes.get_mut(&by) else { return };
         let (gone, kept) = std::mem::take(&mut mailbox.entries)
             .into_iter()
@@ -258,7 +258,7 @@ impl Server {
         mailbox.entries = kept;
         for entry in gone {
             if let ToClient::Text { id, from, accepted_at: at, .. } = entry.entry {
-                self.append(&from, ToClient::Delivered { by: by.clone(), ids: vec![id], at });
+                self.append(&from, ToClient::Delivered { by, ids: vec![id], at });
             }
         }
     }
@@ -269,7 +269,7 @@ impl Server {
             return Reply::TryLater;
         }
         let state = |user: &UserName| UserState {
-            user: user.clone(),
+            user: *user,
             name: DisplayName::parse("").unwrap(),
             presence: Presence::Online,
             since: 0,

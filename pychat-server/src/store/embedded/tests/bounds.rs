@@ -95,7 +95,10 @@ fn a_trim_reaches_into_the_archive_and_makes_room_there() {
     store.commit(&[trim("bob", cursors[1])]).unwrap();
     assert_eq!(bodies(&page(&mut store, "bob", 0, ALL)), [b"3", b"4", b"5", b"6"]);
     let appended = append(&mut store, &texts(7, 9));
-    assert!(matches!(appended[..], [Appended::Stored(_), Appended::Stored(_), Appended::Full]));
+    assert!(matches!(
+        appended[..],
+        [Appended::Stored { .. }, Appended::Stored { .. }, Appended::Full]
+    ));
     store.flush().unwrap();
     let mut store = reopened(store);
     assert_eq!(append(&mut store, &texts(9, 9)), [Appended::Full]);

@@ -65,8 +65,8 @@ impl Told {
         let place = |name| NAMES.iter().position(|known| user(known) == name).unwrap();
         for (command, answer) in batch.iter().zip(answers) {
             match (command.clone(), answer) {
-                (Command::Append(append), Answer::Append(Appended::Stored(cursor))) => {
-                    let Append { mailbox, origin, entry } = append;
+                (Command::Append(append), Answer::Append(Appended::Stored { cursor, .. })) => {
+                    let Append { mailbox, origin, entry, .. } = append;
                     let to = place(mailbox);
                     assert!(cursor.0 > self.highest[to], "{cursor} after {}", self.highest[to]);
                     self.highest[to] = cursor.0;

@@ -30,7 +30,9 @@ fn a_full_disk_writes_nothing_and_recovers() {
     }
     set_pages_max(&store, 1000);
     assert!(
-        append(&mut store, &batch).iter().all(|appended| matches!(appended, Appended::Stored(_)))
+        append(&mut store, &batch)
+            .iter()
+            .all(|appended| matches!(appended, Appended::Stored { .. }))
     );
 }
 

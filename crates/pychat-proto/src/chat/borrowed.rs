@@ -1,0 +1,75 @@
+//! Twins of the messages that borrow what is large, for the server, which only passes it on.
+
+use super::{DisplayName, MessageId, UnixMillis, UserName};
+use serde::{Deserialize, Serialize};
+
+/// Decodes what [`super::ToServer`] encodes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub enum BorrowedToServer<'a> {
+    /// A text.
+    Text {
+        /// As the sender minted it.
+        id: MessageId,
+        /// The recipient.
+        to: UserName,
+        /// On the sender's clock.
+        sent_at: UnixMillis,
+        /// The text.
+        #[serde(borrow)]
+        body: &'a [u8],
+    },
+    /// A read receipt.
+    Read {
+        /// Who had sent the texts.
+        to: UserName,
+        /// The texts.
+        ids: Vec<MessageId>,
+    },
+}
+
+/// Encodes as [`super::ToClient`] does. Receipts are small and have no twin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum BorrowedToClient<'a> {
+    /// A text.
+    Text {
+        /// As the sender minted it.
+        id: MessageId,
+        /// Authenticated by the server.
+        from: &'a UserName,
+        /// The sender's display name when the text was accepted.
+        name: &'a DisplayName,
+        /// On the sender's clock.
+        sent_at: UnixMillis,
+        /// On the server's clock.
+        accepted_at: UnixMillis,
+        /// The text.
+        #[serde(with = "serde_bytes")]
+        body: &'a [u8],
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{ToClient, ToServer, decode, encode};
+
+    const ID: MessageId = MessageId::from_bytes([7; 16]);
+
+    #[test]
+    fn twins_encode_and_decode_alike() {
+        let to = UserName::parse("bob").unwrap();
+        let text = ToServer::Text { id: ID, to, sent_at: 5, body: b"hello".to_vec() };
+        let twin = BorrowedToServer::Text { id: ID, to, sent_at: 5, body: b"hello" };
+        assert_eq!(decode(&encode(&text)), Ok(twin));
+        let read = encode(&ToServer::Read { to, ids: vec![ID; 3] });
+        assert_eq!(decode(&read), Ok(BorrowedToServer::Read { to, ids: vec![ID; 3] }));
+
+        let (from, name) = (&to, &DisplayName::parse("Bob").unwrap());
+        let (sent_at, accepted_at) = (300, 70_000);
+        let twin =
+            BorrowedToClient::Text { id: ID, from, name, sent_at, accepted_at, body: b"hello" };
+        let (from, name, body) = (*from, name.clone(), b"hello".to_vec());
+        let text = ToClient::Text { id: ID, from, name, sent_at, accepted_at, body };
+        assert_eq!(encode(&twin), encode(&text));
+    }
+}

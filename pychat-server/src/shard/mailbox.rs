@@ -1,0 +1,293 @@
+//! The mailboxes that live on this shard: entries come in here, and whoever sent them hears what became
+//! of them.
+//!
+//! An entry whose reader is there goes out at once, under a place that this shard hands out from those
+//! that the store has set aside. The store gets it only if the reader has not made it safe by the time
+//! that readers usually take: then it is written, with all that was sent before it. Every other entry
+//! goes to the store, which hands out its place, and to its reader once it is on disk.
+//!
+//! ```text
+//!              sent at once -- COMMIT --> delivered (never written)
+//! parcel --<        '-- too late, or the session ends --> written, with its place
+//!              written --> sent, or read from the store when its turn comes
+//! ```
+
+use super::{
+    Now, Shard,
+    jobs::{Purpose, Write},
+    parcel::{Asker, Failed, Fate, FromShard, Parcel, Receipt},
+    session::{Delivery, Session},
+    unsettled::Held,
+};
+use crate::{
+    committer::Outcome,
+    store::{Answer, Append, Appended, Command, Origin, StoreError},
+};
+use pychat_proto::{Cursor, Lane, RefuseCode, SessionId, chat};
+use std::{sync::Arc, time::Duration};
+
+/// The longest that an entry is kept from the disk, for its reader to make that unnecessary.
+const HOLD_MAX: Duration = Duration::from_millis(30);
+
+/// What a reader is taken to need before it has shown it.
+pub(super) const USUAL_FIRST: Duration = Duration::from_millis(10);
+
+/// Places that a shard asks for at once, and how few are left when it asks for more.
+const PLACES_ASKED: u64 = 4096;
+const PLACES_LOW: u64 = 1024;
+
+impl Shard {
+    /// Takes an entry for a mailbox that lives here.
+    pub(super) fn take_in(&mut self, now: Now, parcel: Parcel) {
+        if parcel.generation != self.jobs.generation() {
+            return self.answer(parcel.asker, self.failed());
+        }
+        match self.by_user.get(&parcel.mailbox).copied() {
+            Some(id) => {
+                if let Some(parcel) = self.send_at_once(now, id, parcel) {
+                    self.end_lease(id);
+                    self.append(parcel, Some(id));
+                }
+            }
+            None => self.append(parcel, None),
+        }
+    }
+
+    /// Sends an entry before the store has it, if its reader is there and has all that came before;
+    /// otherwise the entry comes back.
+    fn send_at_once(&mut self, now: Now, id: SessionId, parcel: Parcel) -> Option<Parcel> {
+        let Some(session) = self.sessions.get_mut(&id) else { return Some(parcel) };
+        let place = session.sent.next();
+        if !matches!(session.delivery, Delivery::CaughtUp) || place > session.reserved {
+            return Some(parcel);
+        }
+        let payload = with_place(place, &parcel.entry);
+        let Some(last) = self.endpoint.send_message(now.mono, id, Lane::CHAT, &payload) else {
+            session.delivery = Delivery::Blocked;
+            return Some(parcel);
+        };
+        session.sent = place;
+        let held = Held { entry: parcel.entry, asker: parcel.asker };
+        session.hot().unsettled.push_held(last, place, now.mono, parcel.owed, held);
+        let left = session.reserved.0 - place.0;
+        let wait = if self.config.always_write { None } else { session.hold() };
+        match wait {
+            Some(wait) if !session.hold_armed => {
+                session.hold_armed = true;
+                self.holds.insert((now.mono + wait, id));
+            }
+            Some(_) => {}
+            None => self.write_held(id),
+        }
+        if left < PLACES_LOW {
+            self.ask_for_places(id);
+        }
+        None
+    }
+
+    /// Writes what its reader has not made safe in time.
+    pub(super) fn expire_holds(&mut self, now: Now) {
+        while let Some((at, id)) = self.holds.first().copied()
+            && at <= now.mono
+        {
+            self.holds.pop_first();
+            let Some(session) = self.sessions.get_mut(&id) else { continue };
+            session.hold_armed = false;
+            let Some(since) = session.hot.as_deref().and_then(|hot| hot.unsettled.held_since())
+            else {
+                continue;
+            };
+            match session.hold().map(|wait| since + wait).filter(|due| *due > now.mono) {
+                Some(due) => {
+                    session.hold_armed = true;
+                    self.holds.insert((due, id));
+                }
+                None => self.write_held(id),
+            }
+        }
+    }
+
+    /// Has all entries written that were sent and are on no disk of ours, in their order.
+    pub(super) fn write_held(&mut self, id: SessionId) {
+        while let Some(session) = self.sessions.get_mut(&id)
+            && let Some(hot) = session.hot.as_deref_mut()
+            && let Some((place, owed, Held { entry, asker })) = hot.unsettled.pop_held()
+        {
+            let mailbox = session.user;
+            let origin = origin(&asker);
+            let append = Append { mailbox, origin, place: Some(place), entry: Arc::clone(&entry) };
+            let write = Write { mailbox, entry, owed, asker, place: Some(place), reader: Some(id) };
+            self.write(Purpose::Append(Box::new(write)), Command::Append(append));
+        }
+    }
+
+    /// From here on the store hands out this mailbox's places.
+    pub(super) fn end_lease(&mut self, id: SessionId) {
+        self.write_held(id);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if std::mem::replace(&mut session.reserved, Cursor::NONE) == Cursor::NONE {
+            return;
+        }
+        let (mailbox, above) = (session.user, session.sent);
+        self.write(Purpose::Unwatched, Command::Raise { mailbox, above });
+    }
+
+    fn ask_for_places(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if self.writes.is_pausing() || std::mem::replace(&mut session.asked_for_places, true) {
+            return;
+        }
+        let (mailbox, up_to) = (session.user, Cursor(session.sent.0 + PLACES_ASKED));
+        self.write(Purpose::Reserve(id), Command::Reserve { mailbox, up_to });
+    }
+
+    pub(super) fn on_reserved(&mut self, id: SessionId, outcome: &Result<Outcome, StoreError>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.asked_for_places = false;
+        // A lease that ended meanwhile stays so.
+        if let Ok(Outcome::Committed(Answer::Reserved(up_to))) = outcome
+            && session.reserved != Cursor::NONE
+        {
+            session.reserved = session.reserved.max(*up_to);
+        }
+    }
+
+    /// Has the store take an entry and find its place.
+    fn append(&mut self, parcel: Parcel, reader: Option<SessionId>) {
+        if self.writes.is_pausing() {
+            return self.answer(parcel.asker, self.failed());
+        }
+        if let Some(session) = reader.and_then(|id| self.sessions.get_mut(&id)) {
+            session.appends += 1;
+        }
+        let Parcel { mailbox, entry, owed, asker, .. } = parcel;
+        let origin = origin(&asker);
+        let append = Append { mailbox, origin, place: None, entry: Arc::clone(&entry) };
+        let write = Write { mailbox, entry, owed, asker, place: None, reader };
+        self.write(Purpose::Append(Box::new(write)), Command::Append(append));
+    }
+
+    /// What became of an entry that the store was given.
+    pub(super) fn on_written(
+        &mut self,
+        now: Now,
+        write: Write,
+        outcome: Result<Outcome, StoreError>,
+    ) {
+        let Write { mailbox, entry, owed, asker, place, reader } = write;
+        let mut alone = false;
+        if let (None, Some(session)) = (place, reader.and_then(|id| self.sessions.get_mut(&id))) {
+            session.appends -= 1;
+            alone = session.appends == 0;
+        }
+        let appended = match outcome {
+            Ok(Outcome::Committed(Answer::Append(appended))) => appended,
+            // The committer answers each command in kind; that is its whole contract.
+            Ok(other) => unreachable!("the committer answered an append with {other:?}"),
+            Err(_) => {
+                let session = reader.and_then(|id| self.sessions.get_mut(&id));
+                if let (Some(place), Some(session)) = (place, session) {
+                    session.hot().unsettled.failed(place, &asker);
+                }
+                return self.answer(asker, self.failed());
+            }
+        };
+        match appended {
+            Appended::Stored { cursor, reserved } => {
+                if place.is_none() {
+                    self.on_arrived(now, &mailbox, cursor, &entry, owed);
+                    if alone && let Some(id) = reader {
+                        self.begin_lease(id, cursor, reserved);
+                    }
+                }
+                self.answer(asker, Fate::Settled);
+            }
+            Appended::Duplicate => {
+                // Perhaps it was written by a try that seemed to fail, and nobody was told.
+                self.on_unannounced(&mailbox);
+                self.answer(asker, Fate::Settled);
+            }
+            Appended::Full => self.answer(asker, Fate::Refused(RefuseCode::MailboxFull)),
+            Appended::NoSuchUser => self.answer(asker, Fate::Refused(RefuseCode::NoSuchUser)),
+        }
+    }
+
+    /// This shard may hand out the places that are set aside, as nobody else does: all that was given
+    /// to the store for this mailbox is done, and its reader has it.
+    fn begin_lease(&mut self, id: SessionId, cursor: Cursor, reserved: Cursor) {
+        if let Some(session) = self.sessions.get_mut(&id)
+            && matches!(session.delivery, Delivery::CaughtUp)
+            && session.sent == cursor
+        {
+            session.reserved = reserved;
+        }
+    }
+
+    /// Tells whoever waits for it what became of an entry.
+    pub(super) fn answer(&mut self, asker: Asker, fate: Fate) {
+        // A receipt for somebody who is no user any more is as good as written.
+        let safe = match fate {
+            Fate::Delivered | Fate::Settled | Fate::Refused(_) => Ok(()),
+            Fate::Failed(failed) => Err(failed),
+        };
+        match asker {
+            Asker::Stream(record, _) => self.tell(record.shard, FromShard::Fate(record, fate)),
+            Asker::Receipt(Receipt { round, settles }) => {
+                let fate = safe.map_or_else(Fate::Failed, |()| Fate::Settled);
+                for record in settles {
+                    self.tell(record.shard, FromShard::Fate(record, fate));
+                }
+                if let Some((shard, session, number)) = round {
+                    self.tell(shard, FromShard::Receipted(session, number, safe));
+                }
+            }
+            Asker::Echo(shard) => self.tell(shard, FromShard::Echoed(safe)),
+        }
+    }
+
+    /// What whoever handed an entry in hears when the store has failed.
+    fn failed(&self) -> Fate {
+        let (shard, generation) = (self.config.shard, self.jobs.generation());
+        Fate::Failed(Failed { shard, generation })
+    }
+}
+
+impl Session {
+    /// How long an entry for this reader is worth keeping from the disk; `None`: not at all, as it
+    /// would be written anyway.
+    fn hold(&self) -> Option<Duration> {
+        let wait = Duration::from_micros(u64::from(self.usual_micros)) * 3 / 2;
+        (wait <= HOLD_MAX).then_some(wait)
+    }
+
+    /// The reader took so long to make entries safe.
+    pub(super) fn took(&mut self, took: Duration) {
+        let sample = i64::try_from(took.as_micros()).unwrap_or(i64::MAX).min(1_000_000);
+        let usual = i64::from(self.usual_micros);
+        let moved = (usual + (sample - usual) / 8).max(0);
+        self.usual_micros = u32::try_from(moved).unwrap_or(u32::MAX);
+    }
+}
+
+/// A mailbox entry is its cursor followed by what it says, as `chat::MailboxEntry` encodes.
+pub(super) fn with_place(cursor: Cursor, entry: &[u8]) -> Vec<u8> {
+    let place = chat::encode(&cursor);
+    let mut payload = Vec::with_capacity(place.len() + entry.len());
+    payload.extend_from_slice(&place);
+    payload.extend_from_slice(entry);
+    payload
+}
+
+/// Where the store is told that an entry comes from.
+fn origin(asker: &Asker) -> Origin {
+    match asker {
+        Asker::Stream(record, place) => Origin::Stream {
+            user: place.user,
+            stream: place.stream,
+            safe: place.safe,
+            first: place.first,
+            last: record.last,
+        },
+        Asker::Receipt(_) | Asker::Echo(_) => Origin::Server,
+    }
+}

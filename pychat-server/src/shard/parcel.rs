@@ -1,0 +1,108 @@
+//! Entries on their way to the shard that their mailbox lives on, and the word that comes back.
+//!
+//! That shard alone writes to the mailbox, so that it can hand out places in it, and send an entry to
+//! its reader, before a disk has it.
+
+use super::unsettled::Owed;
+use pychat_proto::{RefuseCode, Seq, SessionId, StreamId, UserName};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Something for a mailbox.
+pub struct Parcel {
+    pub(super) mailbox: UserName,
+    /// An encoded `chat::ToClient`.
+    pub(super) entry: Arc<[u8]>,
+    /// The receipt that is due once the recipient has it.
+    pub(super) owed: Option<Owed>,
+    pub(super) asker: Asker,
+    /// How many failures of that shard's store its sender had heard of. One from before the last of them
+    /// is sent back, so that it does not overtake what failed.
+    pub(super) generation: u32,
+}
+
+/// Names a message of a session's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub(super) shard: u8,
+    pub(super) session: SessionId,
+    /// Its last record.
+    pub(super) last: Seq,
+}
+
+/// Who waits to hear what became of a parcel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A session's stream.
+    Stream(Record, Place),
+    /// A receipt's recipient gets it, and then somebody else's entries may go.
+    Receipt(Receipt),
+    /// The echo peer, on this shard.
+    Echo(u8),
+}
+
+/// Where in its stream a message stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) user: UserName,
+    pub(super) stream: StreamId,
+    /// Everything up to here is safe for good.
+    pub(super) safe: Seq,
+    /// The message's first record.
+    pub(super) first: Seq,
+}
+
+/// What waits for a receipt to be safe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Receipt {
+    /// A round of receipts, by its session's shard, and the receipt's number in it.
+    pub(super) round: Option<(u8, SessionId, usize)>,
+    /// Texts that no disk of ours holds, on the shard that the receipt goes to: they are done with only
+    /// when their receipt is safe.
+    pub(super) settles: SmallVec<[Record; 2]>,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The recipient has it on disk, and the receipt is under way. No disk of ours has either.
+    Delivered,
+    /// It is done with: on our disk, or delivered and receipted.
+    Settled,
+    /// It cannot be taken.
+    Refused(RefuseCode),
+    /// Not written, to be handed over again.
+    Failed(Failed),
+}
+
+/// A shard's store failed, or had failed before the parcel came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub(super) shard: u8,
+    /// Of parcels that are taken from here on.
+    pub(super) generation: u32,
+}
+
+/// What one shard tells another. None of it may be lost but a login; none may overtake another.
+// Nearly all of it are parcels and their fates, and a box for each would cost more than its size.
+#[allow(clippy::large_enum_variant)]
+pub enum FromShard {
+    /// A login of a user who lives there.
+    Login(Box<pychat_proto::Incoming>),
+    /// Something for the mailbox of a user who lives there.
+    Parcel(Parcel),
+    /// What became of a message.
+    Fate(Record, Fate),
+    /// Whether a receipt of a session's round is safe; its number.
+    Receipted(SessionId, usize, Result<(), Failed>),
+    /// Whether one of the echo peer's answers is safe.
+    Echoed(Result<(), Failed>),
+}
+
+#[cfg(test)]
+impl FromShard {
+    /// News of no weight, for a queue's tests.
+    pub(crate) const fn echoed() -> Self {
+        Self::Echoed(Ok(()))
+    }
+}
