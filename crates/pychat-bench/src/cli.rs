@@ -3,7 +3,10 @@
 use crate::scenario::{Load, Relay};
 use clap::{Args, Parser, Subcommand};
 use pychat_proto::JoinLink;
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// What the program is asked to do.
 #[derive(Debug, Parser)]
@@ -20,7 +23,7 @@ pub struct Cli {
 }
 
 /// What can be measured.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Scenario {
     /// Texts between pairs, as fast as the server accepts them
     Throughput(Throughput),
@@ -37,7 +40,7 @@ pub enum Scenario {
 }
 
 /// Closed loop.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Throughput {
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -48,10 +51,16 @@ pub struct Throughput {
     /// Texts that a sender keeps under way, that is not accepted by the server
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=256))]
     pub window: u64,
+    /// Measure with each of these numbers of pairs in turn, instead of one
+    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub sweep: Vec<u32>,
+    /// Draw texts a second by the number of sessions to this file
+    #[arg(long, value_name = "FILE", requires = "sweep")]
+    pub svg: Option<PathBuf>,
 }
 
 /// Open loop.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Latency {
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -62,10 +71,13 @@ pub struct Latency {
     /// Texts a second that each sender writes, whatever comes back
     #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = positive)]
     pub rate: f64,
+    /// Draw how the latencies of all runs are spread to this file
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 /// Sessions that do nothing.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Idle {
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -76,7 +88,7 @@ pub struct Idle {
 }
 
 /// Storms of logins.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Logins {
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -87,7 +99,7 @@ pub struct Logins {
 }
 
 /// Texts for somebody who is away.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Mailbox {
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -101,7 +113,7 @@ pub struct Mailbox {
 }
 
 /// Open loop across a bad link.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Lossy {
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -117,15 +129,18 @@ pub struct Lossy {
     pub seconds: f64,
     /// Share of datagrams that a proxy before the private server loses, each way; with --server the
     /// link there is what it is
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share, verbatim_doc_comment)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     pub loss: f64,
     /// Time that the proxy takes for a datagram, each way
     #[arg(long, value_name = "MS", default_value_t = 25)]
     pub delay_ms: u32,
     /// No proxy: the private server runs in another network namespace, named by the variable
     /// `WIRE_B`, at the address `WIRE_B_ADDR`, across whatever link there is between there and here
-    #[arg(long, conflicts_with = "server", verbatim_doc_comment)]
+    #[arg(long, conflicts_with = "server")]
     pub wire: bool,
+    /// Draw how the latencies of all runs are spread to this file
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 /// Most sessions: the names have five digits for a pair.
@@ -156,7 +171,7 @@ pub struct Common {
     pub reps: u16,
     /// Measure the server of this join link instead of a private one; texts are written there by
     /// users named b00000a, b00000b, ...
-    #[arg(long, value_name = "LINK", verbatim_doc_comment)]
+    #[arg(long, value_name = "LINK")]
     pub server: Option<JoinLink>,
     /// The process of that server, to see what it uses, if it runs on this machine
     #[arg(long, value_name = "PID", requires = "server")]
@@ -172,14 +187,14 @@ pub struct Common {
     pub always_write: bool,
     /// Sockets that all clients share: fewer than clients, as a hundred thousand do not fit into
     /// file descriptors, and more than one, as the server's threads each get a share of them
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000), verbatim_doc_comment)]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub sockets: u16,
     /// Logins under way at a time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub parallel: u32,
     /// Determines the clients' keys, so that the same ones may use a server again, and what the
     /// proxy of `lossy` loses
-    #[arg(long, value_name = "N", default_value_t = 1, verbatim_doc_comment)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 }
 
@@ -194,6 +209,41 @@ impl Scenario {
             Self::Logins(asked) => &asked.common,
             Self::Mailbox(asked) => &asked.common,
             Self::Lossy(asked) => &asked.common,
+        }
+    }
+
+    /// What to measure in turn: itself, or each step of a sweep.
+    #[must_use]
+    pub fn steps(&self) -> Vec<Self> {
+        match self {
+            Self::Throughput(asked) if !asked.sweep.is_empty() => {
+                let mut sweep = asked.sweep.clone();
+                sweep.sort_unstable();
+                sweep.dedup();
+                let step = |pairs| {
+                    let mut step = asked.clone();
+                    step.pairs.pairs = pairs;
+                    Self::Throughput(step)
+                };
+                sweep.into_iter().map(step).collect()
+            }
+            Self::Throughput(_)
+            | Self::Latency(_)
+            | Self::Idle(_)
+            | Self::Logins(_)
+            | Self::Mailbox(_)
+            | Self::Lossy(_) => vec![self.clone()],
+        }
+    }
+
+    /// Where to draw.
+    #[must_use]
+    pub fn svg(&self) -> Option<&Path> {
+        match self {
+            Self::Throughput(asked) => asked.svg.as_deref(),
+            Self::Latency(asked) => asked.svg.as_deref(),
+            Self::Lossy(asked) => asked.svg.as_deref(),
+            Self::Idle(_) | Self::Logins(_) | Self::Mailbox(_) => None,
         }
     }
 

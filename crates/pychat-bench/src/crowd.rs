@@ -263,3 +263,6 @@ fn make(config: &CrowdConfig, index: u32) -> Member {
     // A pair shares a socket.
     Member::new(name, client, index as usize / 2 % config.sockets)
 }
+
+#[cfg(test)]
+mod tests;

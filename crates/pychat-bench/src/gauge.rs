@@ -65,6 +65,20 @@ impl Gauge {
     }
 }
 
+/// Processor seconds that the whole machine has spent on anything but idling.
+#[must_use]
+pub fn machine_cpu_s() -> Option<f64> {
+    busy_s(&fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// The first line: user, nice, system, idle, waiting, interrupts (two kinds), stolen.
+fn busy_s(stat: &str) -> Option<f64> {
+    let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().take(8);
+    let busy = fields.enumerate().filter(|(index, _)| !matches!(index, 3 | 4));
+    let ticks = busy.map(|(_, field)| field.parse::<f64>().ok()).sum::<Option<f64>>()?;
+    Some(ticks / ticks_per_s())
+}
+
 fn memory(rollup: &str) -> Option<Memory> {
     let field = |name: &str| {
         let line = rollup.lines().find_map(|line| line.strip_prefix(name))?;
@@ -100,6 +114,12 @@ mod tests {
         let stat = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 30 12 0 0";
         assert_eq!(ticks_s(stat), Some(42.0 / ticks_per_s()));
         assert_eq!(ticks_s("7 (a"), None);
+    }
+
+    #[test]
+    fn a_machine_that_idles_or_waits_is_not_busy() {
+        let stat = "cpu  1 2 3 1000 2000 4 5 6 7 8\ncpu0 9 9 9 9 9 9 9 9 9 9\n";
+        assert_eq!(busy_s(stat), Some(21.0 / ticks_per_s()));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! `server`; `body` checks each text that arrives. A run with a lost text has no figures.
 
 pub mod body;
+pub mod chart;
 pub mod cli;
 pub mod crowd;
 pub mod driver;
@@ -13,6 +14,7 @@ pub mod record;
 pub mod run;
 pub mod scenario;
 pub mod server;
+pub mod table;
 pub mod tally;
 mod timers;
 pub mod writer;

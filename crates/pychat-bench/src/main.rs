@@ -1,19 +1,32 @@
 //! `pychat-bench`: measures a PyChat server. See docs/PERFORMANCE.md.
 
+use anyhow::{Context, Result};
 use clap::Parser;
-use pychat_bench::{cli::Cli, run};
-use std::process::ExitCode;
+use pychat_bench::{cli::Cli, run, table};
+use std::{fs, process::ExitCode};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run::run(&cli.scenario).and_then(|record| Ok(serde_json::to_string(&record)?)) {
-        Ok(line) => {
-            println!("{line}");
-            ExitCode::SUCCESS
-        }
+    match measure(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn measure(cli: &Cli) -> Result<()> {
+    let asked = &cli.scenario;
+    let measured = run::run(asked)?;
+    for record in &measured.records {
+        if asked.common().json {
+            println!("{}", serde_json::to_string(record)?);
+        } else {
+            println!("{}", table::lines(record));
+        }
+    }
+    if let (Some(file), Some(picture)) = (asked.svg(), &measured.picture) {
+        fs::write(file, picture).with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(())
 }

@@ -46,6 +46,8 @@ pub(crate) struct Member {
     /// Whether something happened to it since it was last looked after.
     pub(crate) touched: bool,
     standing: Standing,
+    /// Whether the server is asked for the name in each session: questions end with theirs.
+    curious: bool,
     cursor: Cursor,
     /// The last record received, if it is not committed.
     received: Option<Seq>,
@@ -63,6 +65,7 @@ impl Member {
             ids: Vec::new(),
             touched: false,
             standing: Standing::Apart,
+            curious: false,
             cursor: Cursor::NONE,
             received: None,
         }
@@ -72,8 +75,9 @@ impl Member {
         &self.name
     }
 
-    /// Asks the server whether it knows the name by now.
+    /// Asks the server whether it knows the name by now, and again after a login.
     pub(crate) fn ask(&mut self, now: Instant) {
+        self.curious = true;
         let question = chat::encode(&Call::User { name: self.name });
         if self.client.call(now, &question).is_some() {
             self.standing = Standing::Asking;
@@ -83,6 +87,7 @@ impl Member {
     /// Says goodbye.
     pub(crate) fn log_out(&mut self, now: Instant, tally: &mut Tally) {
         self.client.close(now);
+        self.curious = false;
         self.part(tally);
     }
 
@@ -93,11 +98,19 @@ impl Member {
             match event {
                 ClientEvent::Connected { committed, .. } => {
                     ids = Ids::Changed;
+                    if self.standing != Standing::Apart {
+                        // On a suspect path the client logs in beside its session.
+                        tally.sessions_lost += 1;
+                        self.part(tally);
+                    }
                     self.standing = Standing::LoggedIn;
                     tally.logged_in += 1;
                     self.settle(committed, tally);
                     if let Some(writer) = &mut self.writer {
                         writer.begin(Some(committed.next()));
+                    }
+                    if self.curious {
+                        self.ask(now);
                     }
                 }
                 ClientEvent::Committed { up_to, .. } => self.settle(up_to, tally),

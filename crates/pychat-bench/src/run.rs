@@ -1,6 +1,7 @@
 //! From the command line to a record.
 
 use crate::{
+    chart,
     cli::Scenario,
     crowd::CrowdConfig,
     driver::Driver,
@@ -9,6 +10,7 @@ use crate::{
     server::{Choice, Private, Server},
 };
 use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
 use pychat_testkit::{faults::Faults, proxy::Proxy};
 use std::{
     env,
@@ -18,34 +20,82 @@ use std::{
     time::Duration,
 };
 
+/// What was measured.
+#[derive(Debug)]
+pub struct Measured {
+    /// One record, or one for each step of a sweep.
+    pub records: Vec<Record>,
+    /// A picture of it, if there is one.
+    pub picture: Option<String>,
+}
+
 /// Measures as often as asked.
 ///
 /// # Errors
 /// One of the runs failed.
-pub fn run(asked: &Scenario) -> Result<Record> {
+pub fn run(asked: &Scenario) -> Result<Measured> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let common = asked.common();
     let choice = choose(asked)?;
-    let (mut runs, mut version) = (Vec::new(), String::new());
-    for number in 1..=common.reps {
-        let (metrics, of) = runtime
-            .block_on(once(asked, &choice))
-            .with_context(|| format!("run {number} of {}", common.reps))?;
-        runs.push(metrics);
-        version = of;
+    let (mut records, mut rates, mut latency) = (Vec::new(), Vec::new(), None);
+    for step in asked.steps() {
+        let mut runs = Vec::new();
+        for number in 1..=asked.common().reps {
+            let run = runtime.block_on(once(&step, &choice));
+            let of = || format!("{}, run {number} of {}", step.label(), asked.common().reps);
+            runs.push(run.with_context(of)?);
+        }
+        let record = record(&step, &runs);
+        if let (Scenario::Throughput(step), Some(rate)) =
+            (&step, record.metrics.get("delivered_per_s"))
+        {
+            rates.push((2 * step.pairs.pairs, *rate));
+        }
+        records.push(record);
+        latency = runs.into_iter().map(|run| run.latency).reduce(|mut all, run| {
+            // Histograms of the same bounds: nothing of one is out of the other's.
+            let _added = all.add(run);
+            all
+        });
     }
-    Ok(Record {
-        server: "pychat",
-        version,
-        scenario: asked.label(),
-        confirm: "server_ack",
-        durability: if common.always_write { "synced" } else { "synced unless delivered" },
-        reps: runs.len(),
-        metrics: medians(&runs),
-    })
+    let title = format!("PyChat: {}", asked.label());
+    let picture = match asked {
+        Scenario::Throughput(asked) => {
+            chart::sweep(&format!("PyChat: throughput W={}", asked.window), &rates)
+        }
+        Scenario::Latency(_) | Scenario::Lossy(_) => {
+            latency.and_then(|latency| chart::latencies(&title, &latency))
+        }
+        Scenario::Idle(_) | Scenario::Logins(_) | Scenario::Mailbox(_) => None,
+    };
+    Ok(Measured { records, picture })
 }
 
-async fn once(asked: &Scenario, choice: &Choice) -> Result<(Metrics, String)> {
+/// What one run found.
+struct Run {
+    metrics: Metrics,
+    version: String,
+    latency: Histogram<u64>,
+}
+
+fn record(step: &Scenario, runs: &[Run]) -> Record {
+    let always = step.common().always_write;
+    let metrics: Vec<Metrics> = runs.iter().map(|run| run.metrics.clone()).collect();
+    Record {
+        server: "pychat",
+        version: runs.first().map(|run| run.version.clone()).unwrap_or_default(),
+        scenario: step.label(),
+        confirm: "server_ack",
+        durability: match (always, step.common().server.is_some()) {
+            (_, true) => "as that server is run",
+            (true, false) => "synced",
+            (false, false) => "synced unless delivered",
+        },
+        reps: runs.len(),
+        metrics: medians(&metrics),
+    }
+}
+
+async fn once(asked: &Scenario, choice: &Choice) -> Result<Run> {
     let server = Server::start(choice).await?;
     let common = asked.common();
     let link = BadLink::before(&server, asked)?;
@@ -59,11 +109,14 @@ async fn once(asked: &Scenario, choice: &Choice) -> Result<(Metrics, String)> {
     };
     let mut driver = Driver::new(config)?;
     let measured = measure(asked, &mut driver, &server).await;
-    let metrics = measured.with_context(|| match server.log() {
-        Some(log) if !log.is_empty() => format!("the server's log ends with\n{log}\n"),
-        Some(_) | None => "measuring".into(),
+    let metrics = measured.map_err(|error| match server.log() {
+        Some(log) if !log.is_empty() => {
+            error.context(format!("the server's log ends with\n{log}\n"))
+        }
+        Some(_) | None => error,
     })?;
-    Ok((metrics, server.version().into()))
+    let version = server.version().into();
+    Ok(Run { metrics, version, latency: driver.tally().latency.clone() })
 }
 
 async fn measure(asked: &Scenario, driver: &mut Driver, server: &Server) -> Result<Metrics> {

@@ -39,7 +39,7 @@ pub struct Tally {
     pub logged_in: u64,
     /// Members whose name the server knows, so that they can be written to.
     pub known: u64,
-    /// Sessions that ended without being asked to.
+    /// Sessions that ended without being asked to, or were replaced by another login.
     pub sessions_lost: u64,
     /// Texts handed to a session.
     pub sent: u64,

@@ -16,7 +16,7 @@ const UNSETTLED_MAX: usize = 10_000;
 pub enum Pace {
     /// Closed loop: at most this many that the server has not accepted.
     Window(u64),
-    /// Open loop: so many in all, whatever comes back; see [`Writer::due`].
+    /// Open loop: so many in all, whatever comes back. See `Crowd::due`.
     Due(u64),
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     body::Stamp,
     driver::Driver,
-    gauge::Gauge,
+    gauge::{Gauge, machine_cpu_s},
     record::Metrics,
     scenario::{AFTERMATH, STALLED_AFTER, schedule::Schedule},
     server::Server,
@@ -44,6 +44,7 @@ struct Reading {
     sent: u64,
     server_cpu_s: Option<f64>,
     client_cpu_s: Option<f64>,
+    machine_cpu_s: Option<f64>,
 }
 
 impl Reading {
@@ -55,6 +56,7 @@ impl Reading {
             sent: tally.sent,
             server_cpu_s: server.cpu_s(),
             client_cpu_s: Gauge::own().cpu_s(),
+            machine_cpu_s: machine_cpu_s(),
         }
     }
 
@@ -75,6 +77,11 @@ impl Reading {
                 metrics.insert(per_m, (now - before) / delivered * 1e6);
                 metrics.insert(cores, (now - before) / seconds);
             }
+        }
+        if let (Some(now), Some(before)) = (self.machine_cpu_s, earlier.machine_cpu_s) {
+            let ours = ["server_cores", "client_cores"].map(|name| metrics.get(name).copied());
+            let ours = ours.into_iter().flatten().sum::<f64>();
+            metrics.insert("other_cores", ((now - before) / seconds - ours).max(0.0));
         }
         metrics
     }
