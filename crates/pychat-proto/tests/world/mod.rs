@@ -159,7 +159,9 @@ impl World {
             }
             while let Some(transmit) = self.server.poll_transmit(self.now, &mut buffer) {
                 busy = true;
-                self.carry(SERVER.parse().unwrap(), transmit.to, &buffer);
+                for datagram in buffer.chunks(transmit.segment_bytes) {
+                    self.carry(SERVER.parse().unwrap(), transmit.to, datagram);
+                }
             }
             if !busy {
                 return;

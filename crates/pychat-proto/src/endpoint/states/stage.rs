@@ -138,9 +138,11 @@ impl Stage {
             while let Some(event) = self.endpoint.poll_event() {
                 note(&mut said, self.event_name(event));
             }
-            while self.endpoint.poll_transmit(self.now, &mut datagram).is_some() {
-                let name = self.datagram_name(&datagram);
-                note(&mut said, name);
+            while let Some(transmit) = self.endpoint.poll_transmit(self.now, &mut datagram) {
+                for datagram in datagram.chunks(transmit.segment_bytes) {
+                    let name = self.datagram_name(datagram);
+                    note(&mut said, name);
+                }
             }
             if self.endpoint.poll_timeout().is_none_or(|at| at > self.now) {
                 return said;
