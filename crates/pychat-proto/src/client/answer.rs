@@ -35,11 +35,20 @@ impl Client {
             return;
         };
         self.key_probe = None;
+        self.learn_round_trip(now, &attempt);
         if attempt.is_first_contact() {
             self.join(now, from, attempt, &payload);
         } else {
             self.finish(now, from, attempt, &payload);
         }
+    }
+
+    /// The handshake shows how far the server is, unless its messages were repeated: then what is known
+    /// from before says more.
+    fn learn_round_trip(&mut self, now: Instant, attempt: &Attempt) {
+        let before = self.session.as_ref().and_then(|before| before.session.rtt());
+        let known = before.or(self.config.rtt_hint).filter(|_| attempt.is_repeated());
+        self.config.rtt_hint = Some(known.unwrap_or_else(|| attempt.round_trip(now)));
     }
 
     /// First contact: the server proved its key; now we say who we are.
@@ -70,12 +79,15 @@ impl Client {
 
     /// The handshake's second message checked: we are in, or refused.
     fn finish(&mut self, now: Instant, from: SocketAddr, attempt: Attempt, payload: &[u8]) {
-        let local = attempt.client;
+        let (local, repeated) = (attempt.client, attempt.is_repeated());
         match chat::decode(payload) {
             Ok(LoginReply::Welcome { connection_id, reset_token, committed, server_time }) => {
                 let server = ConnectionId(connection_id);
                 let Ok(keys) = attempt.into_handshake().keys() else { return self.try_again(now) };
                 let mut session = self.session_with(now, from, server, keys, committed);
+                if repeated {
+                    session.handshake_repeated(now);
+                }
                 session.ping();
                 self.establish(now, session, local, server, reset_token);
                 self.events

@@ -4,6 +4,7 @@ use crate::{
     ConnectionId, Instant, PublicKey, SecretKey,
     crypto::{self, Rng},
     noise::{self, BadHandshake, Handshake},
+    session::rtt::{AMBIGUOUS_RTT_MIN, INITIAL_RTT},
     wire::packet::{Init, Retry, SUITE, Token, VERSION},
 };
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
@@ -49,6 +50,8 @@ pub(super) struct Attempt {
     addresses: Vec<SocketAddr>,
     due: VecDeque<(Instant, SocketAddr)>,
     next_round: Instant,
+    /// When the latest round began.
+    asked: Instant,
     token: Option<(SocketAddr, Token, Instant)>,
     retries: u32,
 }
@@ -77,6 +80,7 @@ impl Attempt {
             addresses,
             due: VecDeque::new(),
             next_round: now,
+            asked: now,
             token: None,
             retries: 0,
         })
@@ -111,6 +115,7 @@ impl Attempt {
         if self.next_round > now {
             return false;
         }
+        self.asked = now;
         let stagger = if self.rhythm.rounds == 0 { RACE_STAGGER } else { Duration::ZERO };
         for (index, address) in self.addresses.iter().enumerate() {
             let at = now + stagger * index as u32;
@@ -162,10 +167,22 @@ impl Attempt {
         self.retries += 1;
         self.token = Some((from, retry.token, now));
         self.due.push_front((now, from));
+        self.asked = now;
         // Somebody is there: if this one is lost, the next follows soon.
         self.rhythm.wait = ROUND_WAIT_MIN;
         self.next_round = now + ROUND_WAIT_MIN;
         true
+    }
+
+    /// About how long the way there and back takes, as an answer that comes now shows.
+    pub(super) fn round_trip(&self, now: Instant) -> Duration {
+        let least = if self.is_repeated() { AMBIGUOUS_RTT_MIN } else { Duration::ZERO };
+        now.since(self.asked).clamp(least, INITIAL_RTT)
+    }
+
+    /// Whether an INIT was sent again before an answer came.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.rhythm.rounds > 1
     }
 
     pub(super) fn read(&mut self, noise: &[u8]) -> Result<Vec<u8>, BadHandshake> {

@@ -271,7 +271,7 @@ impl Endpoint {
         let (standing, keys, client) = match asked {
             Asked::Xx { keys, client } => (Standing::Confirmed, keys, client),
             Asked::Ik { mut handshake, client, message_hash, proved } => {
-                if self.answer_again(&key, &message_hash, from) {
+                if self.answer_again(now, &key, &message_hash, from) {
                     return None;
                 }
                 let prefix = Prefix::of(from);
@@ -311,11 +311,18 @@ impl Endpoint {
     }
 
     /// The login is known already and waits to be confirmed: the same answer again.
-    fn answer_again(&mut self, key: &PublicKey, message_hash: &[u8; 32], from: SocketAddr) -> bool {
+    fn answer_again(
+        &mut self,
+        now: Instant,
+        key: &PublicKey,
+        message_hash: &[u8; 32],
+        from: SocketAddr,
+    ) -> bool {
         let known = self.unconfirmed.get(key).into_iter().flatten().find_map(|slot| {
-            let entry = self.slots[*slot as usize].entry.as_ref()?;
+            let entry = self.slots[*slot as usize].entry.as_mut()?;
             match &entry.standing {
                 Standing::Unconfirmed(waiting) if waiting.message_hash == *message_hash => {
+                    entry.session.handshake_repeated(now);
                     Some(waiting.resp.clone())
                 }
                 Standing::Unconfirmed(_) | Standing::Confirmed | Standing::Gone => None,

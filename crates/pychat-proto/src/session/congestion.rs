@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(crate) const IN_FLIGHT_MAX: u32 = 64;
 const WINDOW_INITIAL: u32 = 10;
 /// Chat on a link that loses at random keeps at least this much going.
-const WINDOW_MIN: u32 = 4;
+const WINDOW_MIN: u32 = 8;
 /// Packets that may leave in one go.
 const BURST: u32 = 10;
 /// Credit is counted in thousandths of a packet.

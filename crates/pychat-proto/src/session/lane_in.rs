@@ -52,6 +52,11 @@ impl LaneIn {
         Self { next: committed + 1, committed, ..Self::default() }
     }
 
+    /// Whether this record came before.
+    pub(crate) fn knows(&self, seq: u64) -> bool {
+        seq < self.next || self.waiting.contains_key(&seq)
+    }
+
     pub(crate) fn record(
         &mut self,
         seq: u64,

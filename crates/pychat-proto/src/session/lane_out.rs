@@ -163,8 +163,28 @@ impl LaneOut {
         Some(sent)
     }
 
+    /// Whether it is still to be acknowledged.
+    pub(crate) fn is_open(&self, sent: Sent) -> bool {
+        let (Sent::Record(number) | Sent::Skip(number)) = sent;
+        let index = self.entries.partition_point(|entry| entry.last < number);
+        self.entries.get(index).is_some_and(|entry| match (&entry.kind, sent) {
+            (Kind::Record { .. }, Sent::Record(_)) | (Kind::Skip, Sent::Skip(_)) => !entry.acked,
+            (Kind::Skip, Sent::Record(_)) | (Kind::Record { .. }, Sent::Skip(_)) => false,
+        })
+    }
+
+    /// Whether anything waits for its first packet.
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.unsent <= self.last_offered
+    }
+
+    /// The first number never sent.
+    pub(crate) fn unsent(&self) -> u64 {
+        self.unsent
+    }
+
     pub(crate) fn wants_to_send(&self) -> bool {
-        !self.again.is_empty() || self.unsent <= self.last_offered
+        !self.again.is_empty() || self.has_unsent()
     }
 
     /// The peer has processed it; its bytes are needed no more in this session.

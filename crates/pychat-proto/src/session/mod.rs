@@ -9,9 +9,11 @@ mod keys;
 mod lane_in;
 mod lane_out;
 mod path;
+mod probe;
 mod questions;
 mod receive;
 mod recovery;
+mod redundancy;
 pub(crate) mod replay;
 pub(crate) mod rtt;
 mod transmit;
@@ -32,6 +34,7 @@ use lane_out::LaneOut;
 use path::Path;
 use questions::{Answers, Asked};
 use recovery::Recovery;
+use redundancy::Redundancy;
 use replay::ReplayWindow;
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
@@ -149,6 +152,7 @@ pub(crate) struct Session {
     replay: ReplayWindow,
     debt: AckDebt,
     recovery: Recovery,
+    redundancy: Redundancy,
     congestion: Congestion,
     path: Path,
     heard: Instant,
@@ -195,6 +199,7 @@ impl Session {
             replay: ReplayWindow::default(),
             debt: AckDebt { packets: 0, deadline: None, largest_at: now },
             recovery: Recovery::new(start.rtt_hint, now),
+            redundancy: Redundancy::default(),
             congestion: Congestion::new(now),
             path: Path::new(start.remote),
             heard: now,
@@ -321,6 +326,12 @@ impl Session {
         self.lane_out = LaneOut::new(committed);
     }
 
+    /// A message of the handshake was repeated, ours now or the peer's before.
+    pub(crate) fn handshake_repeated(&mut self, now: Instant) {
+        self.heard = now;
+        self.recovery.rtt.handshake_repeated();
+    }
+
     /// Asks the peer for a sign of life.
     pub(crate) fn ping(&mut self) {
         self.ping_wanted = true;
@@ -365,7 +376,7 @@ impl Session {
                 let ack = self.debt.deadline.filter(|_| self.path.budget() >= ACK_BUDGET_MIN);
                 let timers = [
                     ack,
-                    self.recovery.deadline(),
+                    self.recovery_deadline(),
                     self.keep_alive,
                     self.overdue.at,
                     self.path.deadline(),

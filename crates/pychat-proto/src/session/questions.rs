@@ -98,6 +98,11 @@ impl Asked {
         }
     }
 
+    /// Whether the answer is still to come.
+    pub(crate) fn is_open(&self, id: u64) -> bool {
+        self.open.contains_key(&id)
+    }
+
     pub(crate) fn lost(&mut self, id: u64) {
         if let Some(question) = self.open.get_mut(&id) {
             question.wanted = true;
@@ -192,6 +197,11 @@ impl Answers {
         }
         answer.wanted = false;
         Some((id, index))
+    }
+
+    /// Whether this part is still to be acknowledged.
+    pub(crate) fn is_open(&self, id: u64, index: u64) -> bool {
+        self.parts.iter().any(|answer| (answer.id, answer.index) == (id, index))
     }
 
     pub(crate) fn lost(&mut self, id: u64, index: u64) {

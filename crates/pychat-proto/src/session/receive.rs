@@ -37,6 +37,10 @@ impl Session {
         let newest = self.replay.is_newest(header.number);
         let arrival = self.replay.mark(header.number);
         self.counters.received += 1;
+        if self.counters.received == 1 && self.role == Role::Server {
+            // It answers the handshake's last message, which was sent when this session began.
+            self.recovery.rtt.guess(now.since(self.heard));
+        }
         self.heard = now;
         if let State::Closing { wanted, answers_left, .. } = &mut self.state {
             if *answers_left > 0 {
@@ -73,27 +77,47 @@ impl Session {
         if reader.is_empty() {
             return self.violation(now, "an empty packet", events);
         }
-        let mut eliciting = false;
+        let (mut eliciting, mut at_once) = (false, arrival == Arrival::OutOfOrder);
         while !reader.is_empty() && self.is_open() {
             let Ok(frame) = Frame::decode(&mut reader) else {
                 let Malformed = Malformed;
                 return self.violation(now, "a malformed frame", events);
             };
             eliciting |= frame.is_ack_eliciting();
+            at_once |= self.wants_ack_at_once(&frame);
             if let Err(what) = self.handle_frame(now, &frame, events) {
                 return self.violation(now, what, events);
             }
         }
         if eliciting {
-            self.owe_ack(now, arrival);
+            self.owe_ack(now, at_once);
         }
     }
 
-    fn owe_ack(&mut self, now: Instant, arrival: Arrival) {
+    /// Where packets get lost the peer waits for this ACK, or sends again what it has no ACK for.
+    fn wants_ack_at_once(&self, frame: &Frame<'_>) -> bool {
+        match frame {
+            Frame::Record { seq, .. } => self.lane_in.knows(*seq) || self.replay.has_gaps(),
+            Frame::Skip { .. }
+            | Frame::Refuse { .. }
+            | Frame::Call { .. }
+            | Frame::Reply { .. }
+            | Frame::Welcome { .. } => self.replay.has_gaps(),
+            Frame::Padding
+            | Frame::Ping
+            | Frame::Ack(_)
+            | Frame::Commit { .. }
+            | Frame::Note { .. }
+            | Frame::PathChallenge(_)
+            | Frame::PathResponse(_)
+            | Frame::Close { .. } => false,
+        }
+    }
+
+    fn owe_ack(&mut self, now: Instant, at_once: bool) {
         let AckDebt { packets, deadline, .. } = &mut self.debt;
         *packets += 1;
-        let at_once = *packets >= PACKETS_PER_ACK || arrival == Arrival::OutOfOrder;
-        let due = if at_once { now } else { now + ACK_DELAY_MAX };
+        let due = if at_once || *packets >= PACKETS_PER_ACK { now } else { now + ACK_DELAY_MAX };
         *deadline = Some(deadline.map_or(due, |before| before.min(due)));
     }
 
@@ -120,6 +144,7 @@ impl Session {
             }
             Frame::Commit { lane: 0, up_to } => match self.lane_out.commit(up_to) {
                 Committed::Moved => {
+                    self.forget_arrived();
                     self.overdue.asked = 0;
                     self.arm_overdue(now);
                     events.push_back(SessionEvent::Committed { up_to });

@@ -1,9 +1,8 @@
-//! What was sent and not acknowledged; loss by later packets or by time; probes. RFC 9002, section 6,
-//! but frames are sent again, packets never.
+//! What was sent and not acknowledged; loss by later packets or by time. RFC 9002, section 6.1, but
+//! frames are sent again, packets never.
 
 use super::{
-    PROBES_UNTIL_SUSPECT, Role, Session, SessionEvent, congestion::IN_FLIGHT_MAX, lane_out,
-    replay::WINDOW, rtt::RttEstimator,
+    PROBES_UNTIL_SUSPECT, Session, lane_out, redundancy::Turn, replay::WINDOW, rtt::RttEstimator,
 };
 use crate::{Instant, wire::frame::Ack};
 use smallvec::SmallVec;
@@ -13,8 +12,6 @@ use std::{collections::VecDeque, time::Duration};
 const PACKET_THRESHOLD: u64 = 3;
 /// Probes may exceed the window by this much; beyond, the oldest packet is given up.
 pub(crate) const PROBES_IN_FLIGHT_MAX: usize = 8;
-/// Packets sent at each probe timeout.
-const PROBES_PER_TIMEOUT: u8 = 2;
 
 /// What a packet carried that must arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,23 +31,45 @@ pub(crate) struct SentPacket {
     pub(crate) number: u64,
     pub(crate) at: Instant,
     pub(crate) frames: SmallVec<[SentFrame; 4]>,
+    /// Of the whole datagram.
+    pub(crate) bytes: u16,
+    pub(crate) turn: Turn,
+    /// Whether somebody waits for what is in it.
+    pub(crate) urgent: bool,
+}
+
+impl SentPacket {
+    /// Whether only a COMMIT in it has to arrive.
+    pub(super) fn is_commit(&self) -> bool {
+        matches!(self.frames.as_slice(), [SentFrame::Commit(_)])
+    }
+
+    /// The peer knows this COMMIT, by this packet or another one.
+    fn forget_commits(&mut self, known: u64) {
+        let before = self.frames.len();
+        self.frames.retain(|frame| !matches!(frame, SentFrame::Commit(up_to) if *up_to <= known));
+        if self.frames.is_empty() && before > 0 {
+            self.turn = Turn::Moot;
+        }
+    }
 }
 
 /// Packets in flight and the timers over them.
 #[derive(Debug)]
 pub(crate) struct Recovery {
     pub(crate) rtt: RttEstimator,
-    in_flight: VecDeque<SentPacket>,
+    pub(super) in_flight: VecDeque<SentPacket>,
     largest_acked: Option<u64>,
     congested_seen: u64,
-    last_sent: Instant,
-    loss_deadline: Option<Instant>,
+    /// The latest probe or acknowledgement: the probe timeout does not begin before.
+    pub(super) restarted: Instant,
+    pub(super) loss_deadline: Option<Instant>,
     /// Probe timeouts since the last acknowledgement.
-    timeouts: u32,
+    pub(super) timeouts: u32,
     /// Probes that may leave whatever the window says.
-    probes: u8,
+    pub(super) probes: u8,
     /// The server stops probing a client that does not answer, until it is heard again.
-    resting: bool,
+    pub(super) resting: bool,
 }
 
 impl Recovery {
@@ -60,7 +79,7 @@ impl Recovery {
             in_flight: VecDeque::new(),
             largest_acked: None,
             congested_seen: 0,
-            last_sent: now,
+            restarted: now,
             loss_deadline: None,
             timeouts: 0,
             probes: 0,
@@ -81,18 +100,31 @@ impl Recovery {
     }
 
     pub(crate) fn sent(&mut self, packet: SentPacket) {
-        self.last_sent = packet.at;
         self.probes = self.probes.saturating_sub(1);
         self.in_flight.push_back(packet);
     }
 
-    /// When something is to be done about packets that were not acknowledged.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        if self.resting || self.in_flight.is_empty() {
-            return None;
-        }
-        let probe = self.last_sent + self.rtt.probe_timeout(self.timeouts);
-        Some(self.loss_deadline.map_or(probe, |loss| loss.min(probe)))
+    /// Whether a probe timeout has passed since the last acknowledgement.
+    pub(super) fn is_probing(&self) -> bool {
+        self.timeouts > 0
+    }
+
+    pub(super) fn packets(&self) -> impl Iterator<Item = &SentPacket> {
+        self.in_flight.iter()
+    }
+
+    /// Packets that somebody waits for and that no other one stands in for.
+    pub(super) fn live(&self) -> usize {
+        self.packets().filter(|packet| packet.urgent && packet.turn.is_live()).count()
+    }
+
+    /// For a look at each packet and the session in turn: to be put back at once.
+    pub(super) fn take_packets(&mut self) -> VecDeque<SentPacket> {
+        std::mem::take(&mut self.in_flight)
+    }
+
+    pub(super) fn put_back(&mut self, packets: VecDeque<SentPacket>) {
+        self.in_flight = packets;
     }
 }
 
@@ -111,7 +143,7 @@ impl Session {
             return Err("a packet acknowledged that was left out");
         }
         let full = self.recovery.in_flight.len() as u32 >= self.congestion.window();
-        let mut newest = None;
+        let (mut newest, mut commit) = (None, 0);
         let mut packets = std::mem::take(&mut self.recovery.in_flight);
         packets.retain(|packet| {
             if !covers(packet.number) {
@@ -119,28 +151,47 @@ impl Session {
             }
             newest = Some((packet.number, packet.at));
             self.congestion.acked(packet.at, full);
+            self.redundancy.arrived();
             for frame in &packet.frames {
                 self.frame_acked(*frame);
+                if let SentFrame::Commit(up_to) = frame {
+                    commit = commit.max(*up_to);
+                }
             }
             false
         });
+        if commit > 0 {
+            packets.iter_mut().for_each(|packet| packet.forget_commits(commit));
+        }
         self.recovery.in_flight = packets;
         let Some((number, at)) = newest else { return Ok(()) };
         if number == ack.largest {
-            self.recovery.rtt.measure(now.since(at), ack.delay);
+            let round_trip = now.since(at);
+            if self.recovery.rtt.shows_lost_handshake(round_trip) {
+                self.redundancy.lost();
+            }
+            self.recovery.rtt.measure(round_trip, ack.delay);
         }
+        self.redundancy.answered();
+        self.recovery.restarted = now;
         self.recovery.largest_acked = self.recovery.largest_acked.max(Some(number));
+        let counts = self.recovery.timeouts < PROBES_UNTIL_SUSPECT;
         self.recovery.timeouts = 0;
         self.keys.acknowledged(number);
         if ack.congested > self.recovery.congested_seen {
             self.recovery.congested_seen = ack.congested;
             self.congestion.congested(now, at);
         }
-        self.detect_losses(now);
+        self.detect_losses(now, counts);
+        if self.path_is_lossy() {
+            self.forget_arrived();
+        }
         Ok(())
     }
 
-    fn detect_losses(&mut self, now: Instant) {
+    /// Declares lost what later packets show to be. Whether that counts: an outage says nothing about
+    /// how many get lost where most arrive.
+    pub(super) fn detect_losses(&mut self, now: Instant, counts: bool) {
         self.recovery.loss_deadline = None;
         let Some(largest) = self.recovery.largest_acked else { return };
         let delay = self.recovery.rtt.loss_delay();
@@ -152,15 +203,44 @@ impl Session {
                 self.recovery.loss_deadline = Some(packet.at + delay);
                 break;
             }
+            if counts {
+                self.redundancy.lost();
+            }
             self.give_up_oldest(now);
         }
     }
 
+    /// What has arrived by other packets is not looked after any more.
+    pub(super) fn forget_arrived(&mut self) {
+        let mut packets = std::mem::take(&mut self.recovery.in_flight);
+        for packet in packets.iter_mut().filter(|packet| !packet.frames.is_empty()) {
+            if !packet.frames.iter().any(|frame| self.still_matters(*frame)) {
+                packet.turn = Turn::Moot;
+            }
+        }
+        self.recovery.in_flight = packets;
+    }
+
+    fn still_matters(&self, frame: SentFrame) -> bool {
+        match frame {
+            SentFrame::Lane(sent) => self.lane_out.is_open(sent),
+            SentFrame::Commit(up_to) => up_to == self.lane_in.committed(),
+            SentFrame::Refuse(last) => self.refusals.iter().any(|refusal| refusal.last == last),
+            SentFrame::Reply(id, index) => self.answers.is_open(id, index),
+            SentFrame::Call(id) => self.asked.is_open(id),
+            SentFrame::Welcome => self.welcome.is_some(),
+            SentFrame::PathChallenge => true,
+        }
+    }
+
     /// Declares the oldest packet lost.
-    fn give_up_oldest(&mut self, now: Instant) {
+    pub(super) fn give_up_oldest(&mut self, now: Instant) {
         let Some(packet) = self.recovery.in_flight.pop_front() else { return };
         self.counters.lost += 1;
         self.congestion.congested(now, packet.at);
+        if packet.turn == Turn::Done {
+            return;
+        }
         for frame in packet.frames {
             self.frame_lost(frame);
         }
@@ -174,6 +254,12 @@ impl Session {
             SentFrame::Welcome => self.welcome = None,
             SentFrame::Commit(_) | SentFrame::Call(_) | SentFrame::PathChallenge => {}
         }
+    }
+
+    /// Its frames go into a later packet, which is looked after in its place.
+    pub(super) fn send_again(&mut self, packet: &mut SentPacket) {
+        packet.turn = Turn::Done;
+        packet.frames.iter().for_each(|frame| self.frame_lost(*frame));
     }
 
     /// A frame may not have arrived: send it again if it still matters.
@@ -200,63 +286,6 @@ impl Session {
             }
             SentFrame::PathChallenge => self.path.challenge_lost(),
         }
-    }
-
-    pub(super) fn handle_recovery_timeout(
-        &mut self,
-        now: Instant,
-        events: &mut VecDeque<SessionEvent>,
-    ) {
-        if self.recovery.loss_deadline.is_some_and(|at| at <= now) {
-            self.detect_losses(now);
-        }
-        if self.recovery.deadline().is_none_or(|at| at > now) {
-            return;
-        }
-        self.recovery.timeouts = self.recovery.timeouts.saturating_add(1);
-        if self.recovery.timeouts == PROBES_UNTIL_SUSPECT {
-            events.push_back(SessionEvent::Suspect);
-        }
-        if self.recovery.timeouts >= PROBES_UNTIL_SUSPECT && self.role == Role::Server {
-            self.recovery.resting = true;
-            return;
-        }
-        self.probe(now);
-    }
-
-    /// Sends the oldest unacknowledged frames again, without giving the packets up.
-    fn probe(&mut self, now: Instant) {
-        while self.recovery.in_flight.len() >= IN_FLIGHT_MAX as usize + PROBES_IN_FLIGHT_MAX {
-            self.give_up_oldest(now);
-        }
-        self.recovery.probes = PROBES_PER_TIMEOUT;
-        // Counted from now, also where the probe itself has to wait.
-        self.recovery.last_sent = now;
-        let oldest = usize::from(PROBES_PER_TIMEOUT).min(self.recovery.in_flight.len());
-        for index in 0..oldest {
-            let frames = self.recovery.in_flight[index].frames.clone();
-            for frame in frames {
-                self.frame_lost(frame);
-            }
-        }
-        self.ping_wanted = true;
-    }
-
-    /// The peer was heard: a server that had stopped probing begins anew.
-    pub(super) fn wake(&mut self, now: Instant) {
-        if self.recovery.resting {
-            self.recovery.resting = false;
-            self.recovery.timeouts = 0;
-            while self.recovery.in_flight() > 0 {
-                self.give_up_oldest(now);
-            }
-        }
-    }
-
-    /// Probes at once: the network changed, or the machine woke up.
-    pub(crate) fn probe_now(&mut self, now: Instant) {
-        self.recovery.timeouts = 0;
-        self.probe(now);
     }
 }
 

@@ -3,6 +3,8 @@
 
 /// Numbers that the window covers.
 pub(crate) const WINDOW: u64 = 128;
+/// Of these, the newest ones in which gaps are looked for.
+const GAPS_SPAN: u64 = 64;
 
 /// The newest numbers seen. Check before opening a packet, mark after it opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,6 +60,15 @@ impl ReplayWindow {
         (self.bitmap != 0).then_some((self.largest, self.bitmap))
     }
 
+    /// Whether numbers are missing among the newest 64 (`GAPS_SPAN`), and not only the one that may
+    /// have been left out on purpose: none of the first 128 is, and no two so close to each other.
+    pub(crate) fn has_gaps(&self) -> bool {
+        let Some((largest, bitmap)) = self.seen() else { return false };
+        let span = GAPS_SPAN.min(largest + 1);
+        let missing = span - u64::from((bitmap & ((1 << span) - 1)).count_ones());
+        missing > u64::from(largest >= WINDOW)
+    }
+
     pub(crate) fn is_newest(&self, number: u64) -> bool {
         self.bitmap == 0 || number > self.largest
     }
@@ -82,6 +93,22 @@ mod tests {
         window.mark(200 + WINDOW);
         assert!(!window.is_fresh(200), "fell out of the window");
         assert_eq!(window.seen(), Some((200 + WINDOW, 1)));
+    }
+
+    #[test]
+    fn a_gap_is_seen_for_64_numbers_and_the_one_left_out_on_purpose_is_none() {
+        let without = |missing: &[u64], end: u64| {
+            let mut window = ReplayWindow::default();
+            (0..end).filter(|number| !missing.contains(number)).for_each(|number| {
+                window.mark(number);
+            });
+            window
+        };
+        assert!(!ReplayWindow::default().has_gaps());
+        assert!(!without(&[], 300).has_gaps());
+        assert!(without(&[0], 64).has_gaps() && !without(&[0], 65).has_gaps());
+        assert!(!without(&[200], 202).has_gaps(), "it may have been left out");
+        assert!(without(&[200, 220], 264).has_gaps() && !without(&[200, 220], 265).has_gaps());
     }
 
     proptest! {

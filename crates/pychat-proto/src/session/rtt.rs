@@ -4,12 +4,23 @@ use std::time::Duration;
 
 /// First guess before anything was measured. RFC 9002, section 6.2.2.
 pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(333);
+/// Least first guess where messages of the handshake were repeated: nobody knows which one was answered.
+/// What was sent last may be this much younger than what was.
+pub(crate) const AMBIGUOUS_RTT_MIN: Duration = Duration::from_millis(150);
+/// Shortest pause, with its jitter, after which a client repeats a message of the handshake.
+const HANDSHAKE_PAUSE_MIN: Duration = Duration::from_millis(200);
 /// Longest that a receiver holds an ACK back.
 pub(crate) const ACK_DELAY_MAX: Duration = Duration::from_millis(25);
 /// Bounds of the probe timeout: below, a busy peer would be probed for nothing; above, a link that
 /// comes back would be noticed late. docs/PROTOCOL.md, "Timers".
 const PTO_MIN: Duration = Duration::from_millis(50);
 const PTO_MAX: Duration = Duration::from_secs(3);
+/// Shortest early probe timeout, on a lossy path.
+const EARLY_MIN: Duration = Duration::from_millis(20);
+/// Bounds of the pause before a repeat, which else is a sixteenth of a round trip: below, the same burst
+/// takes both; above, it is late.
+const REPEAT_DELAY_MIN: Duration = Duration::from_millis(2);
+const REPEAT_DELAY_MAX: Duration = Duration::from_millis(25);
 /// Smallest step of the timers.
 const GRANULARITY: Duration = Duration::from_millis(1);
 
@@ -19,24 +30,58 @@ pub(crate) struct RttEstimator {
     smoothed: u32,
     variation: u32,
     latest: u32,
-    measured: bool,
+    basis: Basis,
+}
+
+/// What the estimate rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Basis {
+    Guess,
+    /// Messages of the handshake were repeated.
+    AmbiguousGuess,
+    Measured,
 }
 
 impl RttEstimator {
     pub(crate) fn new(hint: Option<Duration>) -> Self {
         let guess = micros(hint.unwrap_or(INITIAL_RTT));
-        Self { smoothed: guess, variation: guess / 2, latest: guess, measured: false }
+        Self { smoothed: guess, variation: guess / 2, latest: guess, basis: Basis::Guess }
+    }
+
+    /// A first guess: what the handshake took. A long one says more of losses, or of who had to think,
+    /// than of the way.
+    pub(crate) fn guess(&mut self, round_trip: Duration) {
+        let least = match self.basis {
+            Basis::Guess => Duration::ZERO,
+            Basis::AmbiguousGuess => AMBIGUOUS_RTT_MIN,
+            Basis::Measured => return,
+        };
+        let guess = Self::new(Some(round_trip.clamp(least, INITIAL_RTT)));
+        *self = Self { basis: self.basis, ..guess };
+    }
+
+    /// A message of the handshake was repeated.
+    pub(crate) fn handshake_repeated(&mut self) {
+        if self.basis == Basis::Guess {
+            self.basis = Basis::AmbiguousGuess;
+        }
+    }
+
+    /// Whether the first round trip that is measured says that the handshake's messages were not late
+    /// but lost.
+    pub(crate) fn shows_lost_handshake(&self, round_trip: Duration) -> bool {
+        self.basis == Basis::AmbiguousGuess && round_trip < HANDSHAKE_PAUSE_MIN
     }
 
     pub(crate) fn measure(&mut self, sample: Duration, ack_delay: Duration) {
         let sample_micros = micros(sample);
         self.latest = sample_micros;
-        if !self.measured {
+        if self.basis != Basis::Measured {
             *self = Self {
                 smoothed: sample_micros,
                 variation: sample_micros / 2,
                 latest: sample_micros,
-                measured: true,
+                basis: Basis::Measured,
             };
             return;
         }
@@ -54,7 +99,7 @@ impl RttEstimator {
 
     /// The smoothed round trip, once something was measured.
     pub(crate) fn measured(&self) -> Option<Duration> {
-        self.measured.then(|| self.smoothed())
+        (self.basis == Basis::Measured).then(|| self.smoothed())
     }
 
     /// After this long behind an acknowledged packet, an earlier one is lost: 9/8 of a round trip.
@@ -63,10 +108,24 @@ impl RttEstimator {
         (rtt * 9 / 8).max(GRANULARITY)
     }
 
+    /// How long after a packet its repeat leaves.
+    pub(crate) fn repeat_delay(&self) -> Duration {
+        (self.smoothed() / 16).clamp(REPEAT_DELAY_MIN, REPEAT_DELAY_MAX)
+    }
+
+    /// The probe timeout on a lossy path, where the peer does not hold ACKs of records back. Half a
+    /// round trip of patience is enough, however the variation begins.
+    pub(crate) fn early_timeout(&self) -> Duration {
+        (self.smoothed() + self.spread().min(self.smoothed() / 2)).clamp(EARLY_MIN, PTO_MAX)
+    }
+
+    fn spread(&self) -> Duration {
+        Duration::from_micros(u64::from(self.variation) * 4).max(GRANULARITY)
+    }
+
     /// The probe timeout after `backoff` probes in a row.
     pub(crate) fn probe_timeout(&self, backoff: u32) -> Duration {
-        let variation = Duration::from_micros(u64::from(self.variation) * 4).max(GRANULARITY);
-        let base = (self.smoothed() + variation + ACK_DELAY_MAX).max(PTO_MIN);
+        let base = (self.smoothed() + self.spread() + ACK_DELAY_MAX).max(PTO_MIN);
         (base * 2_u32.pow(backoff.min(10))).min(PTO_MAX)
     }
 }
@@ -89,6 +148,40 @@ mod tests {
         assert_eq!(rtt.smoothed().as_millis(), 80);
         assert_eq!(rtt.loss_delay(), Duration::from_millis(80) * 9 / 8);
         assert!(rtt.probe_timeout(0) < Duration::from_millis(110));
+    }
+
+    #[test]
+    fn what_the_handshake_took_is_a_guess_until_something_is_measured() {
+        let mut rtt = RttEstimator::new(None);
+        rtt.guess(Duration::from_millis(40));
+        assert_eq!((rtt.smoothed().as_millis(), rtt.measured()), (40, None));
+        rtt.guess(Duration::from_secs(10));
+        assert_eq!(rtt.smoothed(), INITIAL_RTT, "no worse than none");
+        rtt.handshake_repeated();
+        rtt.guess(Duration::from_millis(40));
+        assert_eq!(rtt.smoothed(), AMBIGUOUS_RTT_MIN);
+        assert!(rtt.shows_lost_handshake(Duration::from_millis(199)));
+        assert!(!rtt.shows_lost_handshake(HANDSHAKE_PAUSE_MIN), "it was only late");
+        rtt.measure(Duration::from_millis(50), Duration::ZERO);
+        rtt.guess(Duration::from_millis(40));
+        assert_eq!(rtt.measured(), Some(Duration::from_millis(50)));
+        assert!(!rtt.shows_lost_handshake(Duration::from_millis(50)));
+    }
+
+    #[test]
+    fn an_early_probe_waits_no_longer_than_one_and_a_half_round_trips() {
+        let mut rtt = RttEstimator::new(None);
+        rtt.measure(Duration::from_millis(80), Duration::ZERO);
+        assert_eq!(rtt.early_timeout(), Duration::from_millis(120));
+        assert_eq!(rtt.repeat_delay(), Duration::from_millis(5));
+        for _ in 0..100 {
+            rtt.measure(Duration::from_millis(80), Duration::ZERO);
+        }
+        assert!(rtt.early_timeout() < Duration::from_millis(83));
+        for _ in 0..100 {
+            rtt.measure(Duration::from_micros(40), Duration::ZERO);
+        }
+        assert_eq!((rtt.early_timeout(), rtt.repeat_delay()), (EARLY_MIN, REPEAT_DELAY_MIN));
     }
 
     #[test]

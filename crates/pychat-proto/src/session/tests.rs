@@ -1,5 +1,7 @@
 //! A server's session against a peer that holds the keys and lies.
 
+mod redundancy;
+
 use super::{Role, Session, SessionEvent, Start, congestion, recovery};
 use crate::{
     CloseCode, ConnectionId, Instant, MESSAGE_RECORDS_MAX, RECORD_WINDOW,

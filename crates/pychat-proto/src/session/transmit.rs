@@ -41,7 +41,7 @@ impl Session {
             || self.welcome.as_ref().is_some_and(|welcome| welcome.wanted)
     }
 
-    fn window_is_open(&self) -> bool {
+    pub(super) fn window_is_open(&self) -> bool {
         (self.recovery.in_flight() as u32) < self.congestion.window()
     }
 
@@ -82,12 +82,17 @@ impl Session {
         let probing = self.recovery.probes() > 0 && !self.recovery.is_resting();
         let paced = self.congestion.next_send(self.recovery.rtt.smoothed()) <= now;
         let may_send = probing || (self.window_is_open() && paced && !self.recovery.is_resting());
-        let sends = may_send && self.wants_to_send();
         let ack_due = self.debt.deadline.is_some_and(|at| at <= now);
         let path_work = self.path_response.is_some() || self.path.challenge().is_some();
-        if !(sends || ack_due || path_work) || limit < DATA_OVERHEAD_BYTES + 1 {
+        let leaves = ack_due || path_work || may_send && self.wants_to_send();
+        if !leaves || limit < DATA_OVERHEAD_BYTES + 1 {
             return None;
         }
+        if may_send {
+            self.ride_along(now);
+        }
+        let sends = may_send && self.wants_to_send();
+        let unsent = self.lane_out.unsent();
 
         to.resize(DATA_HEADER_BYTES, 0);
         let end = limit - TAG_BYTES;
@@ -103,6 +108,7 @@ impl Session {
             return None;
         }
         let number = self.draw_number(rng);
+        let bytes = to.len() + TAG_BYTES;
         if contents.eliciting {
             self.arm_keep_alive(now, rng);
             self.arm_overdue(now);
@@ -110,8 +116,15 @@ impl Session {
             // A peer that moves with every packet is challenged each time and may acknowledge nothing:
             // what would go beyond the bound is not looked after. The next challenge asks the same.
             if sends || self.recovery.in_flight() < IN_FLIGHT_MAX as usize + PROBES_IN_FLIGHT_MAX {
-                self.recovery.sent(SentPacket { number, at: now, frames: contents.frames });
+                let news = self.lane_out.unsent() > unsent;
+                let turn = self.redundancy.sent(bytes, news, self.wants_to_send());
+                let (at, frames) = (now, contents.frames);
+                let urgent = frames.iter().any(SentFrame::is_urgent);
+                let bytes = bytes as u16;
+                self.recovery.sent(SentPacket { number, at, frames, bytes, turn, urgent });
             }
+        } else {
+            self.redundancy.earn(bytes);
         }
         self.seal_as(now, number, to)
     }

@@ -6,7 +6,7 @@
 //! holds in flight. At the real window of 128: every single bit, all edges, and 10,000 seeded
 //! bitmaps.
 
-use super::{PACKET_THRESHOLD, Recovery, SentPacket};
+use super::{PACKET_THRESHOLD, Recovery, SentPacket, Turn};
 use crate::{
     ConnectionId, Instant,
     crypto::{PacketKey, Rng},
@@ -48,7 +48,9 @@ fn rewind(session: &mut Session, next: u64, skipped: Option<u64>, in_flight: &BT
     session.skipped = skipped;
     for number in in_flight {
         let frames = SmallVec::new();
-        session.recovery.sent(SentPacket { number: *number, at: NOW, frames });
+        let (bytes, turn, urgent) = (0, Turn::First, false);
+        let (number, at) = (*number, NOW);
+        session.recovery.sent(SentPacket { number, at, frames, bytes, turn, urgent });
     }
 }
 

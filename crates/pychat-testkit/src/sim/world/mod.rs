@@ -6,6 +6,7 @@
 
 mod account;
 mod invariants;
+mod pairs;
 mod peer;
 mod server;
 mod wiretap;

@@ -1,6 +1,9 @@
 //! A server as far as the protocol goes: accounts and mailboxes in memory around an [`Endpoint`].
 
-use super::Account;
+use super::{
+    Account,
+    pairs::{Pairs, RECEIPT},
+};
 use crate::dice::Dice;
 use pychat_proto::{
     CloseCode, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Incoming, Instant, Lane,
@@ -23,6 +26,7 @@ pub struct Relay {
     admission: Admission,
     accounts: BTreeMap<PublicKey, Account>,
     sessions: BTreeMap<SessionId, PublicKey>,
+    pairs: Pairs,
     /// Logins that were decrypted.
     incoming: u64,
     buffer: Vec<u8>,
@@ -58,6 +62,7 @@ impl Relay {
             admission: Admission::Everybody,
             accounts: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            pairs: Pairs::default(),
             incoming: 0,
             buffer: Vec::new(),
             train: Vec::new(),
@@ -123,6 +128,12 @@ impl Relay {
         });
     }
 
+    /// From now on what one client sends goes to the other one's mailbox, and a receipt comes back
+    /// for each message that is safe there.
+    pub fn pair(&mut self, sender: PublicKey, recipient: PublicKey) {
+        self.pairs.join(sender, recipient);
+    }
+
     pub(super) fn restart(&mut self, seed: [u8; 32]) {
         self.endpoint = endpoint(&self.secrets, self.retry_beyond_per_s, seed);
         self.sessions.clear();
@@ -177,7 +188,13 @@ impl Relay {
             }
             EndpointEvent::Committed { session, up_to, .. } => {
                 let key = self.sessions[&session];
-                self.accounts.entry(key).or_default().trim(up_to);
+                let account = self.accounts.entry(key).or_default();
+                let before = account.delivered;
+                account.trim(up_to);
+                let settled = account.delivered - before;
+                if let Some(sender) = self.pairs.sender_to(key) {
+                    (0..settled).for_each(|_| self.queue(now, sender, &RECEIPT));
+                }
                 self.deliver(now, key);
             }
             EndpointEvent::Writable { session } => {
@@ -246,8 +263,9 @@ impl Relay {
     /// Takes messages as long as they are the next ones; one behind a refused one waits.
     fn accept_waiting(&mut self, now: Instant, session: SessionId) {
         let key = self.sessions[&session];
-        let account = self.accounts.entry(key).or_default();
-        while let Some((first, last, payload)) = account.waiting.pop_front() {
+        loop {
+            let account = self.accounts.entry(key).or_default();
+            let Some((first, last, payload)) = account.waiting.pop_front() else { return };
             let committed = account.position();
             if last <= committed {
                 // Taken in the session before, after this one's login: said again.
@@ -268,9 +286,12 @@ impl Relay {
                 );
                 return;
             }
-            account.received.push(payload);
+            account.received.push(payload.clone());
             account.advance(last);
             self.endpoint.commit(now, session, Lane::CHAT, last);
+            if let Some(recipient) = self.pairs.recipient_from(key) {
+                self.queue(now, recipient, &payload);
+            }
         }
     }
 
