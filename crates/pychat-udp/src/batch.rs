@@ -3,14 +3,18 @@
 use crate::address::{Family, canonical};
 use pychat_proto::Transmit;
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
+use smallvec::SmallVec;
 use std::{
     io::{self, IoSliceMut},
     net::SocketAddr,
 };
 use tracing::debug;
 
-/// Messages that one receive call fetches.
+/// Messages that one receive call fetches at most.
 const RECEIVE_BATCH: usize = quinn_udp::BATCH_SIZE;
+
+/// A lone message and the sign that there is no other.
+const RECEIVE_BATCH_MIN: usize = 2;
 
 /// Room for one datagram where the kernel does not coalesce. More than we ever send; a longer one
 /// is not ours and may be cut.
@@ -30,6 +34,9 @@ pub(crate) struct Batches {
     family: Family,
     room: Box<[u8]>,
     message_bytes: usize,
+    /// Messages that the next receive call fetches: to prepare a call for many costs more than to
+    /// receive one.
+    batch: usize,
 }
 
 /// What one receive call brought.
@@ -46,7 +53,7 @@ impl Batches {
         let message_bytes =
             if state.gro_segments() > 1 { COALESCED_ROOM_BYTES } else { DATAGRAM_ROOM_BYTES };
         let room = vec![0; message_bytes * RECEIVE_BATCH].into_boxed_slice();
-        Ok(Self { state, family: Family::of(bound), room, message_bytes })
+        Ok(Self { state, family: Family::of(bound), room, message_bytes, batch: RECEIVE_BATCH_MIN })
     }
 
     /// Hands one batch of datagrams to `sink`. What a network reports of one peer (a closed port, an
@@ -56,12 +63,12 @@ impl Batches {
         socket: UdpSockRef<'_>,
         mut sink: impl FnMut(SocketAddr, &mut [u8]),
     ) -> io::Result<Received> {
-        let Self { state, room, message_bytes, .. } = self;
+        let Self { state, room, message_bytes, batch, .. } = self;
+        let asked = *batch;
         let mut metas = [RecvMeta::default(); RECEIVE_BATCH];
-        let mut slices = room.chunks_exact_mut(*message_bytes).map(IoSliceMut::new);
-        let mut buffers: [IoSliceMut<'_>; RECEIVE_BATCH] =
-            std::array::from_fn(|_| slices.next().expect("the room has a chunk for each"));
-        let count = match state.recv(socket, &mut buffers, &mut metas) {
+        let mut buffers: SmallVec<[IoSliceMut<'_>; RECEIVE_BATCH]> =
+            room.chunks_exact_mut(*message_bytes).take(asked).map(IoSliceMut::new).collect();
+        let count = match state.recv(socket, &mut buffers, &mut metas[..asked]) {
             Ok(count) => count,
             Err(error) if concerns_one_peer(&error) => {
                 debug!(%error, "a peer is out of reach");
@@ -69,9 +76,15 @@ impl Batches {
             }
             Err(error) => return Err(error),
         };
+        *batch = if count == asked {
+            (2 * asked).min(RECEIVE_BATCH)
+        } else {
+            (asked / 2).max(RECEIVE_BATCH_MIN)
+        };
+        drop(buffers);
         let messages = room.chunks_exact_mut(*message_bytes).zip(&metas[..count]);
         let datagrams = messages.map(|(bytes, meta)| hand_out(bytes, meta, &mut sink)).sum();
-        Ok(Received { datagrams, more: count == RECEIVE_BATCH })
+        Ok(Received { datagrams, more: count == asked })
     }
 
     /// Sends the datagrams of a `transmit`, each train of them by `send`.

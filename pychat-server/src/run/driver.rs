@@ -41,9 +41,6 @@ const EVENTS: usize = 64;
 /// fill the kernel's buffer, where nobody can tell it from our sessions' datagrams.
 const BATCHES_BEFORE_STRANGERS: usize = 16;
 
-/// A batch with fewer datagrams than this has emptied the kernel's buffer.
-const FULL_BATCH: usize = 24;
-
 /// Strangers who have their turn before sessions are looked after again, and the time between two such
 /// turns: 16,000 strangers a second, several times of what could log in. A flood gets no more of the
 /// processor than that.
@@ -211,13 +208,14 @@ impl Driver {
             });
             received.map_err(Failure::system("receiving datagrams"))?;
         }
-        self.full_batches += usize::from(count >= FULL_BATCH);
-        let is_trickle = count > 0 && count == strange && count < FULL_BATCH;
+        let more = sockets.iter().any(PollSocket::is_readable);
+        self.full_batches += usize::from(more);
+        let is_trickle = count > 0 && count == strange && !more;
         if is_trickle && self.strangers_at > now().mono {
             // The shard has this thread for itself, and timers that are late by this much are on time.
             thread::sleep(FLOOD_REST);
         }
-        let is_drained = count < FULL_BATCH || self.full_batches >= BATCHES_BEFORE_STRANGERS;
+        let is_drained = !more || self.full_batches >= BATCHES_BEFORE_STRANGERS;
         if is_drained && self.strangers_are_due() {
             self.serve_strangers();
         }

@@ -136,6 +136,7 @@ impl Shard {
         }
         if let Some(settled) = hot.unsettled.settle(now.mono, up_to) {
             session.took(settled.took);
+            self.forget_hold(id);
             self.on_settled(now, id, settled);
         }
         self.pump_receipts(now, id);

@@ -229,7 +229,7 @@ impl Shard {
             asked_for_places: false,
             appends: 0,
             usual_micros: USUAL_FIRST.as_micros() as u32,
-            hold_armed: false,
+            hold_at: None,
             announced: Cursor::NONE,
             delivery,
             presence: Presence::Online,

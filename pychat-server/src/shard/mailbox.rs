@@ -26,8 +26,10 @@ use crate::{
 use pychat_proto::{Cursor, Lane, RefuseCode, SessionId, chat};
 use std::{sync::Arc, time::Duration};
 
-/// The longest that an entry is kept from the disk, for its reader to make that unnecessary.
+/// The longest that an entry is kept from the disk, for its reader to make that unnecessary, and the
+/// least that is worth the while: a clock that wakes a shard has no finer steps.
 const HOLD_MAX: Duration = Duration::from_millis(30);
+const HOLD_MIN: Duration = Duration::from_millis(2);
 
 /// What a reader is taken to need before it has shown it.
 pub(super) const USUAL_FIRST: Duration = Duration::from_millis(10);
@@ -72,9 +74,10 @@ impl Shard {
         let left = session.reserved.0 - place.0;
         let wait = if self.config.always_write { None } else { session.hold() };
         match wait {
-            Some(wait) if !session.hold_armed => {
-                session.hold_armed = true;
-                self.holds.insert((now.mono + wait, id));
+            Some(wait) if session.hold_at.is_none() => {
+                let at = now.mono + wait;
+                session.hold_at = Some(at);
+                self.holds.insert((at, id));
             }
             Some(_) => {}
             None => self.write_held(id),
@@ -92,18 +95,29 @@ impl Shard {
         {
             self.holds.pop_first();
             let Some(session) = self.sessions.get_mut(&id) else { continue };
-            session.hold_armed = false;
+            session.hold_at = None;
             let Some(since) = session.hot.as_deref().and_then(|hot| hot.unsettled.held_since())
             else {
                 continue;
             };
             match session.hold().map(|wait| since + wait).filter(|due| *due > now.mono) {
                 Some(due) => {
-                    session.hold_armed = true;
+                    session.hold_at = Some(due);
                     self.holds.insert((due, id));
                 }
                 None => self.write_held(id),
             }
+        }
+    }
+
+    /// Nothing is held for a session any more: no clock need wake this shard for it.
+    pub(super) fn forget_hold(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(&id)
+            && let Some(at) = session.hold_at
+            && session.hot.as_deref().is_none_or(|hot| hot.unsettled.held_since().is_none())
+        {
+            session.hold_at = None;
+            self.holds.remove(&(at, id));
         }
     }
 
@@ -119,6 +133,7 @@ impl Shard {
             let write = Write { mailbox, entry, owed, asker, place: Some(place), reader: Some(id) };
             self.write(Purpose::Append(Box::new(write)), Command::Append(append));
         }
+        self.forget_hold(id);
     }
 
     /// From here on the store hands out this mailbox's places.
@@ -257,7 +272,7 @@ impl Session {
     /// would be written anyway.
     fn hold(&self) -> Option<Duration> {
         let wait = Duration::from_micros(u64::from(self.usual_micros)) * 3 / 2;
-        (wait <= HOLD_MAX).then_some(wait)
+        (wait <= HOLD_MAX).then_some(wait.max(HOLD_MIN))
     }
 
     /// The reader took so long to make entries safe.

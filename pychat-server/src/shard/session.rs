@@ -2,7 +2,7 @@
 
 use super::{receipts::Receipts, unsettled::Unsettled, uplink::Uplink};
 use crate::store::Account;
-use pychat_proto::{Cursor, DisplayName, Seq, StreamId, UserName, chat::Presence};
+use pychat_proto::{Cursor, DisplayName, Instant, Seq, StreamId, UserName, chat::Presence};
 
 /// A confirmed session.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ pub(super) struct Session {
     pub(super) appends: u32,
     /// What it usually takes to make an entry safe.
     pub(super) usual_micros: u32,
-    /// Whether the shard's clock looks after what is held for it.
-    pub(super) hold_armed: bool,
+    /// When the shard looks after what is held for it.
+    pub(super) hold_at: Option<Instant>,
     /// The newest entry announced since the last page was asked for.
     pub(super) announced: Cursor,
     pub(super) delivery: Delivery,

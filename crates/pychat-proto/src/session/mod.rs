@@ -107,6 +107,8 @@ struct Overdue {
 #[derive(Debug, Clone, Copy)]
 struct AckDebt {
     packets: u32,
+    /// Of those, the ones with more than COMMITs.
+    hasty: u32,
     deadline: Option<Instant>,
     largest_at: Instant,
 }
@@ -197,7 +199,7 @@ impl Session {
             skipped: None,
             next_skip: 0,
             replay: ReplayWindow::default(),
-            debt: AckDebt { packets: 0, deadline: None, largest_at: now },
+            debt: AckDebt { packets: 0, hasty: 0, deadline: None, largest_at: now },
             recovery: Recovery::new(start.rtt_hint, now),
             redundancy: Redundancy::default(),
             congestion: Congestion::new(now),

@@ -1,8 +1,12 @@
 //! Packets from the peer: replay check, opening, frames.
 
 use super::{
-    AckDebt, Dropped, Role, Session, SessionEvent, State, lane_in::Delivery, lane_out::Committed,
-    path, replay::Arrival, rtt::ACK_DELAY_MAX,
+    AckDebt, Dropped, Role, Session, SessionEvent, State,
+    lane_in::Delivery,
+    lane_out::Committed,
+    path,
+    replay::Arrival,
+    rtt::{ACK_DELAY_MAX, ACK_DELAY_SHORT, COMMIT_ACK_DELAY_MAX},
 };
 use crate::{
     CloseCode, Instant, RefuseCode,
@@ -13,10 +17,12 @@ use crate::{
         packet::DataHeader,
     },
 };
-use std::{collections::VecDeque, net::SocketAddr};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
-/// An ACK is sent for every second packet, or after `ACK_DELAY_MAX`.
+/// An ACK is sent soon after every second packet, or after `ACK_DELAY_MAX`.
 const PACKETS_PER_ACK: u32 = 2;
+/// An ACK is sent at once after so many packets.
+const PACKETS_UNTIL_ACK: u32 = 16;
 
 impl Session {
     /// Takes a DATA packet, decrypting it in place.
@@ -77,20 +83,34 @@ impl Session {
         if reader.is_empty() {
             return self.violation(now, "an empty packet", events);
         }
-        let (mut eliciting, mut at_once) = (false, arrival == Arrival::OutOfOrder);
+        let (mut eliciting, mut only_commits) = (false, true);
+        let mut at_once = arrival == Arrival::OutOfOrder;
         while !reader.is_empty() && self.is_open() {
             let Ok(frame) = Frame::decode(&mut reader) else {
                 let Malformed = Malformed;
                 return self.violation(now, "a malformed frame", events);
             };
-            eliciting |= frame.is_ack_eliciting();
+            if frame.is_ack_eliciting() {
+                eliciting = true;
+                only_commits &= matches!(frame, Frame::Commit { .. });
+            }
             at_once |= self.wants_ack_at_once(&frame);
             if let Err(what) = self.handle_frame(now, &frame, events) {
                 return self.violation(now, what, events);
             }
         }
         if eliciting {
-            self.owe_ack(now, at_once);
+            let rests = only_commits;
+            self.owe_ack(
+                now,
+                if at_once {
+                    Haste::Now
+                } else if rests {
+                    Haste::None
+                } else {
+                    Haste::Some
+                },
+            );
         }
     }
 
@@ -114,10 +134,18 @@ impl Session {
         }
     }
 
-    fn owe_ack(&mut self, now: Instant, at_once: bool) {
-        let AckDebt { packets, deadline, .. } = &mut self.debt;
+    fn owe_ack(&mut self, now: Instant, haste: Haste) {
+        let AckDebt { packets, hasty, deadline, .. } = &mut self.debt;
         *packets += 1;
-        let due = if at_once || *packets >= PACKETS_PER_ACK { now } else { now + ACK_DELAY_MAX };
+        *hasty += u32::from(haste != Haste::None);
+        let delay = match haste {
+            Haste::Now => Duration::ZERO,
+            Haste::Some | Haste::None if *packets >= PACKETS_UNTIL_ACK => Duration::ZERO,
+            Haste::Some if *hasty >= PACKETS_PER_ACK => ACK_DELAY_SHORT,
+            Haste::Some => ACK_DELAY_MAX,
+            Haste::None => COMMIT_ACK_DELAY_MAX,
+        };
+        let due = now + delay;
         *deadline = Some(deadline.map_or(due, |before| before.min(due)));
     }
 
@@ -206,6 +234,15 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// How soon the peer wants to know that a packet arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Haste {
+    Now,
+    Some,
+    /// It carried COMMITs only.
+    None,
 }
 
 fn delivered(delivery: Delivery) -> SessionEvent {

@@ -2,7 +2,10 @@
 //! frames are sent again, packets never.
 
 use super::{
-    PROBES_UNTIL_SUSPECT, Session, lane_out, redundancy::Turn, replay::WINDOW, rtt::RttEstimator,
+    PROBES_UNTIL_SUSPECT, Session, lane_out,
+    redundancy::Turn,
+    replay::WINDOW,
+    rtt::{ACK_DELAY_MAX, RttEstimator},
 };
 use crate::{Instant, wire::frame::Ack};
 use smallvec::SmallVec;
@@ -165,7 +168,8 @@ impl Session {
         }
         self.recovery.in_flight = packets;
         let Some((number, at)) = newest else { return Ok(()) };
-        if number == ack.largest {
+        // An ACK that was held back for long, as nobody waited for it, says little of the way.
+        if number == ack.largest && ack.delay <= 2 * ACK_DELAY_MAX {
             let round_trip = now.since(at);
             if self.recovery.rtt.shows_lost_handshake(round_trip) {
                 self.redundancy.lost();

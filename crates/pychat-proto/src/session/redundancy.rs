@@ -20,7 +20,7 @@ const RISE: u16 = 16;
 const FALL: u16 = 32;
 /// Bytes of repeats for each hundred bytes of other packets. With what is lost and has to be sent again
 /// in any case that is twice as much as without loss, at 20 %.
-pub(super) const CREDIT_PERCENT: usize = 70;
+pub(super) const CREDIT_PERCENT: usize = 60;
 /// Most that is saved up for repeats.
 pub(super) const CREDIT_BYTES_MAX: u16 = 4096;
 /// Packets under way beyond which nothing is repeated: so many show their losses by themselves.

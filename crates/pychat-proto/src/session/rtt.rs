@@ -11,6 +11,12 @@ pub(crate) const AMBIGUOUS_RTT_MIN: Duration = Duration::from_millis(150);
 const HANDSHAKE_PAUSE_MIN: Duration = Duration::from_millis(200);
 /// Longest that a receiver holds an ACK back.
 pub(crate) const ACK_DELAY_MAX: Duration = Duration::from_millis(25);
+/// The same where only COMMITs came, on a path without loss: nobody waits for it, and it nearly always
+/// rides along with what the peer is sent next.
+pub(crate) const COMMIT_ACK_DELAY_MAX: Duration = Duration::from_millis(150);
+/// After the second packet with anything else an ACK is held back no longer than this: what the packet
+/// causes, a COMMIT, mostly leaves by then.
+pub(crate) const ACK_DELAY_SHORT: Duration = Duration::from_millis(2);
 /// Bounds of the probe timeout: below, a busy peer would be probed for nothing; above, a link that
 /// comes back would be noticed late. docs/PROTOCOL.md, "Timers".
 const PTO_MIN: Duration = Duration::from_millis(50);

@@ -165,10 +165,12 @@ fn a_closed_session_answers_three_packets_and_then_none() {
 }
 
 #[test]
-fn a_question_repeated_is_handed_out_once_and_an_ack_leaves_for_every_second_packet() {
+fn a_question_repeated_is_handed_out_once_and_an_ack_leaves_soon_after_every_second_packet() {
     let mut liar = Liar::new();
     for round in 0..4 {
         liar.say(&[Frame::Call { id: 7, bytes: b"?" }]);
+        assert_eq!(liar.hear().len(), 0, "round {round}");
+        liar.now += crate::session::rtt::ACK_DELAY_SHORT;
         assert_eq!(liar.hear().len(), round % 2, "round {round}");
     }
     let calls = liar.events.iter().filter(|event| matches!(event, SessionEvent::Call { .. }));
@@ -200,4 +202,21 @@ fn who_moves_with_every_packet_and_acknowledges_nothing_is_challenged_and_held_w
         assert!(liar.session.recovery.in_flight() <= most, "{}", liar.session.recovery.in_flight());
     }
     assert!(challenges > 9_000, "{challenges}");
+}
+
+#[test]
+fn commits_are_acknowledged_in_company_and_so_many_packets_at_once() {
+    let mut liar = Liar::new();
+    for _ in 0..15 {
+        liar.say(&[Frame::Commit { lane: 0, up_to: 0 }]);
+    }
+    liar.now += crate::session::rtt::COMMIT_ACK_DELAY_MAX - Duration::from_millis(1);
+    assert_eq!(liar.hear().len(), 0);
+    liar.now += Duration::from_millis(1);
+    assert_eq!(liar.hear().len(), 1);
+    for count in 1..=16 {
+        assert_eq!(liar.hear().len(), 0, "after {count}");
+        liar.say(&[Frame::Commit { lane: 0, up_to: 0 }]);
+    }
+    assert_eq!(liar.hear().len(), 1);
 }

@@ -154,6 +154,7 @@ impl Session {
         let delay = now.since(self.debt.largest_at);
         if put(&Frame::Ack(Ack { largest, delay, congested: 0, bitmap }), end, to) {
             self.debt.packets = 0;
+            self.debt.hasty = 0;
             self.debt.deadline = None;
         }
     }
