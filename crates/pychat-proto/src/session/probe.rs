@@ -12,6 +12,8 @@ use std::{collections::VecDeque, time::Duration};
 
 /// Packets sent at each probe timeout.
 const PROBES_PER_TIMEOUT: u8 = 2;
+/// Probe timeouts in a row after which a server rests where packets get lost anyway: half a minute.
+const PROBES_UNTIL_REST_LOSSY: u32 = 12;
 /// With so many in flight there is room for a probe within the bound.
 const IN_FLIGHT_BEFORE_PROBE_MAX: usize =
     IN_FLIGHT_MAX as usize + PROBES_IN_FLIGHT_MAX - PROBES_PER_TIMEOUT as usize;
@@ -71,11 +73,16 @@ impl Session {
         if self.recovery.timeouts == PROBES_UNTIL_SUSPECT {
             events.push_back(SessionEvent::Suspect);
         }
-        if self.recovery.timeouts >= PROBES_UNTIL_SUSPECT && self.role == Role::Server {
+        if self.role == Role::Server && self.recovery.timeouts >= self.probes_until_rest() {
             self.recovery.resting = true;
             return;
         }
         self.probe(now);
+    }
+
+    /// A client that only listens would not be heard, and nothing sent to it, until its keep-alive.
+    fn probes_until_rest(&self) -> u32 {
+        if self.path_is_lossy() { PROBES_UNTIL_REST_LOSSY } else { PROBES_UNTIL_SUSPECT }
     }
 
     /// Sends the oldest unacknowledged frames again, without giving the packets up.

@@ -4,6 +4,7 @@ use super::{
     Session, State,
     congestion::IN_FLIGHT_MAX,
     recovery::{PROBES_IN_FLIGHT_MAX, SentFrame, SentPacket},
+    redundancy::Turn,
 };
 use crate::{
     DATAGRAM_BYTES_MAX, Instant,
@@ -27,6 +28,8 @@ const PROBE_BYTES_MIN: usize = 64;
 struct Contents {
     frames: SmallVec<[SentFrame; 4]>,
     eliciting: bool,
+    /// Nothing in it needs looking after.
+    best_effort: bool,
 }
 
 impl Session {
@@ -118,6 +121,7 @@ impl Session {
             if sends || self.recovery.in_flight() < IN_FLIGHT_MAX as usize + PROBES_IN_FLIGHT_MAX {
                 let news = self.lane_out.unsent() > unsent;
                 let turn = self.redundancy.sent(bytes, news, self.wants_to_send());
+                let turn = if contents.best_effort { Turn::Moot } else { turn };
                 let (at, frames) = (now, contents.frames);
                 let urgent = frames.iter().any(SentFrame::is_urgent);
                 let bytes = bytes as u16;
@@ -210,6 +214,7 @@ impl Session {
                 break;
             }
             self.notes.pop_front();
+            contents.best_effort |= !contents.eliciting;
             contents.eliciting = true;
         }
     }

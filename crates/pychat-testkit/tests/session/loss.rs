@@ -1,7 +1,10 @@
 //! How fast things are in spite of loss, and what is sent when nothing is to be said.
 
 use crate::{ONE_WAY, ROUND_TRIP, SECOND, connected, message};
-use pychat_testkit::{faults::Faults, sim::world::Wiretap};
+use pychat_testkit::{
+    faults::Faults,
+    sim::world::{Account, Wiretap},
+};
 use std::time::Duration;
 
 /// How long each of `count` lone messages took until its recipient had it, shortest first.
@@ -73,4 +76,23 @@ fn nothing_is_sent_twice_where_nothing_is_lost() {
     assert_eq!(world.peer(0).stats().lost, 0);
     // A message, its commit, the commit's acknowledgement.
     assert!(wiretap.count(Wiretap::DATA) <= 330, "{} datagrams", wiretap.count(Wiretap::DATA));
+}
+
+#[test]
+fn a_listener_who_is_told_of_others_still_gets_texts_at_forty_percent_loss() {
+    let mut took = Vec::new();
+    for seed in 1..=40 {
+        let mut world = connected(seed);
+        world.network.set_all_faults(Faults::delayed(ONE_WAY).losing(40.0));
+        for _ in 0..30 {
+            let session = world.account(0).and_then(Account::session).unwrap();
+            world.with_relay(|relay, now| relay.endpoint().note(now, session, b"somebody came"));
+            world.run_for(SECOND);
+        }
+        world.send_down(0, &message(0, 200));
+        took.push(world.run_until(60 * SECOND, |world| world.peer(0).received().len() == 1));
+    }
+    took.sort();
+    println!("{took:?}");
+    assert!(took[39] <= 3 * SECOND, "{:?}", took[39]);
 }
