@@ -224,15 +224,14 @@ impl Driver {
 
     /// Takes what came over the channels, each in its turn.
     fn listen(&mut self) -> Result<(), Failure> {
-        let mut left_over = true;
-        for _ in 0..TURN {
-            let Ok(mail) = self.ears.mail.try_recv() else {
-                left_over = false;
-                break;
-            };
+        // Whatever is left for the next turn is left by a full turn alone: nobody rings again for it.
+        let mut left_over = false;
+        for turn in 1..=TURN {
+            let Ok(mail) = self.ears.mail.try_recv() else { break };
             self.take_mail(mail);
+            left_over |= turn == TURN;
         }
-        for turn in 0..TURN {
+        for turn in 1..=TURN {
             match self.ears.committer.try_recv() {
                 Ok(done) => self.shard.handle_committer(now(), done),
                 Err(TryRecvError::Empty) => break,
@@ -240,15 +239,20 @@ impl Driver {
                     return Err(Failure::Panicked("the committer".into()));
                 }
             }
-            left_over |= turn + 1 == TURN;
+            left_over |= turn == TURN;
         }
-        match self.ears.orders.try_recv() {
-            Ok(order) => self.obey(Some(order)),
-            Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Disconnected) => self.obey(None),
+        for turn in 1..=TURN {
+            match self.ears.orders.try_recv() {
+                Ok(order) => self.obey(Some(order)),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.obey(None);
+                    break;
+                }
+            }
+            left_over |= turn == TURN;
         }
         if left_over {
-            // There is more, for which nobody rings again.
             self.ears.bell.ring();
         }
         Ok(())

@@ -74,9 +74,9 @@ impl Shard {
         let left = session.reserved.0 - place.0;
         let wait = if self.config.always_write { None } else { session.hold() };
         match wait {
-            Some(wait) if session.hold_at.is_none() => {
+            Some(wait) if session.hot().hold_at.is_none() => {
                 let at = now.mono + wait;
-                session.hold_at = Some(at);
+                session.hot().hold_at = Some(at);
                 self.holds.insert((at, id));
             }
             Some(_) => {}
@@ -95,14 +95,12 @@ impl Shard {
         {
             self.holds.pop_first();
             let Some(session) = self.sessions.get_mut(&id) else { continue };
-            session.hold_at = None;
-            let Some(since) = session.hot.as_deref().and_then(|hot| hot.unsettled.held_since())
-            else {
-                continue;
-            };
+            let Some(hot) = session.hot.as_deref_mut() else { continue };
+            hot.hold_at = None;
+            let Some(since) = hot.unsettled.held_since() else { continue };
             match session.hold().map(|wait| since + wait).filter(|due| *due > now.mono) {
                 Some(due) => {
-                    session.hold_at = Some(due);
+                    session.hot().hold_at = Some(due);
                     self.holds.insert((due, id));
                 }
                 None => self.write_held(id),
@@ -113,10 +111,10 @@ impl Shard {
     /// Nothing is held for a session any more: no clock need wake this shard for it.
     pub(super) fn forget_hold(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.get_mut(&id)
-            && let Some(at) = session.hold_at
-            && session.hot.as_deref().is_none_or(|hot| hot.unsettled.held_since().is_none())
+            && let Some(hot) = session.hot.as_deref_mut()
+            && let Some(at) = hot.hold_at.filter(|_| hot.unsettled.held_since().is_none())
         {
-            session.hold_at = None;
+            hot.hold_at = None;
             self.holds.remove(&(at, id));
         }
     }
@@ -149,7 +147,8 @@ impl Shard {
 
     fn ask_for_places(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if self.writes.is_pausing() || std::mem::replace(&mut session.asked_for_places, true) {
+        if self.writes.is_pausing() || std::mem::replace(&mut session.hot().asked_for_places, true)
+        {
             return;
         }
         let (mailbox, up_to) = (session.user, Cursor(session.sent.0 + PLACES_ASKED));
@@ -158,7 +157,7 @@ impl Shard {
 
     pub(super) fn on_reserved(&mut self, id: SessionId, outcome: &Result<Outcome, StoreError>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.asked_for_places = false;
+        session.hot().asked_for_places = false;
         // A lease that ended meanwhile stays so.
         if let Ok(Outcome::Committed(Answer::Reserved(up_to))) = outcome
             && session.reserved != Cursor::NONE
@@ -173,7 +172,7 @@ impl Shard {
             return self.answer(parcel.asker, self.failed());
         }
         if let Some(session) = reader.and_then(|id| self.sessions.get_mut(&id)) {
-            session.appends += 1;
+            session.hot().appends += 1;
         }
         let Parcel { mailbox, entry, owed, asker, .. } = parcel;
         let origin = origin(&asker);
@@ -192,8 +191,9 @@ impl Shard {
         let Write { mailbox, entry, owed, asker, place, reader } = write;
         let mut alone = false;
         if let (None, Some(session)) = (place, reader.and_then(|id| self.sessions.get_mut(&id))) {
-            session.appends -= 1;
-            alone = session.appends == 0;
+            let appends = &mut session.hot().appends;
+            *appends -= 1;
+            alone = *appends == 0;
         }
         let appended = match outcome {
             Ok(Outcome::Committed(Answer::Append(appended))) => appended,

@@ -375,8 +375,15 @@ impl Shard {
             Purpose::Login(incoming) => self.on_login_known(now, incoming, outcome),
             Purpose::Claim(session) => self.on_claimed(now, session, &outcome),
             Purpose::Raise(session) => self.on_raised(now, session, outcome.is_ok()),
-            Purpose::Append(write) => self.on_written(now, *write, outcome),
-            Purpose::Reserve(session) => self.on_reserved(session, &outcome),
+            Purpose::Append(write) => {
+                let reader = write.reader;
+                self.on_written(now, *write, outcome);
+                self.cool(reader);
+            }
+            Purpose::Reserve(session) => {
+                self.on_reserved(session, &outcome);
+                self.cool(Some(session));
+            }
             Purpose::Advance(session, up_to) => {
                 self.on_advanced(now, session, up_to, outcome.is_ok());
             }
@@ -420,6 +427,13 @@ impl Shard {
         self.pump_appends(now, session);
         self.pump_receipts(now, session);
         self.pump_delivery(session);
+    }
+
+    /// Frees what a session does not need while it is idle.
+    fn cool(&mut self, id: Option<SessionId>) {
+        if let Some(session) = id.and_then(|id| self.sessions.get_mut(&id)) {
+            session.cool();
+        }
     }
 
     fn write(&mut self, purpose: Purpose, command: Command) {
