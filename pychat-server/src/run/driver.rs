@@ -393,3 +393,6 @@ fn admit(
 fn now() -> Now {
     Now { mono: pychat_udp::now(), unix_ms: pychat_udp::unix_ms() }
 }
+
+#[cfg(test)]
+mod tests;
