@@ -65,7 +65,7 @@ pub struct ServeArgs {
         verbatim_doc_comment
     )]
     pub listen: Vec<SocketAddr>,
-    /// Threads that serve sessions [default: one for each core]
+    /// Threads that serve sessions [default: one for each two cores]
     #[arg(long, value_name = "N", env = "PYCHAT_SERVER_SHARDS")]
     pub shards: Option<NonZeroU8>,
     /// For development: listen on this machine only, keep data apart, answer as the user `echo`

@@ -157,7 +157,7 @@ impl Settings {
             listen: first_listed([&args.listen, &file.listen], args.dev),
             data: data.map_or_else(|| default_data(args.dev), Ok)?,
             host: args.common.host.clone().or(file.host),
-            shards: args.shards.or(file.shards).map_or_else(cores, NonZeroU8::get),
+            shards: args.shards.or(file.shards).map_or_else(half_the_cores, NonZeroU8::get),
             dev: args.dev,
             log: args.log.clone().or(file.log).unwrap_or_else(|| "info".into()),
             restart_spread: file
@@ -271,9 +271,11 @@ fn default_data(dev: bool) -> Result<PathBuf, ConfigError> {
     Ok(base.join(name))
 }
 
-fn cores() -> u8 {
+/// One for each two cores: the committer, the kernel's part and other programs want the rest, and two people
+/// on one shard need no second thread to talk.
+fn half_the_cores() -> u8 {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    u8::try_from(cores).unwrap_or(u8::MAX)
+    u8::try_from(cores.div_ceil(2)).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]

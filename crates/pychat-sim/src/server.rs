@@ -11,6 +11,7 @@ use pychat_testkit::dice::Dice;
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 const SHARDS: u8 = 2;
+const ALWAYS_WRITE_ONE_IN: u64 = 4;
 /// How long a flush takes at most on a disk that is well.
 pub(crate) const FLUSH_MAX: Duration = Duration::from_millis(5);
 pub(crate) const STORE: &str = "mailboxes.sqlite3";
@@ -23,6 +24,8 @@ pub(crate) struct Server {
     pub(crate) disk: Disk,
     /// How long a flush takes at most.
     pub(crate) flush_max: Duration,
+    /// Whether it writes texts too that their recipients have.
+    always_write: bool,
     secrets: Arc<ServerSecrets>,
     running: Option<Running>,
 }
@@ -36,12 +39,14 @@ struct Running {
 }
 
 impl Server {
-    pub(crate) fn new(address: SocketAddr, disk: Disk) -> Self {
+    /// One server in so many writes everything.
+    pub(crate) fn new(address: SocketAddr, disk: Disk, seed: u64) -> Self {
+        let always_write = seed % ALWAYS_WRITE_ONE_IN == ALWAYS_WRITE_ONE_IN - 1;
         let secrets = Arc::new(ServerSecrets {
             identity: SecretKey::from_bytes([1; 32]),
             reset: SecretKey::from_bytes([2; 32]),
         });
-        Self { address, disk, flush_max: FLUSH_MAX, secrets, running: None }
+        Self { address, disk, flush_max: FLUSH_MAX, always_write, secrets, running: None }
     }
 
     pub(crate) fn link(&self) -> String {
@@ -64,7 +69,10 @@ impl Server {
         };
         let committer = Committer::new(Box::new(store), SHARDS);
         let shard = |number| {
-            let config = ShardConfig::new(Arc::clone(&self.secrets), number, SHARDS);
+            let config = ShardConfig {
+                always_write: self.always_write,
+                ..ShardConfig::new(Arc::clone(&self.secrets), number, SHARDS)
+            };
             Shard::new(config, dice.seed())
         };
         let shards = (0..SHARDS).map(shard).collect();

@@ -144,7 +144,7 @@ impl World {
         let mut network = Network::new(seed);
         let trace = if plan.traced { Trace::printing() } else { Trace::default() };
         let server_address = SocketAddr::from(([10, 0, 0, 1], 7420));
-        let server = Server::new(server_address, Disk::new(Dice::new(seed ^ 0xd15c)));
+        let server = Server::new(server_address, Disk::new(Dice::new(seed ^ 0xd15c)), seed);
         trace.name(server_address, "server");
         let secrets = vec![SECRET.as_bytes().to_vec()];
         let wire = Rc::new(RefCell::new(WireCheck::new(server_address, secrets)));
