@@ -50,7 +50,7 @@ const STRANGERS_EVERY: Duration = Duration::from_micros(500);
 /// While strangers have had their turn and more come, the rest before the kernel is asked again: a flood
 /// that comes one by one would wake the shard for each datagram, which costs more than the datagram. So
 /// it comes in batches.
-const FLOOD_REST: Duration = Duration::from_micros(100);
+const FLOOD_REST: Duration = Duration::from_micros(40);
 
 /// When something is tried again that another thread or the network could not take.
 const RETRY: Duration = Duration::from_millis(1);
