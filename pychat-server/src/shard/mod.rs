@@ -2,7 +2,7 @@
 //!
 //! Drive it: one `handle_*`, then drain `poll_transmit`, `poll_job` and `poll_to_shard`, then sleep
 //! until `poll_timeout`. Nothing here waits, reads a clock or touches a disk: what must survive goes
-//! to the committer as a [`Job`] and comes back as [`FromCommitter`].
+//! to the committer as a [`Job`] and comes back as [`Done`].
 //!
 //! - `logins`: who may come in, and the older session that has to go.
 //! - `appends`: from a session's outbox to the recipients' mailboxes (`uplink`).
