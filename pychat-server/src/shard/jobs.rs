@@ -17,6 +17,8 @@ pub(super) enum Purpose {
     Append(Box<Write>),
     /// Places in the mailbox of this session's user.
     Reserve(SessionId),
+    /// That this shard has handed out places of this mailbox up to here.
+    HandedOut(UserName, Cursor),
     /// The skip up to this record.
     Advance(SessionId, Seq),
     /// The position of this session's stream.

@@ -23,7 +23,7 @@ use crate::{
     committer::Outcome,
     store::{Answer, Append, Appended, Command, Origin, StoreError},
 };
-use pychat_proto::{Cursor, Lane, RefuseCode, SessionId, chat};
+use pychat_proto::{Cursor, Lane, RefuseCode, SessionId, UserName, chat};
 use std::{sync::Arc, time::Duration};
 
 /// The longest that an entry is kept from the disk, for its reader to make that unnecessary, and the
@@ -142,7 +142,22 @@ impl Shard {
             return;
         }
         let (mailbox, above) = (session.user, session.sent);
-        self.write(Purpose::Unwatched, Command::Raise { mailbox, above });
+        self.handed_out.insert(mailbox, above);
+        self.tell_handed_out(mailbox);
+    }
+
+    /// Has the store go on after the places that this shard has handed out, if it may not know of them.
+    /// What is given to it next is not taken if this is not: see [`crate::committer::Committer::step`].
+    fn tell_handed_out(&mut self, mailbox: UserName) {
+        if let Some(above) = self.handed_out.get(&mailbox).copied() {
+            self.write(Purpose::HandedOut(mailbox, above), Command::Raise { mailbox, above });
+        }
+    }
+
+    pub(super) fn on_handed_out(&mut self, mailbox: &UserName, above: Cursor, done: bool) {
+        if done && self.handed_out.get(mailbox).is_some_and(|known| *known <= above) {
+            self.handed_out.remove(mailbox);
+        }
     }
 
     fn ask_for_places(&mut self, id: SessionId) {
@@ -175,6 +190,7 @@ impl Shard {
             session.hot().appends += 1;
         }
         let Parcel { mailbox, entry, owed, asker, .. } = parcel;
+        self.tell_handed_out(mailbox);
         let origin = origin(&asker);
         let append = Append { mailbox, origin, place: None, entry: Arc::clone(&entry) };
         let write = Write { mailbox, entry, owed, asker, place: None, reader };

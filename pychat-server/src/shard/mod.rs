@@ -39,8 +39,8 @@ use health::Health;
 use jobs::{Jobs, Purpose};
 use logins::Applicants;
 use pychat_proto::{
-    CloseCode, ConnectionId, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Fill, Instant,
-    ServerSecrets, SessionId, Transmit, UserName,
+    CloseCode, ConnectionId, Cursor, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Fill,
+    Instant, ServerSecrets, SessionId, Transmit, UserName,
     chat::{Presence, UnixMillis},
 };
 use rand_chacha::{
@@ -122,6 +122,9 @@ pub struct Shard {
     to_self: VecDeque<FromShard>,
     /// How many failures of each shard's store were heard of.
     generations: Vec<u32>,
+    /// Mailboxes of which the store may not know how many places this shard has handed out: those of users
+    /// who were here since the last write that succeeded.
+    handed_out: BTreeMap<UserName, Cursor>,
     /// When what is held back from the disk is due there, for each session that anything is held for.
     holds: BTreeSet<(Instant, SessionId)>,
     /// Sessions whose position is on no disk of ours, and when it will be.
@@ -161,6 +164,7 @@ impl Shard {
             to_shards: VecDeque::new(),
             to_self: VecDeque::new(),
             generations: vec![0; usize::from(config.shards)],
+            handed_out: BTreeMap::new(),
             holds: BTreeSet::new(),
             unwritten: BTreeSet::new(),
             positions_at: None,
@@ -384,6 +388,9 @@ impl Shard {
                 self.on_reserved(session, &outcome);
                 self.cool(Some(session));
             }
+            Purpose::HandedOut(mailbox, above) => {
+                self.on_handed_out(&mailbox, above, outcome.is_ok());
+            }
             Purpose::Advance(session, up_to) => {
                 self.on_advanced(now, session, up_to, outcome.is_ok());
             }
@@ -405,6 +412,7 @@ impl Shard {
             | Purpose::Raise(_)
             | Purpose::Append(_)
             | Purpose::Reserve(_)
+            | Purpose::HandedOut(..)
             | Purpose::Advance(..)
             | Purpose::Position(_)
             | Purpose::EchoClaim

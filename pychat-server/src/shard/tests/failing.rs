@@ -138,6 +138,27 @@ fn people_who_are_there_go_on_talking_though_nothing_can_be_written() {
 }
 
 #[test]
+fn places_handed_out_while_the_store_failed_are_not_handed_out_again() {
+    let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
+    let before = ["1", "2", "3", "4"];
+    for body in before {
+        world.write(alice, "bob", body);
+        world.settle();
+    }
+    world.set_mood(Mood::WritesNothing);
+    world.leave(bob);
+    world.run(Duration::from_secs(1));
+    world.set_mood(Mood::Works);
+    world.write(alice, "bob", "5");
+    world.run(Duration::from_secs(20));
+    world.come_back(bob);
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.person(bob).texts(), ["1", "2", "3", "4", "5"]);
+    assert_eq!(world.person(alice).delivered().len(), 5);
+    assert!(world.shards.iter().all(|shard| shard.handed_out.is_empty()));
+}
+
+#[test]
 fn a_claim_that_cannot_be_written_holds_everything_back_until_it_can() {
     let (mut world, [alice]) = World::with_people(Options::default(), ["alice"]);
     world.set_mood(Mood::WritesNothing);
