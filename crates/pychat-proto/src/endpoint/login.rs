@@ -1,7 +1,7 @@
 //! Logins: INIT, RETRY, RESP, and FIN after a first contact.
 
 use super::{
-    Endpoint, EndpointEvent, Entry, Incoming, SessionId, Slot, Standing, Unconfirmed, Welcome,
+    Endpoint, EndpointEvent, Entry, Incoming, SessionId, Standing, Unconfirmed, Welcome,
     limits::{Prefix, UNCONFIRMED_FOR, UNCONFIRMED_MAX, Verdict},
     token,
 };
@@ -241,7 +241,7 @@ impl Endpoint {
         loop {
             let random = self.rng.u64() >> 8;
             let id = ConnectionId(u64::from(self.config.shard) << 56 | random);
-            if !self.by_connection.contains_key(&id)
+            if self.slots.find(id).is_none()
                 && !self.first_contacts.waiting.contains_key(&id)
             {
                 return id;
@@ -287,7 +287,7 @@ impl Endpoint {
                 let resp = Resp { client, noise: &noise }.encode();
                 self.send_stateless(from, resp.clone());
                 let deadline = now + UNCONFIRMED_FOR;
-                let unconfirmed = Unconfirmed { message_hash, resp, deadline, prefix };
+                let unconfirmed = Unconfirmed { key, message_hash, resp, deadline, prefix };
                 (Standing::Unconfirmed(Box::new(unconfirmed)), keys, client)
             }
         };
@@ -296,18 +296,16 @@ impl Endpoint {
         if first_contact {
             session.welcome(&payload);
         }
-        let entry =
-            Entry { session, connection, key, standing, away: false, armed: None, ready: false };
-        let slot = self.insert(entry);
+        let slot = self.slots.insert(connection, Entry { session, standing, ready: false });
         if first_contact {
             self.confirmed += 1;
-            self.events.push_back(EndpointEvent::Confirmed { session: self.id(slot) });
+            self.events.push_back(EndpointEvent::Confirmed { session: self.slots.id(slot) });
         } else {
             self.unconfirmed.entry(key).or_default().push(slot);
             self.unconfirmed_count += 1;
         }
         self.mark_ready(slot);
-        Some(self.id(slot))
+        Some(self.slots.id(slot))
     }
 
     /// The login is known already and waits to be confirmed: the same answer again.
@@ -319,7 +317,7 @@ impl Endpoint {
         from: SocketAddr,
     ) -> bool {
         let known = self.unconfirmed.get(key).into_iter().flatten().find_map(|slot| {
-            let entry = self.slots[*slot as usize].entry.as_mut()?;
+            let entry = self.slots.entry_mut(*slot)?;
             match &entry.standing {
                 Standing::Unconfirmed(waiting) if waiting.message_hash == *message_hash => {
                     entry.session.handshake_repeated(now);
@@ -372,18 +370,6 @@ impl Endpoint {
             rtt_hint: None,
         };
         Session::new(start, now, &mut self.rng)
-    }
-
-    fn insert(&mut self, entry: Entry) -> u32 {
-        let connection = entry.connection;
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot::default());
-            // 2^32 sessions do not fit any memory.
-            self.slots.len() as u32 - 1
-        });
-        self.slots[slot as usize].entry = Some(Box::new(entry));
-        self.by_connection.insert(connection, slot);
-        slot
     }
 
     /// Answers a login with a refusal.

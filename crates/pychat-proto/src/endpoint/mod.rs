@@ -4,6 +4,7 @@ mod api;
 mod limits;
 mod login;
 mod sessions;
+mod slots;
 #[cfg(test)]
 mod states;
 mod timers;
@@ -13,7 +14,7 @@ use crate::{
     AWAY_AFTER, CloseCode, ConnectionId, Instant, Lane, PublicKey, Seq,
     crypto::{self, Rng},
     noise::Identity,
-    session::{Session, SessionEvent},
+    session::{self, Session, SessionEvent},
     wire::packet,
 };
 pub use api::{
@@ -24,9 +25,9 @@ use limits::{Limits, Prefix};
 pub(crate) use login::FIRST_CONTACTS_MAX;
 use login::{FirstContacts, InitKeys};
 use smallvec::SmallVec;
+use slots::Slots;
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    hash::{BuildHasherDefault, Hasher},
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
 };
 use timers::{Armed, Timers};
@@ -44,9 +45,7 @@ pub struct Endpoint {
     init_keys: InitKeys,
     token_root: [u8; 32],
     rng: Rng,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    by_connection: HashMap<ConnectionId, u32, ByOwnRandomness>,
+    slots: Slots,
     /// The unconfirmed sessions of each device that has any, oldest first.
     unconfirmed: BTreeMap<PublicKey, SmallVec<[u32; 1]>>,
     unconfirmed_count: usize,
@@ -66,42 +65,10 @@ pub struct Endpoint {
     stats: EndpointStats,
 }
 
-/// Connection ids are drawn at random by this endpoint, so they are their own hash.
-type ByOwnRandomness = BuildHasherDefault<RandomIdHasher>;
-
-#[derive(Default)]
-struct RandomIdHasher(u64);
-
-impl Hasher for RandomIdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        // The table looks at the highest bits too, and an id's highest are its shard.
-        self.0 = id.rotate_left(8);
-    }
-}
-
-#[derive(Default)]
-struct Slot {
-    generation: u32,
-    entry: Option<Box<Entry>>,
-}
-
-/// A session in the table.
+/// A session that is not packed.
 struct Entry {
     session: Session,
-    connection: ConnectionId,
-    key: PublicKey,
     standing: Standing,
-    away: bool,
-    /// The deadline that the timers hold for it.
-    armed: Option<Instant>,
     ready: bool,
 }
 
@@ -116,10 +83,16 @@ enum Standing {
 }
 
 struct Unconfirmed {
+    key: PublicKey,
     message_hash: [u8; 32],
     resp: Vec<u8>,
     deadline: Instant,
     prefix: Prefix,
+}
+
+/// When silence next means something.
+fn silence_deadline(heard: Instant, away: bool) -> Instant {
+    heard + if away { session::IDLE_TIMEOUT } else { AWAY_AFTER }
 }
 
 /// What is in the endpoint's own tables.
@@ -139,7 +112,7 @@ impl Endpoint {
     }
 
     pub(crate) fn each_session(&self) -> impl Iterator<Item = &Session> {
-        self.slots.iter().filter_map(|slot| slot.entry.as_deref()).map(|entry| &entry.session)
+        self.slots.awake().map(|entry| &entry.session)
     }
 
     /// An endpoint without sessions. `seed` is all its randomness.
@@ -154,9 +127,7 @@ impl Endpoint {
             limits: Limits::new(config.retry_beyond_per_s, rng.bytes()),
             config,
             rng,
-            slots: Vec::new(),
-            free: Vec::new(),
-            by_connection: HashMap::default(),
+            slots: Slots::default(),
             unconfirmed: BTreeMap::new(),
             unconfirmed_count: 0,
             confirmed: 0,
@@ -183,7 +154,7 @@ impl Endpoint {
     #[must_use]
     pub fn is_for_session(&self, datagram: &[u8]) -> bool {
         datagram.first().is_some_and(|kind| kind & !1 == packet::TYPE_DATA)
-            && packet::destination(datagram).is_some_and(|to| self.by_connection.contains_key(&to))
+            && packet::destination(datagram).is_some_and(|to| self.slots.find(to).is_some())
     }
 
     /// Takes a datagram; it is decrypted in place.
@@ -202,21 +173,20 @@ impl Endpoint {
 
     fn handle_data(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) -> bool {
         let Some(to) = packet::destination(datagram) else { return false };
-        let Some(slot) = self.by_connection.get(&to).copied() else {
+        let Some(slot) = self.slots.find(to) else {
             self.reset(from, to, datagram.len());
             return false;
         };
-        let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return false };
-        let taken =
-            entry.session.handle_packet(now, from, datagram, &mut self.rng, &mut self.happened);
+        let taken = self.slots.receive(slot, |session| {
+            session.handle_packet(now, from, datagram, &mut self.rng, &mut self.happened)
+        });
         if taken.is_err() {
             return false;
         }
         self.stats.opened += 1;
-        let back = std::mem::take(&mut entry.away);
-        let session = self.id(slot);
+        let session = self.slots.id(slot);
         self.confirm(slot);
-        if back {
+        if self.slots.set_away(slot, false) {
             self.events.push_back(EndpointEvent::Back { session });
         }
         self.digest(slot);
@@ -225,12 +195,12 @@ impl Endpoint {
 
     /// The first valid packet proves that the login was no replay.
     fn confirm(&mut self, slot: u32) {
-        let session = self.id(slot);
-        let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
+        let session = self.slots.id(slot);
+        let Some(entry) = self.slots.entry_mut(slot) else { return };
         let Standing::Unconfirmed(unconfirmed) = &entry.standing else { return };
         self.limits.confirmed(unconfirmed.prefix);
+        let key = unconfirmed.key;
         entry.standing = Standing::Confirmed;
-        let key = entry.key;
         self.no_longer_unconfirmed(&key, slot);
         self.confirmed += 1;
         self.events.push_back(EndpointEvent::Confirmed { session });
@@ -268,25 +238,18 @@ impl Endpoint {
         }
     }
 
-    fn id(&self, slot: u32) -> SessionId {
-        SessionId { slot, generation: self.slots[slot as usize].generation }
-    }
-
-    fn entry(&self, session: SessionId) -> Option<&Entry> {
-        let slot = self.slots.get(session.slot as usize)?;
-        let entry = slot.entry.as_deref().filter(|_| slot.generation == session.generation)?;
-        (!matches!(entry.standing, Standing::Gone)).then_some(entry)
-    }
-
-    /// A live session's entry; what is about to be done with it may give it something to send.
+    /// A live session's entry, unpacked; what is about to be done with it may give it something to send.
     fn entry_mut(&mut self, session: SessionId) -> Option<&mut Entry> {
-        self.entry(session)?;
+        if !self.slots.is_live(session) {
+            return None;
+        }
+        self.slots.unpack(session.slot);
         self.mark_ready(session.slot);
-        self.slots[session.slot as usize].entry.as_deref_mut()
+        self.slots.entry_mut(session.slot)
     }
 
     fn mark_ready(&mut self, slot: u32) {
-        if let Some(entry) = self.slots[slot as usize].entry.as_mut()
+        if let Some(entry) = self.slots.entry_mut(slot)
             && !std::mem::replace(&mut entry.ready, true)
         {
             self.ready.push_back(slot);
@@ -296,7 +259,7 @@ impl Endpoint {
     /// Turns what happened in a session into events. What it has to send, and its timer, are looked
     /// after in `poll_transmit`.
     fn digest(&mut self, slot: u32) {
-        let session = self.id(slot);
+        let session = self.slots.id(slot);
         let lane = Lane::CHAT;
         while let Some(event) = self.happened.pop_front() {
             let event = match event {
@@ -333,25 +296,25 @@ impl Endpoint {
 
     /// A session ended: its id dies now, its slot once its CLOSE was sent.
     fn retire(&mut self, slot: u32, code: CloseCode) {
-        let session = self.id(slot);
-        let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
+        let session = self.slots.id(slot);
+        let Some(entry) = self.slots.entry_mut(slot) else { return };
         match std::mem::replace(&mut entry.standing, Standing::Gone) {
             Standing::Confirmed => {
                 self.confirmed -= 1;
                 self.events.push_back(EndpointEvent::Closed { session, code });
             }
             Standing::Unconfirmed(unconfirmed) => {
-                let key = entry.key;
                 self.limits.confirmed(unconfirmed.prefix);
-                self.no_longer_unconfirmed(&key, slot);
+                self.no_longer_unconfirmed(&unconfirmed.key, slot);
             }
             Standing::Gone => {}
         }
     }
 
-    /// Frees the slot of a session that is over, arms the timer of one that is not.
+    /// Frees the slot of a session that is over, packs one that rests, arms the timer of one that does not.
     fn settle(&mut self, now: Instant, slot: u32) {
-        let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
+        let away = self.slots.is_away(slot);
+        let Some(entry) = self.slots.entry_mut(slot) else { return };
         if entry.session.is_closed() {
             self.remove(slot);
             return;
@@ -359,75 +322,89 @@ impl Endpoint {
         let next = match &entry.standing {
             // It sends nothing, whatever it was given, so that only its end is waited for.
             Standing::Unconfirmed(unconfirmed) => Some(unconfirmed.deadline),
-            Standing::Confirmed if !entry.away => {
-                let away = entry.session.heard() + AWAY_AFTER;
-                Some(entry.session.poll_timeout().map_or(away, |at| at.min(away)))
+            Standing::Gone => entry.session.poll_timeout(),
+            Standing::Confirmed => {
+                let rests = entry.session.dormant_at();
+                let silence = (!away).then(|| entry.session.heard() + AWAY_AFTER);
+                let next = [entry.session.poll_timeout(), silence, rests.filter(|at| *at > now)];
+                let next = next.into_iter().flatten().min();
+                if rests.is_some_and(|at| at <= now) {
+                    self.stats.lost += self.slots.pack(slot);
+                }
+                next
             }
-            Standing::Confirmed | Standing::Gone => entry.session.poll_timeout(),
         };
-        if let Some(at) = next
-            && entry.armed.is_none_or(|armed| at < armed)
-        {
-            let at = at.max(now);
-            entry.armed = Some(at);
-            let generation = self.slots[slot as usize].generation;
-            self.timers.arm(Armed { at, slot, generation });
-            self.sweep_timers();
+        if let Some(at) = next {
+            self.arm(slot, at.max(now));
         }
     }
 
-    /// Forgets entries of the timers that mean nothing any more, if they are most of all.
-    fn sweep_timers(&mut self) {
-        if self.timers.are_many(self.by_connection.len()) {
-            let slots = &self.slots;
-            self.timers.sweep(|armed| {
-                let place = &slots[armed.slot as usize];
-                let entry = place.entry.as_ref().filter(|_| place.generation == armed.generation);
-                entry.is_some_and(|entry| entry.armed == Some(armed.at))
-            });
+    fn arm(&mut self, slot: u32, at: Instant) {
+        if self.slots.arm(slot, at) {
+            let SessionId { slot, generation } = self.slots.id(slot);
+            self.timers.arm(Armed { at, slot, generation });
+            if self.timers.are_many(self.slots.len()) {
+                // Most of them mean nothing any more.
+                let slots = &self.slots;
+                self.timers.sweep(|armed| slots.is_armed(armed));
+            }
         }
     }
 
     fn remove(&mut self, slot: u32) {
-        let place = &mut self.slots[slot as usize];
-        if let Some(entry) = place.entry.take() {
-            self.by_connection.remove(&entry.connection);
+        if let Some(entry) = self.slots.remove(slot) {
             self.stats.lost += entry.session.counters().lost;
-            place.generation = place.generation.wrapping_add(1);
-            self.free.push(slot);
         }
     }
 
     /// Moves time on.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.first_contacts.expire(now);
-        while let Some(Armed { at, slot, generation }) = self.timers.pop_due(now) {
-            let place = &mut self.slots[slot as usize];
-            let Some(entry) = place.entry.as_mut().filter(|_| place.generation == generation)
-            else {
-                continue;
-            };
-            if entry.armed != Some(at) {
-                // An earlier one came in its place.
-                continue;
+        while let Some(armed) = self.timers.pop_due(now) {
+            // Otherwise an earlier one came in its place.
+            if self.slots.is_armed(&armed) {
+                self.slots.disarm(armed.slot);
+                self.handle_session_timeout(now, armed.slot);
             }
-            entry.armed = None;
-            if let Standing::Unconfirmed(unconfirmed) = &entry.standing
-                && unconfirmed.deadline <= now
-            {
-                self.retire(slot, CloseCode::Idle);
-                self.remove(slot);
-                continue;
-            }
-            entry.session.handle_timeout(now, &mut self.happened);
-            let silent = entry.session.heard() + AWAY_AFTER <= now;
-            if silent && !entry.away && matches!(entry.standing, Standing::Confirmed) {
-                entry.away = true;
-                self.events
-                    .push_back(EndpointEvent::Away { session: SessionId { slot, generation } });
-            }
-            self.digest(slot);
         }
+    }
+
+    fn handle_session_timeout(&mut self, now: Instant, slot: u32) {
+        let session = self.slots.id(slot);
+        let Some(heard) = self.slots.heard(slot) else { return };
+        let Some(entry) = self.slots.entry_mut(slot) else {
+            return self.handle_dormant_timeout(now, session, heard);
+        };
+        if let Standing::Unconfirmed(unconfirmed) = &entry.standing
+            && unconfirmed.deadline <= now
+        {
+            self.retire(slot, CloseCode::Idle);
+            self.remove(slot);
+            return;
+        }
+        entry.session.handle_timeout(now, &mut self.happened);
+        let silent = heard + AWAY_AFTER <= now && matches!(entry.standing, Standing::Confirmed);
+        if silent && !self.slots.set_away(slot, true) {
+            self.events.push_back(EndpointEvent::Away { session });
+        }
+        self.digest(slot);
+    }
+
+    /// All that can happen to one that rests is that it was silent for too long.
+    fn handle_dormant_timeout(&mut self, now: Instant, session: SessionId, heard: Instant) {
+        if heard + session::IDLE_TIMEOUT <= now {
+            self.slots.remove(session.slot);
+            self.confirmed -= 1;
+            self.events.push_back(EndpointEvent::Closed { session, code: CloseCode::Idle });
+            return;
+        }
+        let mut away = self.slots.is_away(session.slot);
+        if !away && heard + AWAY_AFTER <= now {
+            self.slots.set_away(session.slot, true);
+            self.events.push_back(EndpointEvent::Away { session });
+            away = true;
+        }
+        self.arm(session.slot, silence_deadline(heard, away));
     }
 
     /// When `handle_timeout` is due.
@@ -450,7 +427,7 @@ impl Endpoint {
             return Some(Transmit { to, segment_bytes: buffer.len() });
         }
         while let Some(slot) = self.ready.pop_front() {
-            let Some(entry) = self.slots[slot as usize].entry.as_mut() else { continue };
+            let Some(entry) = self.slots.entry_mut(slot) else { continue };
             if let Standing::Unconfirmed(_) = entry.standing {
                 // Nothing is sent to who may be a replay; confirming marks it ready again.
                 entry.ready = false;
@@ -472,7 +449,7 @@ impl Endpoint {
     /// Adds a session's next packets to its first one in `buffer`, as long as the kernel can cut them
     /// apart again: all of one size, but the last may be smaller.
     fn couple(&mut self, now: Instant, slot: u32, to: SocketAddr, buffer: &mut Vec<u8>) {
-        let Some(entry) = self.slots[slot as usize].entry.as_mut() else { return };
+        let Some(entry) = self.slots.entry_mut(slot) else { return };
         let segment_bytes = buffer.len();
         for _ in 1..TRAIN_PACKETS_MAX {
             let Some(next) = entry.session.poll_packet(now, &mut self.rng, &mut self.spare) else {
@@ -500,18 +477,14 @@ impl Endpoint {
 
     /// Where each live session's client is, for [`Self::poke`] after a crash.
     pub fn clients(&self) -> impl Iterator<Item = (ConnectionId, SocketAddr)> {
-        self.slots.iter().filter_map(|slot| {
-            let entry = slot.entry.as_deref()?;
-            let live = matches!(entry.standing, Standing::Confirmed);
-            live.then(|| (entry.connection, entry.session.remote()))
-        })
+        self.slots.clients()
     }
 
     /// Tells the client of a session from before a crash that it is gone, as if it had asked. Whether
     /// there was room for that.
     pub fn poke(&mut self, connection: ConnectionId, client: SocketAddr) -> bool {
         let room = self.stateless.len() < STATELESS_MAX;
-        if room && !self.by_connection.contains_key(&connection) {
+        if room && self.slots.find(connection).is_none() {
             self.stats.resets += 1;
             let token = self.reset_token(connection);
             self.send_stateless(client, packet::encode_reset(connection, token));
@@ -528,7 +501,7 @@ impl Endpoint {
     /// Sessions of all kinds and handshakes that take memory now, for tests of the bounds.
     #[must_use]
     pub fn table_len(&self) -> usize {
-        self.by_connection.len() + self.first_contacts.len()
+        self.slots.len() + self.first_contacts.len()
     }
 
     /// Counters since the endpoint was made.

@@ -8,20 +8,20 @@ impl Endpoint {
     /// The server's id of a live session.
     #[must_use]
     pub fn connection_id(&self, session: SessionId) -> Option<ConnectionId> {
-        self.entry(session).map(|entry| entry.connection)
+        self.slots.connection(session)
     }
 
     /// The address that the session's datagrams go to.
     #[must_use]
     pub fn remote(&self, session: SessionId) -> Option<SocketAddr> {
-        self.entry(session).map(|entry| entry.session.remote())
+        self.slots.remote(session)
     }
 
     /// How many more records `send_message` takes now.
     #[must_use]
     pub fn room(&self, session: SessionId, lane: Lane) -> u64 {
         debug_assert_eq!(lane, Lane::CHAT, "there is one lane");
-        self.entry(session).map_or(0, |entry| entry.session.room())
+        self.slots.room(session).unwrap_or(0)
     }
 
     /// Sends a message to the client; its records get the next numbers of this session and the last

@@ -37,6 +37,17 @@ impl Congestion {
         }
     }
 
+    /// As it was before a pause: the window and the threshold, which both fit a byte.
+    pub(crate) fn paused(&self) -> (u8, u8) {
+        let byte = |packets: u32| u8::try_from(packets).unwrap_or(IN_FLIGHT_MAX as u8);
+        (byte(self.window), byte(self.threshold))
+    }
+
+    /// Goes on after a pause that let everything arrive that was under way.
+    pub(crate) fn resumed((window, threshold): (u8, u8), now: Instant) -> Self {
+        Self { window: window.into(), threshold: threshold.into(), ..Self::new(now) }
+    }
+
     pub(crate) fn window(&self) -> u32 {
         self.window
     }

@@ -28,7 +28,43 @@ pub(crate) struct SessionKeys {
     receive_before: Option<PacketKey>,
 }
 
+/// The keys of a session where nothing is under way. What is left out: the key before, as no packet
+/// comes that late, and with it the number that says which packets it opens.
+pub(crate) struct DormantKeys {
+    send: PacketKey,
+    receive: PacketKey,
+    send_since: (u64, Instant),
+    send_phase: u8,
+    receive_phase: u8,
+    send_confirmed: bool,
+}
+
 impl SessionKeys {
+    pub(crate) fn dormant(&self) -> DormantKeys {
+        DormantKeys {
+            send: self.send.clone(),
+            receive: self.receive.clone(),
+            send_since: self.send_since,
+            send_phase: self.send_phase,
+            receive_phase: self.receive_phase,
+            send_confirmed: self.send_confirmed,
+        }
+    }
+
+    /// `newest` is the largest packet number that was received.
+    pub(crate) fn awake(dormant: &DormantKeys, newest: u64) -> Self {
+        Self {
+            send: dormant.send.clone(),
+            send_phase: dormant.send_phase,
+            send_since: dormant.send_since,
+            send_confirmed: dormant.send_confirmed,
+            receive: dormant.receive.clone(),
+            receive_phase: dormant.receive_phase,
+            receive_since: newest,
+            receive_before: None,
+        }
+    }
+
     pub(crate) fn new(send: PacketKey, receive: PacketKey, now: Instant) -> Self {
         Self {
             send,

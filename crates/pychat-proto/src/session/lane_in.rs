@@ -52,6 +52,14 @@ impl LaneIn {
         Self { next: committed + 1, committed, ..Self::default() }
     }
 
+    /// Nothing waits, and all that was handed out is committed.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.waiting.is_empty()
+            && self.partial_first.is_none()
+            && self.held.is_empty()
+            && self.next == self.committed + 1
+    }
+
     /// Whether this record came before.
     pub(crate) fn knows(&self, seq: u64) -> bool {
         seq < self.next || self.waiting.contains_key(&seq)

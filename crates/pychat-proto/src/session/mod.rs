@@ -4,6 +4,7 @@
 //! until it is empty. What happened is pushed to the owner's queue.
 
 mod congestion;
+pub(crate) mod dormant;
 mod fills;
 mod keys;
 mod lane_in;

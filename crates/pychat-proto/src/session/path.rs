@@ -29,6 +29,15 @@ struct Unproved {
 const CHALLENGE_AGAIN: Duration = Duration::from_secs(1);
 
 impl Path {
+    /// The way to a peer whose address is proved.
+    pub(crate) fn proved(remote: SocketAddr) -> Self {
+        Self { remote, heard: true, unproved: None }
+    }
+
+    pub(crate) fn is_proved(&self) -> bool {
+        self.heard && self.unproved.is_none()
+    }
+
     pub(crate) fn new(remote: SocketAddr) -> Self {
         Self { remote, heard: false, unproved: None }
     }

@@ -151,6 +151,11 @@ struct Answer {
 }
 
 impl Answers {
+    /// Nobody waits for an answer.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.open == 0 && self.parts.is_empty()
+    }
+
     /// Pieces that wait to be sent or acknowledged.
     pub(crate) fn parts(&self) -> usize {
         self.parts.len()

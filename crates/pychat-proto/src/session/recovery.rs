@@ -90,6 +90,21 @@ impl Recovery {
         }
     }
 
+    /// Nothing is under way, and the peer answered last.
+    pub(super) fn is_settled(&self) -> bool {
+        self.in_flight.is_empty() && self.probes == 0 && !self.resting && self.timeouts == 0
+    }
+
+    /// What the peer said of congestion on the way, in total.
+    pub(super) fn congested_seen(&self) -> u64 {
+        self.congested_seen
+    }
+
+    /// Goes on after a pause.
+    pub(super) fn resumed(rtt: RttEstimator, congested_seen: u64, now: Instant) -> Self {
+        Self { rtt, congested_seen, ..Self::new(None, now) }
+    }
+
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.len()
     }

@@ -55,6 +55,11 @@ impl ReplayWindow {
         if ahead == 1 { Arrival::Next } else { Arrival::OutOfOrder }
     }
 
+    /// What [`Self::seen`] told.
+    pub(crate) fn resumed(largest: u64, bitmap: u128) -> Self {
+        Self { largest, bitmap }
+    }
+
     /// The largest number seen and the bitmap, once there is one.
     pub(crate) fn seen(&self) -> Option<(u64, u128)> {
         (self.bitmap != 0).then_some((self.largest, self.bitmap))

@@ -42,18 +42,20 @@ listed! {
 impl State {
     fn of(stage: &Stage) -> Self {
         let endpoint = &stage.endpoint;
-        let mut entries = endpoint.slots.iter().filter_map(|slot| slot.entry.as_deref());
-        let entry = entries.next();
-        assert!(entries.next().is_none(), "the one client has one session");
-        let Some(entry) = entry else {
+        let mut sessions = endpoint.slots.all();
+        let one = sessions.next();
+        assert!(sessions.next().is_none(), "the one client has one session");
+        let Some((entry, away)) = one else {
             return match (endpoint.first_contacts.len(), &stage.incoming) {
                 (0, None) => Self::Nothing,
                 (0, Some(_)) => Self::Asked,
                 _ => Self::Meeting,
             };
         };
+        // Nobody outside can tell whether a session is packed.
+        let Some(entry) = entry else { return if away { Self::Away } else { Self::Open } };
         // All fields are named, so that a new one is looked at here.
-        let Entry { session, connection: _, key: _, standing, away, armed: _, ready: _ } = entry;
+        let Entry { session, standing, ready: _ } = entry;
         match (standing, session.standing(), away) {
             (Standing::Unconfirmed(_), OfSession::Open, false) => Self::Unconfirmed,
             (Standing::Confirmed, OfSession::Open, false) => Self::Open,
