@@ -38,6 +38,9 @@ pub(super) const USUAL_FIRST: Duration = Duration::from_millis(10);
 const PLACES_ASKED: u64 = 4096;
 const PLACES_LOW: u64 = 1024;
 
+/// Bytes of the longest encoded place: room for it is made beforehand, so that a payload is allocated once.
+const PLACE_BYTES_MAX: usize = 10;
+
 impl Shard {
     /// Takes an entry for a mailbox that lives here.
     pub(super) fn take_in(&mut self, now: Now, parcel: Parcel) {
@@ -302,9 +305,8 @@ impl Session {
 
 /// A mailbox entry is its cursor followed by what it says, as `chat::MailboxEntry` encodes.
 pub(super) fn with_place(cursor: Cursor, entry: &[u8]) -> Vec<u8> {
-    let place = chat::encode(&cursor);
-    let mut payload = Vec::with_capacity(place.len() + entry.len());
-    payload.extend_from_slice(&place);
+    let mut payload = Vec::with_capacity(PLACE_BYTES_MAX + entry.len());
+    chat::encode_into(&cursor, &mut payload);
     payload.extend_from_slice(entry);
     payload
 }
@@ -320,5 +322,19 @@ fn origin(asker: &Asker) -> Origin {
             last: record.last,
         },
         Asker::Receipt(_) | Asker::Echo(_) => Origin::Server,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_place_fits_the_room_that_was_made_for_it() {
+        let payload = with_place(Cursor(u64::MAX), b"entry");
+        assert_eq!(payload.len(), PLACE_BYTES_MAX + b"entry".len());
+        assert_eq!(payload.capacity(), payload.len());
+        assert_eq!(payload[..PLACE_BYTES_MAX], chat::encode(&Cursor(u64::MAX)));
+        assert_eq!(payload[PLACE_BYTES_MAX..], *b"entry");
     }
 }
