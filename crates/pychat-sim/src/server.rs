@@ -12,6 +12,8 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 const SHARDS: u8 = 2;
 const ALWAYS_WRITE_ONE_IN: u64 = 4;
+/// Users in memory who are not busy, where the server forgets users.
+const CLEAN_USERS_MAX: usize = 2;
 /// How long a flush takes at most on a disk that is well.
 pub(crate) const FLUSH_MAX: Duration = Duration::from_millis(5);
 pub(crate) const STORE: &str = "mailboxes.sqlite3";
@@ -26,6 +28,8 @@ pub(crate) struct Server {
     pub(crate) flush_max: Duration,
     /// Whether it writes texts too that their recipients have.
     always_write: bool,
+    /// Whether its store keeps hardly any user in memory who is not busy.
+    forgets_users: bool,
     secrets: Arc<ServerSecrets>,
     running: Option<Running>,
 }
@@ -39,14 +43,23 @@ struct Running {
 }
 
 impl Server {
-    /// One server in so many writes everything.
+    /// One server in so many writes everything; every other one forgets users.
     pub(crate) fn new(address: SocketAddr, disk: Disk, seed: u64) -> Self {
         let always_write = seed % ALWAYS_WRITE_ONE_IN == ALWAYS_WRITE_ONE_IN - 1;
+        let forgets_users = seed % 2 == 1;
         let secrets = Arc::new(ServerSecrets {
             identity: SecretKey::from_bytes([1; 32]),
             reset: SecretKey::from_bytes([2; 32]),
         });
-        Self { address, disk, flush_max: FLUSH_MAX, always_write, secrets, running: None }
+        Self {
+            address,
+            disk,
+            flush_max: FLUSH_MAX,
+            always_write,
+            forgets_users,
+            secrets,
+            running: None,
+        }
     }
 
     pub(crate) fn link(&self) -> String {
@@ -63,10 +76,13 @@ impl Server {
             Embedded::from_connection(connection, Quota::default())
                 .map_err(|error| error.to_string())
         });
-        let store = match store {
+        let mut store = match store {
             Ok(store) => store,
             Err(why) => return Start::failed(&self.disk, why),
         };
+        if self.forgets_users {
+            store.set_clean_users_max(CLEAN_USERS_MAX);
+        }
         let committer = Committer::new(Box::new(store), SHARDS);
         let shard = |number| {
             let config = ShardConfig {

@@ -116,19 +116,20 @@ fn plan(
         let number = |index| row.get(index).map(i64::cast_unsigned);
         moved.up_to = number(0)?;
         let id = UserId(row.get(1)?);
-        let user = memory.user(id);
         let cursor = number(2)?;
-        if cursor <= user.head.trimmed {
+        // Rows and slots of a mailbox have the same order; a row without a slot was trimmed.
+        let passed = moved.mailboxes.get(&id).map_or(0, |(slots, _)| *slots);
+        let user = memory.users.get(&id);
+        let slot = user.and_then(|user| Some((user.head, user.slots.get(passed)?)));
+        let Some((head, slot)) = slot.filter(|(_, slot)| slot.row == moved.up_to) else {
             trimmed.push(moved.up_to);
             continue;
-        }
-        let (slots, head) = moved.mailboxes.entry(id).or_insert((0, user.head));
-        // Rows and slots of a mailbox have the same order, and a row past the trimmed ones has one.
-        let usage = user.slots[*slots].usage();
+        };
+        let (slots, head) = moved.mailboxes.entry(id).or_insert((0, head));
         *slots += 1;
         head.archived = cursor;
-        head.in_slots.remove(usage);
-        head.in_archive.add(usage);
+        head.in_slots.remove(slot.usage());
+        head.in_archive.add(slot.usage());
         entries += 1;
         bytes += number(3)?;
     }
@@ -144,6 +145,7 @@ impl Move {
             user.head = head;
             user.shrink();
             memory.recent -= slots;
+            memory.offer(id);
         }
         late.retain(|row| *row > self.up_to);
     }

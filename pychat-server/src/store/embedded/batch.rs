@@ -58,24 +58,24 @@ impl Run<'_> {
     /// Executes the command at `index` of its batch.
     pub(super) fn execute(&mut self, index: usize, command: &Command) -> rusqlite::Result<Answer> {
         match command {
-            Command::Append(append) => return Ok(Answer::Append(self.append(index, append))),
-            Command::Claim(account) => return Ok(Answer::Claim(self.claim(account))),
-            Command::Advance { user, stream, up_to } => self.advance(user, *stream, *up_to),
+            Command::Append(append) => return self.append(index, append).map(Answer::Append),
+            Command::Claim(account) => return self.claim(account).map(Answer::Claim),
+            Command::Advance { user, stream, up_to } => self.advance(user, *stream, *up_to)?,
             Command::Trim { mailbox, up_to } => self.trim(mailbox, *up_to)?,
-            Command::Raise { mailbox, above } => self.raise(mailbox, *above),
+            Command::Raise { mailbox, above } => self.raise(mailbox, *above)?,
             Command::Reserve { mailbox, up_to } => {
-                return Ok(Answer::Reserved(self.reserve(mailbox, *up_to)));
+                return self.reserve(mailbox, *up_to).map(Answer::Reserved);
             }
         }
         Ok(Answer::Done)
     }
 
-    fn append(&mut self, index: usize, append: &Append) -> Appended {
+    fn append(&mut self, index: usize, append: &Append) -> rusqlite::Result<Appended> {
         // A repeated record is answered as what it is, whatever became of the mailbox since.
         let mut sender = None;
         let mut in_turn = false;
         if let Origin::Stream { user, stream, safe, first, last } = &append.origin {
-            sender = self.memory.named(user);
+            sender = self.memory.named(self.connection, user)?;
             let position = sender.map_or(Seq::NONE, |id| self.memory.user(id).position(*stream));
             #[cfg(feature = "sabotage")]
             let position = {
@@ -84,25 +84,31 @@ impl Run<'_> {
                 if repeats { Seq(first.0 - 1) } else { position }
             };
             if position >= *last {
-                return Appended::Duplicate;
+                return Ok(Appended::Duplicate);
             }
             in_turn = position.max(*safe).next() >= *first;
         }
+        let mailbox = self.memory.named(self.connection, &append.mailbox)?;
         let claimed = |id: &UserId| self.memory.user(*id).account.is_some();
-        let Some(mailbox) = self.memory.named(&append.mailbox).filter(claimed) else {
-            return Appended::NoSuchUser;
+        let Some(mailbox) = mailbox.filter(claimed) else {
+            return Ok(Appended::NoSuchUser);
         };
-        let Ok(bytes) = u32::try_from(append.entry.len()) else { return Appended::Full };
+        let Ok(bytes) = u32::try_from(append.entry.len()) else { return Ok(Appended::Full) };
         let (counted, told) = match &append.origin {
             Origin::Server => (false, None),
             Origin::Stream { user, stream, last, .. } => {
                 if append.place.is_none() && !self.fits(mailbox, bytes) {
-                    return Appended::Full;
+                    return Ok(Appended::Full);
                 }
-                let told = in_turn.then(|| {
-                    let sender = sender.unwrap_or_else(|| self.user(user));
-                    (self.move_stream(sender, *stream, *last, true), *last)
-                });
+                let told = if in_turn {
+                    let sender = match sender {
+                        Some(id) => id,
+                        None => self.user(user)?,
+                    };
+                    Some((self.move_stream(sender, *stream, *last, true), *last))
+                } else {
+                    None
+                };
                 (true, told)
             }
         };
@@ -112,7 +118,7 @@ impl Run<'_> {
         }
         self.plan.inserts.push(Insert { command: index, mailbox, slot, told });
         let reserved = Cursor(self.memory.user(mailbox).head.reserved);
-        Appended::Stored { cursor: Cursor(slot.cursor), reserved }
+        Ok(Appended::Stored { cursor: Cursor(slot.cursor), reserved })
     }
 
     fn fits(&self, mailbox: UserId, bytes: u32) -> bool {
@@ -123,16 +129,19 @@ impl Run<'_> {
             && used.bytes.saturating_add(u64::from(bytes)) <= self.quota.bytes
     }
 
-    fn advance(&mut self, user: &UserName, stream: StreamId, up_to: Seq) {
-        if up_to > self.memory.position(user, stream) {
-            let user = self.user(user);
+    fn advance(&mut self, user: &UserName, stream: StreamId, up_to: Seq) -> rusqlite::Result<()> {
+        let known = self.memory.named(self.connection, user)?;
+        let position = known.map_or(Seq::NONE, |id| self.memory.user(id).position(stream));
+        if up_to > position {
+            let user = self.user(user)?;
             let row = self.move_stream(user, stream, up_to, false);
             self.plan.streams.push((user, row));
         }
+        Ok(())
     }
 
     fn trim(&mut self, mailbox: &UserName, up_to: Cursor) -> rusqlite::Result<()> {
-        let Some(id) = self.memory.named(mailbox) else { return Ok(()) };
+        let Some(id) = self.memory.named(self.connection, mailbox)? else { return Ok(()) };
         let head = self.memory.user(id).head;
         // What was not handed out yet stays to come.
         let up_to = up_to.0.min(head.next - 1);
@@ -150,45 +159,46 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn raise(&mut self, mailbox: &UserName, above: Cursor) {
+    fn raise(&mut self, mailbox: &UserName, above: Cursor) -> rusqlite::Result<()> {
         if above > Cursor::NONE {
-            let id = self.user(mailbox);
+            let id = self.user(mailbox)?;
             if self.memory.raise(id, above) {
                 self.plan.users.push(id);
             }
         }
+        Ok(())
     }
 
-    fn reserve(&mut self, mailbox: &UserName, up_to: Cursor) -> Cursor {
-        let id = self.user(mailbox);
+    fn reserve(&mut self, mailbox: &UserName, up_to: Cursor) -> rusqlite::Result<Cursor> {
+        let id = self.user(mailbox)?;
         if self.memory.reserve(id, up_to) {
             self.plan.users.push(id);
         }
-        Cursor(self.memory.user(id).head.reserved)
+        Ok(Cursor(self.memory.user(id).head.reserved))
     }
 
-    fn claim(&mut self, account: &Account) -> Claimed {
-        let id = self.user(&account.user);
+    fn claim(&mut self, account: &Account) -> rusqlite::Result<Claimed> {
+        let id = self.user(&account.user)?;
         let claimed = match &self.memory.user(id).account {
             None => Claimed::New,
-            Some(owner) if owner.key != account.key => return Claimed::Taken,
+            Some(owner) if owner.key != account.key => return Ok(Claimed::Taken),
             // Logins repeat it; they need not write.
-            Some(owner) if owner.name == account.name => return Claimed::Ours,
+            Some(owner) if owner.name == account.name => return Ok(Claimed::Ours),
             Some(_) => Claimed::Ours,
         };
         let owner = Owner { key: account.key, name: account.name.clone(), since: account.since };
         self.memory.own(id, owner);
         self.plan.users.push(id);
-        claimed
+        Ok(claimed)
     }
 
     /// The user of that name, with a row if it is new.
-    fn user(&mut self, name: &UserName) -> UserId {
-        let (id, new) = self.memory.named_or_new(name);
+    fn user(&mut self, name: &UserName) -> rusqlite::Result<UserId> {
+        let (id, new) = self.memory.named_or_new(self.connection, name)?;
         if new {
             self.plan.users.push(id);
         }
-        id
+        Ok(id)
     }
 
     /// Moves a stream; answers its row.

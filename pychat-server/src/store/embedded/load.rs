@@ -1,107 +1,146 @@
-//! Rebuilds memory from the file.
+//! Rebuilds memory from the file: recent entries at the start, and users when they are asked for.
 
 use super::{
-    OpenError,
+    Account, OpenError,
     memory::{Head, Memory, Owner, Slot, Stream, Usage, User, UserId},
     schema,
 };
 use pychat_proto::{DisplayName, PublicKey, Seq, StreamId, UserName};
-use rusqlite::{Connection, Row};
-use std::collections::HashMap;
+use rusqlite::{Connection, Error, OptionalExtension, Result, Row, types::Type};
 
-/// Reads the whole index: every user, every stream, and where each recent entry lies.
-pub(super) fn load(connection: &Connection) -> Result<Memory, OpenError> {
+/// Reads where each recent entry lies, and the users whom that concerns. Rows of `users` and
+/// `streams` are checked when their user is loaded, which for most is later.
+pub(super) fn load(connection: &Connection, clean_max: usize) -> Result<Memory, OpenError> {
     let mut memory = Memory { next_row: 1, next_stream: 1, ..Memory::default() };
-    users(connection, &mut memory)?;
-    let places = streams(connection, &mut memory)?;
-    entries(connection, &mut memory, &places)?;
+    let done = numbers(connection, &mut memory).and_then(|()| entries(connection, &mut memory));
+    done.map_err(refused)?;
     #[cfg(feature = "sabotage")]
     memory.reuse_cursors();
+    memory.evict(clean_max);
     Ok(memory)
 }
 
-fn users(connection: &Connection, memory: &mut Memory) -> Result<(), OpenError> {
-    let mut select = connection
-        .prepare(
+/// The user of that name, if there is one.
+pub(super) fn named(connection: &Connection, name: &UserName) -> Result<Option<(UserId, User)>> {
+    let row = connection
+        .prepare_cached(
             "SELECT id, name, reserved, archived, archived_entries, archived_bytes, key, display, since
-             FROM users ORDER BY id",
-        )
-        .map_err(schema::refused)?;
-    let mut rows = select.query([]).map_err(schema::refused)?;
-    while let Some(row) = rows.next().map_err(schema::refused)? {
-        let id = number(row, 0)?;
-        if id != memory.users.len() as u64 {
-            return Err(damaged("users", id));
-        }
-        let name: String = column(row, 1)?;
-        let name = UserName::parse(&name).map_err(|_| damaged("users", id))?;
-        let mut head = Head::starting_after(number(row, 2)?);
-        head.archived = number(row, 3)?;
-        head.in_archive = Usage { entries: number(row, 4)?, bytes: number(row, 5)? };
-        let mut user = User::new(name, head);
-        user.account = owner(row, id)?;
-        let id = UserId(id as u32);
-        if user.account.is_some() {
-            memory.accounts.insert(name, id);
-        }
-        memory.names.insert(name, id);
-        memory.users.push(user);
+             FROM users WHERE name = ?1",
+        )?
+        .query_row([name.as_str()], user)
+        .optional()?;
+    row.map(|(id, user)| with_streams(connection, id, user)).transpose()
+}
+
+/// Accounts after a name, in the order of their names.
+pub(super) fn accounts(
+    connection: &Connection,
+    after: Option<&UserName>,
+    limit: usize,
+) -> Result<Vec<Account>> {
+    let mut select = connection.prepare_cached(
+        "SELECT id, name, reserved, archived, archived_entries, archived_bytes, key, display, since
+         FROM users WHERE name > ?1 AND key IS NOT NULL ORDER BY name LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    // No name is empty.
+    let after = after.map_or("", UserName::as_str);
+    let mut rows = select.query((after, limit))?;
+    let mut accounts = Vec::new();
+    while let Some(row) = rows.next()? {
+        accounts.extend(user(row)?.1.account());
     }
+    Ok(accounts)
+}
+
+fn numbered(connection: &Connection, id: UserId) -> Result<Option<(UserId, User)>> {
+    let row = connection
+        .prepare_cached(
+            "SELECT id, name, reserved, archived, archived_entries, archived_bytes, key, display, since
+             FROM users WHERE id = ?1",
+        )?
+        .query_row([id.0], user)
+        .optional()?;
+    row.map(|(id, user)| with_streams(connection, id, user)).transpose()
+}
+
+/// What a row of `users` says, if it makes sense.
+fn user(row: &Row<'_>) -> Result<(UserId, User)> {
+    let number = |index| row.get(index).map(i64::cast_unsigned);
+    let id = number(0)?;
+    let senseless = || damaged("users", id);
+    let id = UserId(u32::try_from(id).map_err(|_| senseless())?);
+    let name = row.get_ref(1)?.as_str().map_err(|_| senseless())?;
+    let name = UserName::parse(name).map_err(|_| senseless())?;
+    let mut head = Head::starting_after(number(2)?);
+    head.archived = number(3)?;
+    head.in_archive = Usage { entries: number(4)?, bytes: number(5)? };
+    let mut user = User::new(name, head);
+    if let Some(key) = row.get::<_, Option<[u8; 32]>>(6)? {
+        let display = row.get_ref(7)?.as_str().map_err(|_| senseless())?;
+        let display = DisplayName::parse(display).map_err(|_| senseless())?;
+        user.account = Some(Owner { key: PublicKey(key), name: display, since: number(8)? });
+    }
+    Ok((id, user))
+}
+
+fn with_streams(connection: &Connection, id: UserId, mut user: User) -> Result<(UserId, User)> {
+    let mut select = connection.prepare_cached(
+        "SELECT id, stream, position, used FROM streams WHERE user = ?1 ORDER BY id",
+    )?;
+    let mut rows = select.query([id.0])?;
+    while let Some(row) = rows.next()? {
+        let number = |index| row.get(index).map(i64::cast_unsigned);
+        user.streams.push(Stream {
+            id: StreamId(row.get(1)?),
+            row: number(0)?,
+            position: Seq(number(2)?),
+            used: number(3)?,
+            dirty: false,
+        });
+    }
+    #[cfg(feature = "sabotage")]
+    user.reuse_cursors();
+    Ok((id, user))
+}
+
+/// The numbers that come next.
+fn numbers(connection: &Connection, memory: &mut Memory) -> Result<()> {
+    let (count, next): (u64, i64) = connection.query_row(
+        "SELECT count(*), coalesce(max(id) + 1, 0) FROM users",
+        [],
+        |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)),
+    )?;
+    let next = next.cast_unsigned();
+    memory.next_user =
+        u32::try_from(next).ok().filter(|_| next == count).ok_or_else(|| damaged("users", next))?;
+    let (last, used): (i64, i64) = connection.query_row(
+        "SELECT coalesce(max(id), 0), coalesce(max(used), 0) FROM streams",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    memory.next_stream = last.cast_unsigned() + 1;
+    // Rows and streams share the clock that says what was used last.
+    memory.next_row = memory.next_row.max(used.cast_unsigned());
     Ok(())
 }
 
-fn owner(row: &Row<'_>, id: u64) -> Result<Option<Owner>, OpenError> {
-    let Some(key) = column::<Option<[u8; 32]>>(row, 6)? else { return Ok(None) };
-    let name: String = column(row, 7)?;
-    let name = DisplayName::parse(&name).map_err(|_| damaged("users", id))?;
-    Ok(Some(Owner { key: PublicKey(key), name, since: number(row, 8)? }))
-}
-
-/// Where each stream is: its user, and its place there.
-type Places = HashMap<u64, (UserId, usize)>;
-
-fn streams(connection: &Connection, memory: &mut Memory) -> Result<Places, OpenError> {
-    let mut places = Places::new();
-    let mut select = connection
-        .prepare("SELECT id, user, stream, position, used FROM streams ORDER BY id")
-        .map_err(schema::refused)?;
-    let mut rows = select.query([]).map_err(schema::refused)?;
-    while let Some(row) = rows.next().map_err(schema::refused)? {
-        let stream = Stream {
-            id: StreamId(column(row, 2)?),
-            row: number(row, 0)?,
-            position: Seq(number(row, 3)?),
-            used: number(row, 4)?,
-            dirty: false,
-        };
-        let id = known(memory, "streams", stream.row, number(row, 1)?)?;
-        let streams = &mut memory.user_mut(id).streams;
-        places.insert(stream.row, (id, streams.len()));
-        streams.push(stream);
-        memory.next_stream = stream.row + 1;
-        // Rows and streams share the clock that says what was used last.
-        memory.next_row = memory.next_row.max(stream.used);
-    }
-    Ok(places)
-}
-
-fn entries(connection: &Connection, memory: &mut Memory, places: &Places) -> Result<(), OpenError> {
-    let mut select = connection
-        .prepare(
-            "SELECT seq, mailbox, cursor, length(entry), stream, last FROM entries ORDER BY seq",
-        )
-        .map_err(schema::refused)?;
-    let mut rows = select.query([]).map_err(schema::refused)?;
-    while let Some(row) = rows.next().map_err(schema::refused)? {
-        let told: Option<i64> = column(row, 4)?;
-        let seq = number(row, 0)?;
+fn entries(connection: &Connection, memory: &mut Memory) -> Result<()> {
+    let mut select = connection.prepare(
+        "SELECT seq, mailbox, cursor, length(entry), stream, last FROM entries ORDER BY seq",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let number = |index| row.get(index).map(i64::cast_unsigned);
+        let told: Option<i64> = row.get(4)?;
+        let seq = number(0)?;
         let slot = Slot {
-            cursor: number(row, 2)?,
+            cursor: number(2)?,
             row: seq,
-            bytes: u32::try_from(number(row, 3)?).map_err(|_| damaged("entries", seq))?,
+            bytes: u32::try_from(number(3)?).map_err(|_| damaged("entries", seq))?,
             counted: told.is_some(),
         };
-        let id = known(memory, "entries", seq, number(row, 1)?)?;
+        let id = known(connection, memory, number(1)?)?.ok_or_else(|| damaged("entries", seq))?;
         let user = memory.user_mut(id);
         let last = user.slots.back().map_or(user.head.archived, |slot| slot.cursor);
         if slot.cursor <= last || slot.cursor > user.head.reserved {
@@ -112,8 +151,7 @@ fn entries(connection: &Connection, memory: &mut Memory, places: &Places) -> Res
         memory.recent += 1;
         memory.next_row = memory.next_row.max(seq + 1);
         if let Some(stream) = told {
-            let stream = stream.cast_unsigned();
-            tell(memory, places, stream, Seq(number(row, 5)?), seq);
+            tell(connection, memory, stream.cast_unsigned(), Seq(number(5)?), seq)?;
         }
     }
     Ok(())
@@ -121,38 +159,54 @@ fn entries(connection: &Connection, memory: &mut Memory, places: &Places) -> Res
 
 /// A row tells how far its stream came. Of a stream that was forgotten it tells nothing, but its
 /// number is not used again.
-fn tell(memory: &mut Memory, places: &Places, stream: u64, position: Seq, row: u64) {
+fn tell(
+    connection: &Connection,
+    memory: &mut Memory,
+    stream: u64,
+    position: Seq,
+    row: u64,
+) -> Result<()> {
     memory.next_stream = memory.next_stream.max(stream + 1);
-    let Some((id, place)) = places.get(&stream) else { return };
-    let known = &mut memory.user_mut(*id).streams[*place];
+    let user = connection
+        .prepare_cached("SELECT user FROM streams WHERE id = ?1")?
+        .query_row([stream.cast_signed()], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let Some(user) = user else { return Ok(()) };
+    let id = known(connection, memory, user.cast_unsigned())?;
+    let id = id.ok_or_else(|| damaged("streams", stream))?;
+    let mut streams = memory.user_mut(id).streams.iter_mut();
+    let Some(known) = streams.find(|known| known.row == stream) else { return Ok(()) };
     known.used = known.used.max(row);
     if position > known.position {
         known.position = position;
         if !known.dirty {
             known.dirty = true;
-            memory.dirty.push((*id, stream));
+            memory.dirty.push((id, stream));
         }
     }
+    Ok(())
 }
 
-fn known(memory: &Memory, table: &str, row: u64, user: u64) -> Result<UserId, OpenError> {
-    match u32::try_from(user) {
-        Ok(id) if (id as usize) < memory.users.len() => Ok(UserId(id)),
-        _ => Err(damaged(table, row)),
+/// The user of that number, loaded if need be.
+fn known(connection: &Connection, memory: &mut Memory, user: u64) -> Result<Option<UserId>> {
+    let Ok(id) = u32::try_from(user).map(UserId) else { return Ok(None) };
+    if memory.users.contains_key(&id) {
+        return Ok(Some(id));
+    }
+    let Some((id, user)) = numbered(connection, id)? else { return Ok(None) };
+    memory.insert(id, user);
+    Ok(Some(id))
+}
+
+/// At the start damage has a word of its own; later it is an error for good.
+fn refused(error: Error) -> OpenError {
+    match error {
+        error @ Error::SqliteFailure(..) => schema::refused(error),
+        error => OpenError::Damaged(error.to_string()),
     }
 }
 
-fn number(row: &Row<'_>, index: usize) -> Result<u64, OpenError> {
-    column(row, index).map(i64::cast_unsigned)
-}
-
-fn column<T: rusqlite::types::FromSql>(row: &Row<'_>, index: usize) -> Result<T, OpenError> {
-    row.get(index).map_err(|error| match error {
-        error @ rusqlite::Error::SqliteFailure(..) => schema::refused(error),
-        error => OpenError::Damaged(error.to_string()),
-    })
-}
-
-fn damaged(table: &str, row: u64) -> OpenError {
-    OpenError::Damaged(format!("row {row} of table {table} makes no sense"))
+fn damaged(table: &str, row: u64) -> Error {
+    let text = format!("row {row} of table {table} makes no sense");
+    Error::FromSqlConversionFailure(0, Type::Null, text.into())
 }

@@ -1,12 +1,14 @@
-//! What the engine keeps in memory: who there is, where each recent entry lies, how far each stream
-//! came.
+//! What the engine keeps in memory: where each recent entry lies, how far each stream came, and the
+//! users whom that takes. Others are read from the file when they are asked for (`load`), and the
+//! ones about whom the file says everything are forgotten again, beyond a bound.
 //!
 //! A batch changes memory as it goes, so that its later commands see the earlier ones, and notes how
 //! to undo each change. When the transaction fails, [`Memory::undo`] takes all of it back.
 
-use super::{Account, undo::Undo};
+use super::{Account, load, undo::Undo};
 use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat::UnixMillis};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use rusqlite::Connection;
+use std::collections::{HashMap, VecDeque};
 
 /// Cursors reserved at once: one write of a mailbox's row for so many appends, and at most so many
 /// cursors skipped by a restart.
@@ -20,16 +22,28 @@ pub(super) const CURSOR_MAX: u64 = 1 << 62;
 /// not used for the longest time is forgotten.
 pub(super) const STREAMS_PER_USER_MAX: usize = 8;
 
-/// A user by number: the row in `users` and the place in [`Memory::users`].
+/// Users kept about whom the file says everything, some 500 bytes each: what the logins and the texts
+/// of a moment touch more than once.
+pub(super) const CLEAN_USERS_MAX: usize = 1024;
+
+/// A user by number: the row in `users`.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct UserId(pub(super) u32);
 
 /// All of it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Memory {
+    /// Of the users who are loaded.
     pub(super) names: HashMap<UserName, UserId>,
-    pub(super) users: Vec<User>,
-    pub(super) accounts: BTreeMap<UserName, UserId>,
+    /// Those who are loaded: all who are busy, and some others.
+    pub(super) users: HashMap<UserId, User>,
+    /// Who goes next, once nothing speaks against it. Whoever is loaded and not in it is busy.
+    pub(super) leaving: VecDeque<UserId>,
+    /// Of users who are not loaded: how many reserved cursors were not handed out. Shards hold places
+    /// among them. Some 16 bytes for each user who was loaded since the start.
+    pub(super) unused: HashMap<UserId, u32>,
+    /// The next row of `users`.
+    pub(super) next_user: u32,
     /// The next row of `entries`.
     pub(super) next_row: u64,
     /// The next row of `streams`.
@@ -50,6 +64,10 @@ pub(super) struct User {
     /// Entries that are not archived, ascending by cursor and by row.
     pub(super) slots: VecDeque<Slot>,
     pub(super) streams: Vec<Stream>,
+    /// Whether the archive holds what was trimmed.
+    pub(super) trims_late: bool,
+    /// Whether it waits in [`Memory::leaving`].
+    pub(super) leaves: bool,
 }
 
 /// Whose a name is.
@@ -159,48 +177,105 @@ impl Slot {
 
 #[cfg(feature = "sabotage")]
 impl Memory {
+    /// See [`User::reuse_cursors`].
+    pub(super) fn reuse_cursors(&mut self) {
+        self.users.values_mut().for_each(User::reuse_cursors);
+    }
+}
+
+#[cfg(feature = "sabotage")]
+impl User {
     /// Goes on right after the last entry that is there, if this thread breaks that promise.
     pub(super) fn reuse_cursors(&mut self) {
         use pychat_proto::sabotage::{Sabotage, is_broken};
         if is_broken(Sabotage::ReuseCursors) {
-            for user in &mut self.users {
-                let last = user.slots.back().map_or(user.head.archived, |slot| slot.cursor);
-                user.head.next = last + 1;
-            }
+            let last = self.slots.back().map_or(self.head.archived, |slot| slot.cursor);
+            self.head.next = last + 1;
         }
     }
 }
 
 impl Memory {
     pub(super) fn user(&self, id: UserId) -> &User {
-        &self.users[id.0 as usize]
+        &self.users[&id]
     }
 
     pub(super) fn user_mut(&mut self, id: UserId) -> &mut User {
-        &mut self.users[id.0 as usize]
+        loaded(&mut self.users, id)
     }
 
-    pub(super) fn named(&self, name: &UserName) -> Option<UserId> {
-        self.names.get(name).copied()
+    /// The user of that name, loaded if need be.
+    pub(super) fn named(
+        &mut self,
+        connection: &Connection,
+        name: &UserName,
+    ) -> rusqlite::Result<Option<UserId>> {
+        if let Some(id) = self.names.get(name) {
+            return Ok(Some(*id));
+        }
+        // What is not loaded was changed by no command of the batch under way: the file knows it.
+        let Some((id, user)) = load::named(connection, name)? else { return Ok(None) };
+        self.insert(id, user);
+        Ok(Some(id))
     }
 
     /// The user of that name, made if need be; and whether it was.
-    pub(super) fn named_or_new(&mut self, name: &UserName) -> (UserId, bool) {
-        if let Some(id) = self.named(name) {
-            return (id, false);
+    pub(super) fn named_or_new(
+        &mut self,
+        connection: &Connection,
+        name: &UserName,
+    ) -> rusqlite::Result<(UserId, bool)> {
+        if let Some(id) = self.named(connection, name)? {
+            return Ok((id, false));
         }
-        let id = UserId(
-            u32::try_from(self.users.len()).expect("four billion users do not fit in memory"),
-        );
+        let id = UserId(self.next_user);
+        self.next_user = id.0.checked_add(1).expect("four billion users do not fit in the file");
         self.names.insert(*name, id);
-        self.users.push(User::new(*name, Head::starting_after(0)));
-        self.journal.push(Undo::UserNew);
-        (id, true)
+        self.users.insert(id, User::new(*name, Head::starting_after(0)));
+        self.journal.push(Undo::UserNew { user: id });
+        Ok((id, true))
     }
 
-    /// How far a stream came; zero for an unknown one.
-    pub(super) fn position(&self, user: &UserName, stream: StreamId) -> Seq {
-        self.named(user).map_or(Seq::NONE, |id| self.user(id).position(stream))
+    /// Takes in a user as the file has it.
+    pub(super) fn insert(&mut self, id: UserId, mut user: User) {
+        if let Some(unused) = self.unused.remove(&id) {
+            user.head.next = (user.head.reserved + 1).saturating_sub(u64::from(unused));
+        }
+        self.names.insert(user.name, id);
+        self.users.insert(id, user);
+        self.offer(id);
+    }
+
+    /// Lets a user go in its turn. Whatever may have made one clean calls it.
+    pub(super) fn offer(&mut self, id: UserId) {
+        let Some(user) = self.users.get_mut(&id) else { return };
+        if !user.leaves && !user.is_busy() {
+            user.leaves = true;
+            self.leaving.push_back(id);
+        }
+    }
+
+    /// Forgets clean users beyond `clean_max`, those first who were clean first. Only between batches,
+    /// as the one under way holds their numbers.
+    pub(super) fn evict(&mut self, clean_max: usize) {
+        debug_assert!(self.journal.is_empty(), "a batch is under way");
+        while self.leaving.len() > clean_max {
+            let Some(id) = self.leaving.pop_front() else { break };
+            let Some(user) = self.users.get_mut(&id) else { continue };
+            user.leaves = false;
+            let unused = u32::try_from((user.head.reserved + 1).saturating_sub(user.head.next));
+            let (false, Ok(unused)) = (user.is_busy(), unused) else { continue };
+            if unused > 0 {
+                self.unused.insert(id, unused);
+            }
+            self.names.remove(&user.name);
+            self.users.remove(&id);
+        }
+        let room = 4 * (self.users.len() + clean_max.min(CLEAN_USERS_MAX));
+        if self.users.capacity() > room {
+            self.users.shrink_to(room / 2);
+            self.names.shrink_to(room / 2);
+        }
     }
 
     /// Adds an entry, at its place if it has one already; and whether cursors had to be reserved for it.
@@ -214,7 +289,7 @@ impl Memory {
         let row = self.next_row;
         self.next_row += 1;
         self.recent += 1;
-        let user = &mut self.users[mailbox.0 as usize];
+        let user = loaded(&mut self.users, mailbox);
         self.journal.push(Undo::Put { user: mailbox, head: user.head });
         // Places come in order; one that does not would hide entries, so it is not taken.
         let cursor = place.map_or(0, |place| place.0.min(CURSOR_MAX)).max(user.head.next);
@@ -239,7 +314,7 @@ impl Memory {
         told_by_row: bool,
     ) -> Moved {
         let used = self.next_row;
-        let streams = &mut self.users[user.0 as usize].streams;
+        let streams = &mut loaded(&mut self.users, user).streams;
         if let Some(index) = streams.iter().position(|known| known.id == stream) {
             let known = &mut streams[index];
             self.journal.push(Undo::Stream { user, index, before: *known });
@@ -270,7 +345,7 @@ impl Memory {
 
     /// Takes entries up to `up_to` out. `archived` is what they took of the quota in the archive.
     pub(super) fn trim(&mut self, mailbox: UserId, up_to: u64, archived: Usage) {
-        let user = &mut self.users[mailbox.0 as usize];
+        let user = loaded(&mut self.users, mailbox);
         self.journal.push(Undo::Head { user: mailbox, head: user.head });
         user.head.trimmed = up_to;
         user.head.in_archive.remove(archived);
@@ -286,7 +361,7 @@ impl Memory {
     /// Starts cursors after `above`; and whether the disk has to know.
     pub(super) fn raise(&mut self, mailbox: UserId, above: Cursor) -> bool {
         let above = above.0.min(CURSOR_MAX);
-        let user = &mut self.users[mailbox.0 as usize];
+        let user = loaded(&mut self.users, mailbox);
         if above < user.head.next {
             return false;
         }
@@ -300,7 +375,7 @@ impl Memory {
     /// Sets cursors aside up to `up_to`, and whether the disk has to know.
     pub(super) fn reserve(&mut self, mailbox: UserId, up_to: Cursor) -> bool {
         let up_to = up_to.0.min(CURSOR_MAX);
-        let user = &mut self.users[mailbox.0 as usize];
+        let user = loaded(&mut self.users, mailbox);
         if up_to <= user.head.reserved {
             return false;
         }
@@ -311,18 +386,32 @@ impl Memory {
 
     /// Sets whose the name is.
     pub(super) fn own(&mut self, id: UserId, owner: Owner) {
-        let user = &mut self.users[id.0 as usize];
-        let before = user.account.replace(owner);
-        if before.is_none() {
-            self.accounts.insert(user.name, id);
-        }
+        let before = self.user_mut(id).account.replace(owner);
         self.journal.push(Undo::Owner { user: id, before });
     }
 }
 
+/// A user whom the batch under way, the journal or something late names: such a one is not forgotten.
+fn loaded(users: &mut HashMap<UserId, User>, id: UserId) -> &mut User {
+    users.get_mut(&id).expect("who is named by what is under way stays loaded")
+}
+
 impl User {
     pub(super) const fn new(name: UserName, head: Head) -> Self {
-        Self { name, account: None, head, slots: VecDeque::new(), streams: Vec::new() }
+        Self {
+            name,
+            account: None,
+            head,
+            slots: VecDeque::new(),
+            streams: Vec::new(),
+            trims_late: false,
+            leaves: false,
+        }
+    }
+
+    /// Whether memory says something that the rows of `users` and `streams` do not.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.slots.is_empty() || self.trims_late || self.streams.iter().any(|stream| stream.dirty)
     }
 
     /// How far a stream came; zero for an unknown one.

@@ -1,7 +1,7 @@
 //! The embedded engine: one SQLite file, one thread that writes.
 //!
 //! Entries lie on disk in the order of their arrival; the index by mailbox lives in memory and is
-//! rebuilt at the start. A batch is executed against memory first (`batch`), with a journal to take
+//! rebuilt at the start. Users without anything in it are loaded when they are asked for (`load`). A batch is executed against memory first (`batch`), with a journal to take
 //! it back (`undo`), then written as one transaction (`write`). Trims, and whatever else may be
 //! late, are done in portions between batches (`tidy`); old entries move to a table keyed by
 //! mailbox (`archive`).
@@ -31,10 +31,7 @@ use checkpoint::Checkpointer;
 use memory::{Memory, Slot, UserId};
 use pychat_proto::{Cursor, Seq, StreamId, UserName};
 use rusqlite::{Connection, ErrorCode};
-use std::{
-    fs::File,
-    ops::Bound::{Excluded, Unbounded},
-};
+use std::fs::File;
 use tidy::{Bounds, Late, Portion};
 use undo::Undo;
 
@@ -94,6 +91,11 @@ impl Embedded {
         }
     }
 
+    /// The user of that name, between batches.
+    fn named(&mut self, name: &UserName) -> Result<Option<UserId>, StoreError> {
+        self.memory.named(&self.connection, name).map_err(|error| self.failed(&error))
+    }
+
     fn run(&mut self, batch: &[Command]) -> rusqlite::Result<Vec<Answer>> {
         let mut run = Run {
             connection: &self.connection,
@@ -113,23 +115,31 @@ impl Embedded {
 
     /// The batch is on disk: what it trimmed may be removed by and by.
     fn settle(&mut self) {
-        for change in self.memory.journal.drain(..) {
+        let mut journal = std::mem::take(&mut self.memory.journal);
+        for change in journal.drain(..) {
             match change {
-                Undo::Trimmed { slot, .. } => self.late.add_row(slot.row, &self.bounds),
-                Undo::Head { user, head } => {
-                    let trimmed = self.memory.users[user.0 as usize].head.trimmed;
-                    if trimmed > head.trimmed && head.archives_after(0) {
-                        self.late.archives.push(user);
+                Undo::Trimmed { user, slot } => {
+                    self.late.add_row(slot.row, &self.bounds);
+                    self.memory.offer(user);
+                }
+                Undo::Head { user: id, head } => {
+                    let user = self.memory.user_mut(id);
+                    let trimmed = user.head.trimmed > head.trimmed && head.archives_after(0);
+                    if trimmed && !user.trims_late {
+                        user.trims_late = true;
+                        self.late.archives.push(id);
                     }
                 }
-                Undo::UserNew
-                | Undo::Put { .. }
+                Undo::UserNew { user } | Undo::StreamEvicted { user, .. } => {
+                    self.memory.offer(user);
+                }
+                Undo::Put { .. }
                 | Undo::Stream { .. }
                 | Undo::StreamNew { .. }
-                | Undo::StreamEvicted { .. }
                 | Undo::Owner { .. } => {}
             }
         }
+        self.memory.journal = journal;
     }
 
     fn page(&self, id: UserId, after: Cursor, limit: ReadLimit) -> rusqlite::Result<Page> {
@@ -168,7 +178,7 @@ impl MailboxStore for Embedded {
         self.tidy(Portion::Due)?;
         let done = self.run(batch);
         self.plan.clear();
-        match done {
+        let done = match done {
             Ok(answers) => {
                 self.settle();
                 if let Some(checkpointer) = &self.checkpointer {
@@ -186,7 +196,9 @@ impl MailboxStore for Embedded {
                 }
                 Err(error)
             }
-        }
+        };
+        self.memory.evict(self.bounds.clean_users_max);
+        done
     }
 
     fn read(
@@ -196,15 +208,19 @@ impl MailboxStore for Embedded {
         limit: ReadLimit,
     ) -> Result<Page, StoreError> {
         self.usable()?;
-        match self.memory.named(mailbox) {
-            None => Ok(Page { entries: Vec::new(), more: false }),
-            Some(id) => self.page(id, after, limit).map_err(|error| self.failed(&error)),
-        }
+        let Some(id) = self.named(mailbox)? else {
+            return Ok(Page { entries: Vec::new(), more: false });
+        };
+        let page = self.page(id, after, limit).map_err(|error| self.failed(&error));
+        self.memory.evict(self.bounds.clean_users_max);
+        page
     }
 
     fn account(&mut self, name: &UserName) -> Result<Option<Account>, StoreError> {
         self.usable()?;
-        Ok(self.memory.accounts.get(name).and_then(|id| self.memory.user(*id).account()))
+        let account = self.named(name)?.and_then(|id| self.memory.user(id).account());
+        self.memory.evict(self.bounds.clean_users_max);
+        Ok(account)
     }
 
     fn accounts(
@@ -213,19 +229,23 @@ impl MailboxStore for Embedded {
         limit: usize,
     ) -> Result<Vec<Account>, StoreError> {
         self.usable()?;
-        let range = (after.map_or(Unbounded, Excluded), Unbounded);
-        let ids = self.memory.accounts.range::<UserName, _>(range).map(|(_, id)| *id);
-        Ok(ids.filter_map(|id| self.memory.user(id).account()).take(limit).collect())
+        // Between batches the file knows all accounts.
+        load::accounts(&self.connection, after, limit).map_err(|error| self.failed(&error))
     }
 
     fn position(&mut self, user: &UserName, stream: StreamId) -> Result<Seq, StoreError> {
         self.usable()?;
-        Ok(self.memory.position(user, stream))
+        let id = self.named(user)?;
+        let position = id.map_or(Seq::NONE, |id| self.memory.user(id).position(stream));
+        self.memory.evict(self.bounds.clean_users_max);
+        Ok(position)
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
         self.usable()?;
-        self.tidy(Portion::All)
+        self.tidy(Portion::All)?;
+        self.memory.evict(self.bounds.clean_users_max);
+        Ok(())
     }
 }
 

@@ -102,18 +102,25 @@ impl Embedded {
     /// See [`OpenError`].
     pub fn from_connection(connection: Connection, quota: Quota) -> Result<Self, OpenError> {
         schema::prepare(&connection)?;
-        let memory = load::load(&connection)?;
+        let bounds = Bounds::default();
+        let memory = load::load(&connection, bounds.clean_users_max)?;
         Ok(Self {
             checkpointer: None,
             connection,
             memory,
             plan: Plan::default(),
             late: Late::default(),
-            bounds: Bounds::default(),
+            bounds,
             quota,
             broken: None,
             _lock: None,
         })
+    }
+
+    /// Keeps at most so many users in memory about whom the file says everything. The simulation sets a
+    /// small number, so that users come and go all the time.
+    pub fn set_clean_users_max(&mut self, max: usize) {
+        self.bounds.clean_users_max = max;
     }
 
     /// The connection, as a crash would leave the file: what was put off is lost. A simulated crash

@@ -15,7 +15,8 @@ const APPLICATION_ID: i32 = 0x5059_434d;
 ///
 /// `entries.stream` and `entries.last` carry the sender's position, so that an append writes nothing
 /// else; `streams.position` is brought up to date before such a row goes.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE users(
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -49,7 +50,12 @@ const MIGRATIONS: [&str; 1] = ["
         entry BLOB NOT NULL,
         PRIMARY KEY(mailbox, cursor)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    -- Users are loaded one by one. Moving a stream does not touch it.
+    CREATE INDEX streams_by_user ON streams(user);
+",
+];
 
 /// How long a commit waits for another program that holds the file, an operator's `sqlite3` say.
 const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);

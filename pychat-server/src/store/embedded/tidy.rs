@@ -6,7 +6,7 @@
 
 use super::{
     archive,
-    memory::{Memory, UserId},
+    memory::{CLEAN_USERS_MAX, Memory, UserId},
     write,
 };
 use rusqlite::Connection;
@@ -42,6 +42,7 @@ pub(super) struct Bounds {
     pub(super) dirty_streams_due: usize,
     pub(super) recent_max: usize,
     pub(super) entries_per_move: usize,
+    pub(super) clean_users_max: usize,
 }
 
 impl Default for Bounds {
@@ -54,6 +55,7 @@ impl Default for Bounds {
             dirty_streams_due: DIRTY_STREAMS_DUE,
             recent_max: RECENT_ENTRIES_MAX,
             entries_per_move: archive::ENTRIES_PER_MOVE,
+            clean_users_max: CLEAN_USERS_MAX,
         }
     }
 }
@@ -63,7 +65,7 @@ impl Default for Bounds {
 pub(super) struct Late {
     /// Rows of `entries` that were trimmed.
     pub(super) rows: Vec<u64>,
-    /// Mailboxes with trimmed rows in the archive; some perhaps twice.
+    /// Mailboxes with trimmed rows in the archive, each once.
     pub(super) archives: Vec<UserId>,
 }
 
@@ -122,7 +124,10 @@ impl Late {
         // First, because it is the rows to be removed or moved that tell them.
         memory.dirty.sort_unstable_by_key(|(_, row)| *row);
         for (id, row) in &memory.dirty {
-            write::stream(connection, *id, memory.user(*id), *row)?;
+            // Of one who was forgotten no stream is dirty any more.
+            if let Some(user) = memory.users.get(id) {
+                write::stream(connection, *id, user, *row)?;
+            }
         }
         write::delete_entries(connection, &self.rows[..removed])?;
         for id in &self.archives {
@@ -138,13 +143,17 @@ impl Late {
         transaction.commit()?;
 
         for (id, row) in std::mem::take(&mut memory.dirty) {
-            let streams = &mut memory.user_mut(id).streams;
-            if let Some(stream) = streams.iter_mut().find(|stream| stream.row == row) {
+            let Some(user) = memory.users.get_mut(&id) else { continue };
+            if let Some(stream) = user.streams.iter_mut().find(|stream| stream.row == row) {
                 stream.dirty = false;
             }
+            memory.offer(id);
         }
         self.rows.drain(..removed);
-        self.archives.clear();
+        for id in self.archives.drain(..) {
+            memory.user_mut(id).trims_late = false;
+            memory.offer(id);
+        }
         if let Some(moved) = moved {
             moved.settle(memory, &mut self.rows);
         }

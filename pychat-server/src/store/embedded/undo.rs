@@ -1,12 +1,12 @@
-//! How to take a batch back out of memory.
+//! How to take a batch back out of memory. Users whom it loaded stay: they are as the file has them.
 
 use super::memory::{Head, Memory, Owner, Slot, Stream, UserId};
 
 /// One change, and what was there before. Taken back in reverse order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Undo {
-    /// The last user is new.
-    UserNew,
+    /// The user is new, and its number the last.
+    UserNew { user: UserId },
     /// The mailbox's last slot is new.
     Put { user: UserId, head: Head },
     /// A mailbox's numbers changed.
@@ -35,8 +35,9 @@ impl Memory {
 
     fn undo_one(&mut self, change: Undo) {
         match change {
-            Undo::UserNew => {
-                if let Some(user) = self.users.pop() {
+            Undo::UserNew { user } => {
+                self.next_user = user.0;
+                if let Some(user) = self.users.remove(&user) {
                     self.names.remove(&user.name);
                 }
             }
@@ -58,13 +59,7 @@ impl Memory {
             Undo::StreamEvicted { user, index, stream } => {
                 self.user_mut(user).streams.insert(index, stream);
             }
-            Undo::Owner { user, before } => {
-                if before.is_none() {
-                    let name = self.user(user).name;
-                    self.accounts.remove(&name);
-                }
-                self.user_mut(user).account = before;
-            }
+            Undo::Owner { user, before } => self.user_mut(user).account = before,
         }
     }
 }

@@ -2,14 +2,15 @@
 
 use super::{Bounds, CRAMPED, Embedded};
 use crate::store::{
-    Appended, Command, MailboxStore, Quota,
+    Account, Appended, Command, MailboxStore, Quota,
     contract::words::{
         ALL, LAPTOP, ROOMY, advance, append, bodies, claim, entries, page, position, raise,
-        receipt, records, store_one, text, trim,
+        receipt, records, store_one, text, trim, user,
     },
-    embedded::memory::{CURSOR_MAX, STREAMS_PER_USER_MAX, Slot},
+    embedded::memory::{CURSOR_MAX, Head, STREAMS_PER_USER_MAX, Slot, Stream},
 };
 use pychat_proto::StreamId;
+use std::collections::VecDeque;
 
 fn with(bounds: Bounds, quota: Quota) -> Embedded {
     let mut store = Embedded::in_memory(quota).unwrap();
@@ -42,27 +43,33 @@ fn the_index_rebuilt_equals_the_one_before() {
     store.commit(&[trim("bob", 3), text("ann", 21, "bob", b"21")]).unwrap();
     store.flush().unwrap();
     let mailboxes = [entries(&mut store, "ann"), entries(&mut store, "bob")];
-    let before: Vec<_> =
-        store.memory.users.iter().map(|user| (user.head, user.slots.clone())).collect();
-    let streams: Vec<_> = store.memory.users.iter().map(|user| user.streams.clone()).collect();
-    let (recent, accounts) = (store.memory.recent, store.memory.accounts.clone());
+    let (before, recent) = (users(&mut store), store.memory.recent);
 
     let mut store = reopened(store);
     assert_eq!([entries(&mut store, "ann"), entries(&mut store, "bob")], mailboxes);
-    assert_eq!(store.memory.accounts, accounts);
     assert_eq!(store.memory.recent, recent);
-    for (user, (mut head, slots)) in store.memory.users.iter().zip(before) {
+    for ((user, mut streams), (found, mut rebuilt)) in before.into_iter().zip(users(&mut store)) {
         // What was trimmed is gone from the disk, and cursors go on behind the reserved ones.
+        let (mut head, slots, account) = user;
         head.trimmed = 0;
         head.next = head.reserved + 1;
-        assert_eq!((user.head, &user.slots), (head, &slots));
-    }
-    for (user, mut streams) in store.memory.users.iter().zip(streams) {
-        let mut rebuilt = user.streams.clone();
+        assert_eq!(found, (head, slots, account));
         // Rows tell it again.
         rebuilt.iter_mut().chain(&mut streams).for_each(|stream| stream.dirty = false);
         assert_eq!(rebuilt, streams);
     }
+}
+
+type Known = ((Head, VecDeque<Slot>, Option<Account>), Vec<Stream>);
+
+/// What memory says of ann and bob.
+fn users(store: &mut Embedded) -> Vec<Known> {
+    let known = |name| {
+        let id = store.memory.named(&store.connection, &user(name)).unwrap().unwrap();
+        let user = store.memory.user(id);
+        ((user.head, user.slots.clone(), user.account()), user.streams.clone())
+    };
+    ["ann", "bob"].map(known).into()
 }
 
 #[test]

@@ -92,7 +92,8 @@ fn a_failed_commit_leaves_memory_as_it_was() {
 fn sorted(store: &Embedded) -> impl std::fmt::Debug + '_ {
     let memory = &store.memory;
     let names: std::collections::BTreeMap<_, _> = memory.names.iter().collect();
-    (names, &memory.users, &memory.accounts, memory.recent, memory.journal.len(), &store.late)
+    let users: std::collections::BTreeMap<_, _> = memory.users.iter().collect();
+    (names, users, memory.next_user, memory.recent, memory.journal.len(), &store.late)
 }
 
 #[test]

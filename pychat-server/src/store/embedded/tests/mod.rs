@@ -5,6 +5,7 @@ mod checkpoints;
 mod crash;
 mod failing;
 mod opening;
+mod users;
 
 use super::{Bounds, Embedded};
 use crate::store::{
@@ -62,6 +63,7 @@ const CRAMPED: Bounds = Bounds {
     dirty_streams_due: 1,
     recent_max: 0,
     entries_per_move: 1,
+    clean_users_max: 1,
 };
 
 impl Engine for Cramped {
