@@ -241,9 +241,7 @@ impl Endpoint {
         loop {
             let random = self.rng.u64() >> 8;
             let id = ConnectionId(u64::from(self.config.shard) << 56 | random);
-            if self.slots.find(id).is_none()
-                && !self.first_contacts.waiting.contains_key(&id)
-            {
+            if self.slots.find(id).is_none() && !self.first_contacts.waiting.contains_key(&id) {
                 return id;
             }
         }

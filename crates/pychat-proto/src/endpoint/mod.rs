@@ -24,8 +24,8 @@ pub(crate) use limits::UNCONFIRMED_MAX;
 use limits::{Limits, Prefix};
 pub(crate) use login::FIRST_CONTACTS_MAX;
 use login::{FirstContacts, InitKeys};
-use smallvec::SmallVec;
 use slots::Slots;
+use smallvec::SmallVec;
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,

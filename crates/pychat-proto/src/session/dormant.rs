@@ -4,8 +4,8 @@
 //! ratchet, and which questions were answered (one that comes again after a pause is answered again).
 
 use super::{
-    AckDebt, Answers, Asked, Congestion, Counters, Overdue, Path, Recovery, Redundancy, Role, Session,
-    State,
+    AckDebt, Answers, Asked, Congestion, Counters, Overdue, Path, Recovery, Redundancy, Role,
+    Session, State,
     keys::{DormantKeys, SessionKeys},
     lane_in::LaneIn,
     lane_out::LaneOut,
@@ -182,9 +182,11 @@ mod tests {
     #[test]
     fn an_address_stays_what_it_was() {
         let scoped = SocketAddrV6::new("fe80::1".parse().unwrap(), 7, 0, 3);
-        for address in
-            ["192.0.2.1:65535".parse().unwrap(), "[2001:db8::1]:7420".parse().unwrap(), scoped.into()]
-        {
+        for address in [
+            "192.0.2.1:65535".parse().unwrap(),
+            "[2001:db8::1]:7420".parse().unwrap(),
+            scoped.into(),
+        ] {
             assert_eq!(Address::new(address).get(), address);
         }
     }
