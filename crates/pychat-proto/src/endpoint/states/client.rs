@@ -10,10 +10,11 @@ use crate::{
     states,
     wire::{
         Reader,
-        frame::Frame,
+        frame::{Ack, Frame},
         packet::{self, DataHeader, Fin, Init, Resp, SUITE, TOKEN_BYTES, Token, VERSION},
     },
 };
+use std::time::Duration;
 
 const CLIENT_ID: ConnectionId = ConnectionId(0x42);
 
@@ -68,6 +69,14 @@ impl Stage {
         self.data(&frames)
     }
 
+    /// Acknowledges all packets that came.
+    pub(super) fn ack(&self) -> Frame<'static> {
+        let received = &self.peer.as_ref().unwrap().received;
+        let largest = *received.iter().max().unwrap();
+        let bitmap = received.iter().fold(0, |bitmap, number| bitmap | 1 << (largest - number));
+        Frame::Ack(Ack { largest, delay: Duration::ZERO, congested: 0, bitmap })
+    }
+
     pub(super) fn sealed(&mut self, frames: &[u8]) -> Vec<u8> {
         let nobody = PacketKey::new([9; 32]);
         let (key, to, number) = match &mut self.peer {
@@ -94,10 +103,11 @@ impl Stage {
             packet::TYPE_RESET => "RESET".into(),
             packet::TYPE_VERSION => "VERSION".into(),
             kind if kind & !1 == packet::TYPE_DATA => {
-                let key = &self.peer.as_ref().unwrap().keys.from_server;
+                let peer = self.peer.as_mut().unwrap();
                 let number = DataHeader::decode(datagram).unwrap().number;
                 let mut opened = datagram.to_vec();
-                let frames = key.open(number, &mut opened).unwrap();
+                let frames = peer.keys.from_server.open(number, &mut opened).unwrap();
+                peer.received.push(number);
                 if let Ok(Frame::PathChallenge(challenge)) = Frame::decode(&mut Reader(frames)) {
                     self.challenge = challenge;
                 }
@@ -114,13 +124,18 @@ impl Stage {
             let server = ConnectionId(u64::from_be_bytes(server));
             let noise = handshake.write(&login()).unwrap();
             self.third = Some(Fin { server, noise: &noise }.encode());
-            self.peer = Some(Peer { server, keys: handshake.keys().unwrap(), number: 0 });
+            self.peer = Some(Peer {
+                server,
+                keys: handshake.keys().unwrap(),
+                number: 0,
+                received: Vec::new(),
+            });
             return "RESP".into();
         }
         match chat::decode(&payload).unwrap() {
             LoginReply::Welcome { connection_id, .. } => {
                 let (server, keys) = (ConnectionId(connection_id), handshake.keys().unwrap());
-                self.peer = Some(Peer { server, keys, number: 0 });
+                self.peer = Some(Peer { server, keys, number: 0, received: Vec::new() });
                 "RESP".into()
             }
             LoginReply::Refused { code, .. } => {

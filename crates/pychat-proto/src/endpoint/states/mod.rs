@@ -5,6 +5,7 @@
 //! endpoint does not compile before it stands here.
 
 mod client;
+mod packing;
 mod stage;
 
 use super::{Entry, Standing};

@@ -18,6 +18,8 @@ pub(super) struct Peer {
     pub(super) server: ConnectionId,
     pub(super) keys: Keys,
     pub(super) number: u64,
+    /// The numbers of the packets that came.
+    pub(super) received: Vec<u64>,
 }
 
 /// An endpoint in a state, and what it takes to bring an event about.
