@@ -7,7 +7,7 @@ use divan::{Bencher, black_box, counter::ItemsCount};
 use pychat_proto::{
     Client, ClientConfig, ClientEvent, Cursor, DisplayName, Endpoint, EndpointConfig,
     EndpointEvent, Instant, Lane, Login, MessageId, SecretKey, Seq, ServerKey, ServerSecrets,
-    SessionId, StreamId, UserName, Welcome,
+    SessionId, StreamId, Urgency, UserName, Welcome,
     chat::{self, MailboxEntry, ToClient, ToServer},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -163,7 +163,13 @@ impl Pair {
 
     fn send_to_client(&mut self) {
         let session = self.session.expect("logged in");
-        let last = self.server.send_message(self.now, session, Lane::CHAT, black_box(&PAYLOAD));
+        let last = self.server.send_message(
+            self.now,
+            session,
+            Lane::CHAT,
+            Urgency::Normal,
+            black_box(&PAYLOAD),
+        );
         self.sent_to_client = last.expect("there is room");
     }
 

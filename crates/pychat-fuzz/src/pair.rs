@@ -7,7 +7,7 @@
 use pychat_proto::{
     Client, ClientConfig, ClientEvent, CloseCode, Cursor, DisplayName, Endpoint, EndpointConfig,
     EndpointEvent, Incoming, Instant, Lane, Login, SecretKey, Seq, ServerKey, ServerSecrets,
-    SessionId, StreamId, UserName, Welcome, records_for,
+    SessionId, StreamId, Urgency, UserName, Welcome, records_for,
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -155,7 +155,7 @@ impl Pair {
     }
 
     /// When a timer is due.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&mut self) -> Option<Instant> {
         [self.client.poll_timeout(), self.server.poll_timeout()].into_iter().flatten().min()
     }
 
@@ -220,7 +220,8 @@ impl Pair {
     fn offer_down(&mut self) {
         let Some(session) = self.session else { return };
         while let Some(payload) = self.down.sent.get(self.offered_down) {
-            let offered = self.server.send_message(self.now, session, Lane::CHAT, payload);
+            let offered =
+                self.server.send_message(self.now, session, Lane::CHAT, Urgency::Normal, payload);
             if offered.is_none() {
                 return;
             }

@@ -246,6 +246,15 @@ impl Lane {
     pub const CHAT: Self = Self(0);
 }
 
+/// Whether somebody waits for a message to arrive.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Urgency {
+    /// A person may wait for it, and for the word that it is safe.
+    Normal,
+    /// Nobody waits: that it arrived, and that it is safe, is told in company.
+    Low,
+}
+
 /// Names a session to its receiver. On the server the first byte is the shard.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);

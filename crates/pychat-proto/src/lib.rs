@@ -40,7 +40,7 @@ pub use endpoint::{
 pub use fill::Fill;
 pub use ids::{
     CloseCode, ConnectionId, Cursor, DisplayName, InvalidDisplayName, InvalidMessageId,
-    InvalidUserName, Lane, MessageId, RefuseCode, Seq, StreamId, UserName,
+    InvalidUserName, Lane, MessageId, RefuseCode, Seq, StreamId, Urgency, UserName,
 };
 pub use keys::{InvalidKey, PublicKey, SecretKey, ServerSecrets};
 pub use link::{InvalidLink, JoinLink};

@@ -155,9 +155,9 @@ impl Server {
         }
     }
 
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let running = self.running.as_ref()?;
-        let shards = running.shards.iter().filter_map(Shard::poll_timeout);
+    pub(crate) fn poll_timeout(&mut self) -> Option<Instant> {
+        let running = self.running.as_mut()?;
+        let shards = running.shards.iter_mut().filter_map(Shard::poll_timeout);
         shards.chain(running.flush_at).min()
     }
 

@@ -347,7 +347,7 @@ impl Driver {
     }
 
     /// How long nothing needs to be done by itself.
-    fn pause(&self) -> Duration {
+    fn pause(&mut self) -> Duration {
         let waits =
             self.held_job.is_some() || self.held_datagram.is_some() || self.peers.holds_back();
         let retry = waits.then_some(RETRY);

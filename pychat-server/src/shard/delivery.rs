@@ -17,7 +17,7 @@ use crate::{
     committer::{Outcome, Work, home},
     store::{Command, Entry, Page, ReadLimit, StoreError},
 };
-use pychat_proto::{Cursor, Endpoint, Lane, RECORD_WINDOW, Seq, SessionId, UserName};
+use pychat_proto::{Cursor, Endpoint, Lane, RECORD_WINDOW, Seq, SessionId, Urgency, UserName};
 use std::sync::Arc;
 
 /// Bytes of entries that one read fetches.
@@ -135,7 +135,9 @@ impl Shard {
             return;
         }
         if let Some(settled) = hot.unsettled.settle(now.mono, up_to) {
-            session.took(settled.took);
+            if let Some(took) = settled.took {
+                session.took(took);
+            }
             self.forget_hold(id);
             self.on_settled(now, id, settled);
         }
@@ -267,7 +269,8 @@ fn send(
     owed: Option<Owed>,
 ) -> bool {
     let payload = with_place(cursor, entry);
-    let Some(last) = endpoint.send_message(now.mono, id, Lane::CHAT, &payload) else {
+    let Some(last) = endpoint.send_message(now.mono, id, Lane::CHAT, Urgency::Normal, &payload)
+    else {
         session.delivery = Delivery::Blocked;
         return false;
     };

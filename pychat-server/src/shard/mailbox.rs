@@ -23,13 +23,17 @@ use crate::{
     committer::Outcome,
     store::{Answer, Append, Appended, Command, Origin, StoreError},
 };
-use pychat_proto::{Cursor, Lane, RefuseCode, SessionId, UserName, chat};
+use pychat_proto::{Cursor, Instant, Lane, RefuseCode, SessionId, Urgency, UserName, chat};
 use std::{sync::Arc, time::Duration};
 
 /// The longest that an entry is kept from the disk, for its reader to make that unnecessary, and the
 /// least that is worth the while: a clock that wakes a shard has no finer steps.
 const HOLD_MAX: Duration = Duration::from_millis(30);
 const HOLD_MIN: Duration = Duration::from_millis(2);
+
+/// How long a receipt is kept from the disk: its reader says in company that it is safe, and if this server
+/// is killed before, the text comes again and is receipted anew.
+const RECEIPT_HOLD: Duration = Duration::from_secs(1);
 
 /// What a reader is taken to need before it has shown it.
 pub(super) const USUAL_FIRST: Duration = Duration::from_millis(10);
@@ -67,7 +71,9 @@ impl Shard {
             return Some(parcel);
         }
         let payload = with_place(place, &parcel.entry);
-        let Some(last) = self.endpoint.send_message(now.mono, id, Lane::CHAT, &payload) else {
+        let urgency = parcel.asker.urgency();
+        let Some(last) = self.endpoint.send_message(now.mono, id, Lane::CHAT, urgency, &payload)
+        else {
             session.delivery = Delivery::Blocked;
             return Some(parcel);
         };
@@ -75,14 +81,8 @@ impl Shard {
         let held = Held { entry: parcel.entry, asker: parcel.asker };
         session.hot().unsettled.push_held(last, place, now.mono, parcel.owed, held);
         let left = session.reserved.0 - place.0;
-        let wait = if self.config.always_write { None } else { session.hold() };
-        match wait {
-            Some(wait) if session.hot().hold_at.is_none() => {
-                let at = now.mono + wait;
-                session.hot().hold_at = Some(at);
-                self.holds.insert((at, id));
-            }
-            Some(_) => {}
+        match session.hold(urgency, self.config.always_write) {
+            Some(wait) => self.hold_until(id, now.mono + wait),
             None => self.write_held(id),
         }
         if left < PLACES_LOW {
@@ -100,22 +100,34 @@ impl Shard {
             let Some(session) = self.sessions.get_mut(&id) else { continue };
             let Some(hot) = session.hot.as_deref_mut() else { continue };
             hot.hold_at = None;
-            let Some(since) = hot.unsettled.held_since() else { continue };
-            match session.hold().map(|wait| since + wait).filter(|due| *due > now.mono) {
-                Some(due) => {
-                    session.hot().hold_at = Some(due);
-                    self.holds.insert((due, id));
-                }
-                None => self.write_held(id),
+            match session.hold_deadline(self.config.always_write) {
+                Some(due) if due > now.mono => self.hold_until(id, due),
+                Some(_) => self.write_held(id),
+                None => {}
             }
         }
+    }
+
+    /// Looks after what is held for a session at this time, or earlier if that is planned already.
+    fn hold_until(&mut self, id: SessionId, at: Instant) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let hold_at = &mut session.hot().hold_at;
+        match *hold_at {
+            Some(earlier) if earlier <= at => return,
+            Some(later) => {
+                self.holds.remove(&(later, id));
+            }
+            None => {}
+        }
+        *hold_at = Some(at);
+        self.holds.insert((at, id));
     }
 
     /// Nothing is held for a session any more: no clock need wake this shard for it.
     pub(super) fn forget_hold(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.get_mut(&id)
             && let Some(hot) = session.hot.as_deref_mut()
-            && let Some(at) = hot.hold_at.filter(|_| hot.unsettled.held_since().is_none())
+            && let Some(at) = hot.hold_at.filter(|_| !hot.unsettled.holds_any())
         {
             hot.hold_at = None;
             self.holds.remove(&(at, id));
@@ -289,9 +301,25 @@ impl Shard {
 impl Session {
     /// How long an entry for this reader is worth keeping from the disk; `None`: not at all, as it
     /// would be written anyway.
-    fn hold(&self) -> Option<Duration> {
-        let wait = Duration::from_micros(u64::from(self.usual_micros)) * 3 / 2;
-        (wait <= HOLD_MAX).then_some(wait.max(HOLD_MIN))
+    fn hold(&self, urgency: Urgency, always_write: bool) -> Option<Duration> {
+        match urgency {
+            Urgency::Low => Some(RECEIPT_HOLD),
+            Urgency::Normal if always_write => None,
+            Urgency::Normal => {
+                let wait = Duration::from_micros(u64::from(self.usual_micros)) * 3 / 2;
+                (wait <= HOLD_MAX).then_some(wait.max(HOLD_MIN))
+            }
+        }
+    }
+
+    /// When what is held for it has to be written, if anything is.
+    fn hold_deadline(&self, always_write: bool) -> Option<Instant> {
+        let unsettled = &self.hot.as_deref()?.unsettled;
+        let due = |urgency| {
+            let since = unsettled.held_since(urgency)?;
+            Some(since + self.hold(urgency, always_write).unwrap_or_default())
+        };
+        [due(Urgency::Normal), due(Urgency::Low)].into_iter().flatten().min()
     }
 
     /// The reader took so long to make entries safe.

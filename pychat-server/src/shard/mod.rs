@@ -251,7 +251,7 @@ impl Shard {
 
     /// When `handle_timeout` is due.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
         let store = [self.writes.poll_timeout(), self.reads.poll_timeout()];
         let held = self.holds.first().map(|(at, _)| *at);
         let others =

@@ -4,7 +4,7 @@
 //! its reader, before a disk has it.
 
 use super::unsettled::Owed;
-use pychat_proto::{RefuseCode, Seq, SessionId, StreamId, UserName};
+use pychat_proto::{RefuseCode, Seq, SessionId, StreamId, Urgency, UserName};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -39,6 +39,16 @@ pub(super) enum Asker {
     Receipt(Receipt),
     /// The echo peer, on this shard.
     Echo(u8),
+}
+
+impl Asker {
+    /// Whether somebody waits to hear that the reader has it.
+    pub(super) const fn urgency(&self) -> Urgency {
+        match self {
+            Self::Stream(..) | Self::Echo(_) => Urgency::Normal,
+            Self::Receipt(_) => Urgency::Low,
+        }
+    }
 }
 
 /// Where in its stream a message stands.

@@ -1,8 +1,10 @@
 //! From "safe on the recipient's disk" to the senders' receipts and the trim behind them.
 //!
-//! One round at a time for what the store has: receipts are handed out, and only when all of them are
-//! safe the mailbox is trimmed up to what they speak for, so that no crash loses one. What settles
-//! meanwhile is gathered for the next round, several texts of one sender in one receipt.
+//! What the store has is receipted in rounds: receipts are handed out, and only when all of a round and
+//! of those before it are safe the mailbox is trimmed up to what they speak for, so that no crash loses
+//! one. A receipt is safe once its reader says so, which may take that reader a while: several rounds are
+//! under way at once. What settles beyond is gathered for the next one, several texts of one sender in
+//! one receipt.
 
 use super::{parcel::Record, unsettled::Owed};
 use pychat_proto::{
@@ -10,21 +12,31 @@ use pychat_proto::{
     chat::{self, IDS_PER_RECEIPT_MAX, ToClient, UnixMillis},
 };
 use smallvec::SmallVec;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 /// Receipts that one session may owe before its deliveries pause.
 pub(super) const OWED_MAX: usize = 1024;
+
+/// Rounds of one session that are under way at once.
+const ROUNDS_MAX: usize = 8;
 
 /// What one session owes to those who wrote to its user.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
     owed: Vec<Owed>,
     up_to: Option<Cursor>,
-    round: Option<Round>,
+    rounds: VecDeque<Round>,
+    /// The number of the next round's first receipt.
+    next: usize,
 }
 
 #[derive(Debug)]
 struct Round {
+    /// The first receipt's number; the others' follow it.
+    first: usize,
     receipts: Vec<(Receipt, Progress)>,
     up_to: Cursor,
 }
@@ -63,25 +75,25 @@ impl Receipts {
 
     /// What to do next, noted as being done. `by` is the recipient.
     pub(super) fn next(&mut self, by: &UserName, at: UnixMillis) -> Option<Next> {
-        if self.round.is_none() {
+        loop {
+            if let Some(receipt) = self.rounds.iter_mut().find_map(Round::next) {
+                return Some(receipt);
+            }
+            let mut safe = None;
+            while let Some(round) = self.rounds.front().filter(|round| round.is_safe()) {
+                safe = Some(Next::Trim(round.up_to));
+                self.rounds.pop_front();
+            }
+            if safe.is_some() || self.rounds.len() >= ROUNDS_MAX {
+                return safe;
+            }
             let up_to = self.up_to.take()?;
             let receipts = gather(std::mem::take(&mut self.owed), by, at);
-            let receipts = receipts.map(|receipt| (receipt, Progress::Waiting)).collect();
-            self.round = Some(Round { receipts, up_to });
+            let receipts: Vec<_> = receipts.map(|receipt| (receipt, Progress::Waiting)).collect();
+            let first = self.next;
+            self.next += receipts.len();
+            self.rounds.push_back(Round { first, receipts, up_to });
         }
-        let round = self.round.as_mut()?;
-        let waiting = |(_, progress): &(_, Progress)| *progress == Progress::Waiting;
-        if let Some(number) = round.receipts.iter().position(waiting) {
-            let (receipt, progress) = &mut round.receipts[number];
-            *progress = Progress::Submitted;
-            return Some(Next::Receipt(number, receipt.clone()));
-        }
-        if round.receipts.iter().any(|(_, progress)| *progress == Progress::Submitted) {
-            return None;
-        }
-        let up_to = round.up_to;
-        self.round = None;
-        Some(Next::Trim(up_to))
     }
 
     /// The receipt of this number is safe (or there is nobody to be told).
@@ -95,7 +107,9 @@ impl Receipts {
     }
 
     fn progress(&mut self, number: usize, to: Progress) {
-        let receipt = self.round.as_mut().and_then(|round| round.receipts.get_mut(number));
+        let round = self.rounds.partition_point(|round| round.first <= number).checked_sub(1);
+        let round = round.and_then(|round| self.rounds.get_mut(round));
+        let receipt = round.and_then(|round| round.receipts.get_mut(number - round.first));
         if let Some((_, progress)) = receipt
             && *progress == Progress::Submitted
         {
@@ -109,15 +123,30 @@ impl Receipts {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.round.is_none() && self.up_to.is_none()
+        self.rounds.is_empty() && self.up_to.is_none()
     }
 
     /// What was never handed out, when the session ends: worth a try, so that nobody waits for the
     /// recipient's next login.
     pub(super) fn into_remaining(self, by: &UserName, at: UnixMillis) -> Vec<Receipt> {
-        let waiting = self.round.into_iter().flat_map(|round| round.receipts);
+        let waiting = self.rounds.into_iter().flat_map(|round| round.receipts);
         let waiting = waiting.filter(|(_, progress)| *progress == Progress::Waiting);
         waiting.map(|(receipt, _)| receipt).chain(gather(self.owed, by, at)).collect()
+    }
+}
+
+impl Round {
+    /// The next receipt to be handed out, noted as being so.
+    fn next(&mut self) -> Option<Next> {
+        let waiting = |(_, progress): &(_, Progress)| *progress == Progress::Waiting;
+        let index = self.receipts.iter().position(waiting)?;
+        let (receipt, progress) = &mut self.receipts[index];
+        *progress = Progress::Submitted;
+        Some(Next::Receipt(self.first + index, receipt.clone()))
+    }
+
+    fn is_safe(&self) -> bool {
+        self.receipts.iter().all(|(_, progress)| *progress == Progress::Stored)
     }
 }
 
@@ -186,16 +215,40 @@ mod tests {
     }
 
     #[test]
-    fn what_settles_during_a_round_waits_for_the_next() {
+    fn what_settles_while_all_rounds_are_under_way_waits_for_the_next() {
         let (mut receipts, bob) = (Receipts::default(), user("bob"));
-        receipts.settled(Cursor(1), vec![owed("alice", 1)]);
-        receipt(receipts.next(&bob, 9));
-        receipts.settled(Cursor(2), vec![owed("alice", 2)]);
-        receipts.settled(Cursor(3), vec![owed("alice", 3)]);
+        for number in 0..ROUNDS_MAX {
+            receipts.settled(Cursor(number as u64), vec![owed("alice", number as u16)]);
+            assert_eq!(receipt(receipts.next(&bob, 9)), (number, user("alice"), 1));
+            assert_eq!(receipts.next(&bob, 9), None);
+        }
+        receipts.settled(Cursor(20), vec![owed("alice", 20)]);
+        receipts.settled(Cursor(30), vec![owed("alice", 30)]);
         assert_eq!(receipts.next(&bob, 9), None);
         receipts.stored(0);
-        assert_eq!(receipts.next(&bob, 9), Some(Next::Trim(Cursor(1))));
-        assert_eq!(receipt(receipts.next(&bob, 9)), (0, user("alice"), 2));
+        assert_eq!(receipts.next(&bob, 9), Some(Next::Trim(Cursor(0))));
+        assert_eq!(receipt(receipts.next(&bob, 9)), (ROUNDS_MAX, user("alice"), 2));
+    }
+
+    #[test]
+    fn nothing_is_trimmed_before_what_comes_before_it() {
+        let (mut receipts, bob) = (Receipts::default(), user("bob"));
+        for number in 1..=3 {
+            receipts.settled(Cursor(number), vec![owed("alice", number as u16)]);
+            receipt(receipts.next(&bob, 9));
+        }
+        receipts.stored(1);
+        receipts.failed(2);
+        assert_eq!(receipt(receipts.next(&bob, 9)), (2, user("alice"), 1));
+        assert_eq!(receipts.next(&bob, 9), None);
+        receipts.stored(0);
+        assert_eq!(receipts.next(&bob, 9), Some(Next::Trim(Cursor(2))));
+        receipts.stored(0);
+        receipts.failed(7);
+        assert_eq!(receipts.next(&bob, 9), None, "numbers that mean nothing do nothing");
+        receipts.stored(2);
+        assert_eq!(receipts.next(&bob, 9), Some(Next::Trim(Cursor(3))));
+        assert!(receipts.is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::parcel::{Asker, Record};
 use pychat_proto::{
-    Cursor, Instant, MessageId, Seq, UserName,
+    Cursor, Instant, MessageId, Seq, Urgency, UserName,
     chat::{self, ToClient},
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -21,6 +21,7 @@ struct Sent {
     last: Seq,
     cursor: Cursor,
     at: Instant,
+    urgency: Urgency,
     owed: Option<Owed>,
     store: Store,
 }
@@ -63,15 +64,16 @@ pub(super) struct Settled {
     pub(super) owed: Vec<Owed>,
     /// Those that the store does not have, and whether a receipt is owed for each.
     pub(super) delivered: Vec<(Asker, bool)>,
-    /// How long the slowest of them took.
-    pub(super) took: Duration,
+    /// How long the slowest of them took for whose COMMIT somebody waits.
+    pub(super) took: Option<Duration>,
 }
 
 impl Unsettled {
     /// An entry was sent that the store has; its last record is `last`.
     pub(super) fn push(&mut self, last: Seq, cursor: Cursor, at: Instant, owed: Option<Owed>) {
         debug_assert_eq!(self.held, 0, "what is held comes last");
-        self.sent.push_back(Sent { last, cursor, at, owed, store: Store::Has });
+        let (urgency, store) = (Urgency::Normal, Store::Has);
+        self.sent.push_back(Sent { last, cursor, at, urgency, owed, store });
     }
 
     /// An entry was sent that no disk of ours has.
@@ -83,14 +85,19 @@ impl Unsettled {
         owed: Option<Owed>,
         held: Held,
     ) {
-        self.sent.push_back(Sent { last, cursor, at, owed, store: Store::Held(held) });
+        let (urgency, store) = (held.asker.urgency(), Store::Held(held));
+        self.sent.push_back(Sent { last, cursor, at, urgency, owed, store });
         self.held += 1;
     }
 
-    /// When the oldest entry was sent that no disk of ours has.
-    pub(super) fn held_since(&self) -> Option<Instant> {
-        let oldest = self.sent.len() - self.held;
-        self.sent.get(oldest).map(|sent| sent.at)
+    /// When the oldest entry of this urgency was sent that no disk of ours has.
+    pub(super) fn held_since(&self, urgency: Urgency) -> Option<Instant> {
+        let held = self.sent.range(self.sent.len() - self.held..);
+        held.filter(|sent| sent.urgency == urgency).map(|sent| sent.at).next()
+    }
+
+    pub(super) fn holds_any(&self) -> bool {
+        self.held > 0
     }
 
     /// The oldest entry that no disk of ours has; it is to be written now.
@@ -115,8 +122,12 @@ impl Unsettled {
     /// The client holds our records up to `up_to`. `None`: no whole entry among them is new.
     pub(super) fn settle(&mut self, now: Instant, up_to: Seq) -> Option<Settled> {
         let count = self.sent.partition_point(|sent| sent.last <= up_to);
-        let oldest = self.sent.front().filter(|_| count > 0)?.at;
-        let mut settled = Settled { took: now.since(oldest), ..Settled::default() };
+        if count == 0 {
+            return None;
+        }
+        let awaited = self.sent.range(..count).find(|sent| sent.urgency == Urgency::Normal);
+        let took = awaited.map(|oldest| now.since(oldest.at));
+        let mut settled = Settled { took, ..Settled::default() };
         let first_held = self.sent.len() - self.held;
         self.held -= count.saturating_sub(first_held).min(self.held);
         for sent in self.sent.drain(..count) {
@@ -156,7 +167,7 @@ pub(super) fn owed_for(entry: &[u8]) -> Option<Owed> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::parcel::Receipt, *};
 
     const NOW: Instant = Instant::ZERO;
 
@@ -181,8 +192,24 @@ mod tests {
         assert!(unsettled.settle(NOW, Seq(3)).is_none());
         let rest = unsettled.settle(NOW + Duration::from_millis(7), Seq(9)).unwrap();
         assert_eq!((rest.stored_up_to, rest.owed), (Some(Cursor(15)), vec![owed(2)]));
-        assert_eq!(rest.took, Duration::from_millis(7));
+        assert_eq!(rest.took, Some(Duration::from_millis(7)));
         assert!(rest.delivered.is_empty() && unsettled.is_empty());
+    }
+
+    #[test]
+    fn receipts_say_nothing_of_how_long_a_client_takes() {
+        let mut unsettled = Unsettled::default();
+        let receipt = || Held { asker: Asker::Receipt(Receipt::default()), ..held() };
+        unsettled.push_held(Seq(1), Cursor(1), NOW, None, receipt());
+        assert_eq!(unsettled.held_since(Urgency::Low), Some(NOW));
+        assert_eq!(unsettled.held_since(Urgency::Normal), None);
+        let later = NOW + Duration::from_millis(100);
+        unsettled.push_held(Seq(2), Cursor(2), later, None, held());
+        assert_eq!(unsettled.held_since(Urgency::Normal), Some(later));
+        assert_eq!(unsettled.settle(later, Seq(1)).unwrap().took, None);
+        unsettled.push_held(Seq(3), Cursor(3), NOW, None, receipt());
+        let settled = unsettled.settle(later + Duration::from_millis(7), Seq(3)).unwrap();
+        assert_eq!(settled.took, Some(Duration::from_millis(7)));
     }
 
     #[test]
@@ -192,12 +219,12 @@ mod tests {
         for number in 2..=4 {
             unsettled.push_held(Seq(number), Cursor(number), NOW, None, held());
         }
-        assert_eq!(unsettled.held_since(), Some(NOW));
+        assert_eq!(unsettled.held_since(Urgency::Normal), Some(NOW));
         let settled = unsettled.settle(NOW, Seq(2)).unwrap();
         assert_eq!((settled.stored_up_to, settled.delivered.len()), (Some(Cursor(1)), 1));
         assert_eq!(unsettled.pop_held().unwrap().0, Cursor(3));
         assert_eq!(unsettled.pop_held().unwrap().0, Cursor(4));
-        assert!(unsettled.pop_held().is_none() && unsettled.held_since().is_none());
+        assert!(unsettled.pop_held().is_none() && !unsettled.holds_any());
         unsettled.failed(Cursor(4), &Asker::Echo(0));
         let settled = unsettled.settle(NOW, Seq(4)).unwrap();
         assert_eq!((settled.stored_up_to, settled.delivered.len()), (Some(Cursor(3)), 1));

@@ -4,7 +4,7 @@ use super::*;
 use crate::{body::Fault, tally::Trouble};
 use pychat_proto::{
     CloseCode, Endpoint, EndpointConfig, EndpointEvent, Lane, Seq, ServerSecrets, SessionId,
-    Welcome,
+    Urgency, Welcome,
     chat::{self, MailboxEntry, Presence, Reply, ToClient, ToServer, UserState},
 };
 use std::{sync::Arc, time::Duration};
@@ -129,7 +129,7 @@ impl World {
         };
         let entry = chat::encode(&MailboxEntry { cursor: Cursor(self.cursor), entry });
         let to = self.sessions[&UserName::parse("b00000b").unwrap()];
-        let sent = self.server.send_message(self.now, to, Lane::CHAT, &entry);
+        let sent = self.server.send_message(self.now, to, Lane::CHAT, Urgency::Normal, &entry);
         assert!(sent.is_some(), "there is room");
     }
 }

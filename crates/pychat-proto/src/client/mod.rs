@@ -9,7 +9,7 @@ mod timers;
 mod states;
 
 use crate::{
-    CloseCode, ConnectionId, Cursor, Instant, Lane, Seq,
+    CloseCode, ConnectionId, Cursor, Instant, Lane, Seq, Urgency,
     chat::{self, LoginPayload},
     crypto::Rng,
     endpoint::Transmit,
@@ -250,7 +250,7 @@ impl Client {
         let Some(session) = self.session() else { return };
         assert!(records_for(payload.len()) <= room, "the caller asks for the room first");
         assert_eq!(first.0, session.last_offered() + 1, "the outbox is offered without gaps");
-        session.send_message(payload);
+        session.send_message(payload, Urgency::Normal);
     }
 
     /// Tells the server to move on to after `up_to`: the refused message that ends there, or, after
@@ -262,11 +262,11 @@ impl Client {
         }
     }
 
-    /// Everything up to `up_to` is safe on our disk.
-    pub fn commit(&mut self, _now: Instant, lane: Lane, up_to: Seq) {
+    /// Everything up to `up_to` is safe on our disk. Where nobody waits to hear that, it is told in company.
+    pub fn commit(&mut self, now: Instant, lane: Lane, up_to: Seq) {
         debug_assert_eq!(lane, Lane::CHAT, "there is one lane");
         if let Some(session) = self.session() {
-            session.commit(up_to.0);
+            session.commit(now, up_to.0);
         }
     }
 

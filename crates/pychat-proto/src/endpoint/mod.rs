@@ -90,11 +90,6 @@ struct Unconfirmed {
     prefix: Prefix,
 }
 
-/// When silence next means something.
-fn silence_deadline(heard: Instant, away: bool) -> Instant {
-    heard + if away { session::IDLE_TIMEOUT } else { AWAY_AFTER }
-}
-
 /// What is in the endpoint's own tables.
 pub(crate) struct Tables {
     pub(crate) unconfirmed: usize,
@@ -313,28 +308,16 @@ impl Endpoint {
 
     /// Frees the slot of a session that is over, packs one that rests, arms the timer of one that does not.
     fn settle(&mut self, now: Instant, slot: u32) {
-        let away = self.slots.is_away(slot);
         let Some(entry) = self.slots.entry_mut(slot) else { return };
         if entry.session.is_closed() {
             self.remove(slot);
             return;
         }
-        let next = match &entry.standing {
-            // It sends nothing, whatever it was given, so that only its end is waited for.
-            Standing::Unconfirmed(unconfirmed) => Some(unconfirmed.deadline),
-            Standing::Gone => entry.session.poll_timeout(),
-            Standing::Confirmed => {
-                let rests = entry.session.dormant_at();
-                let silence = (!away).then(|| entry.session.heard() + AWAY_AFTER);
-                let next = [entry.session.poll_timeout(), silence, rests.filter(|at| *at > now)];
-                let next = next.into_iter().flatten().min();
-                if rests.is_some_and(|at| at <= now) {
-                    self.stats.lost += self.slots.pack(slot);
-                }
-                next
-            }
-        };
-        if let Some(at) = next {
+        let is_confirmed = matches!(entry.standing, Standing::Confirmed);
+        if is_confirmed && entry.session.dormant_at().is_some_and(|at| at <= now) {
+            self.stats.lost += self.slots.pack(slot);
+        }
+        if let Some(at) = self.slots.deadline(slot) {
             self.arm(slot, at.max(now));
         }
     }
@@ -398,19 +381,35 @@ impl Endpoint {
             self.events.push_back(EndpointEvent::Closed { session, code: CloseCode::Idle });
             return;
         }
-        let mut away = self.slots.is_away(session.slot);
-        if !away && heard + AWAY_AFTER <= now {
-            self.slots.set_away(session.slot, true);
+        if heard + AWAY_AFTER <= now && !self.slots.set_away(session.slot, true) {
             self.events.push_back(EndpointEvent::Away { session });
-            away = true;
         }
-        self.arm(session.slot, silence_deadline(heard, away));
+        if let Some(at) = self.slots.deadline(session.slot) {
+            self.arm(session.slot, at);
+        }
     }
 
-    /// When `handle_timeout` is due.
+    /// When `handle_timeout` is due. Deadlines of sessions that have moved back meanwhile are looked at
+    /// now, so that nobody is woken for them.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.timers.next(), self.first_contacts.deadline()].into_iter().flatten().min()
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        while let Some(armed) = self.timers.next() {
+            let slot = armed.slot;
+            let means_something = self.slots.is_armed(&armed);
+            let deadline = self.slots.deadline(slot);
+            if means_something && deadline.is_some_and(|at| at <= armed.at) {
+                break;
+            }
+            self.timers.pop();
+            if means_something {
+                self.slots.disarm(slot);
+                if let Some(at) = deadline {
+                    self.arm(slot, at);
+                }
+            }
+        }
+        let next = self.timers.next().map(|armed| armed.at);
+        [next, self.first_contacts.deadline()].into_iter().flatten().min()
     }
 
     /// Writes the next datagram to `buffer` (cleared first).

@@ -1,7 +1,7 @@
 //! What the application does with a live session. On one that is gone, nothing happens.
 
 use super::{Endpoint, api::SessionId};
-use crate::{CloseCode, ConnectionId, Instant, Lane, RefuseCode, Seq, records_for};
+use crate::{CloseCode, ConnectionId, Instant, Lane, RefuseCode, Seq, Urgency, records_for};
 use std::{net::SocketAddr, time::Duration};
 
 impl Endpoint {
@@ -34,6 +34,7 @@ impl Endpoint {
         _now: Instant,
         session: SessionId,
         lane: Lane,
+        urgency: Urgency,
         payload: &[u8],
     ) -> Option<Seq> {
         debug_assert_eq!(lane, Lane::CHAT, "there is one lane");
@@ -43,14 +44,14 @@ impl Endpoint {
             entry.session.want_room();
             return None;
         }
-        Some(Seq(entry.session.send_message(payload)))
+        Some(Seq(entry.session.send_message(payload, urgency)))
     }
 
     /// The client's records up to `up_to` are on disk.
-    pub fn commit(&mut self, _now: Instant, session: SessionId, lane: Lane, up_to: Seq) {
+    pub fn commit(&mut self, now: Instant, session: SessionId, lane: Lane, up_to: Seq) {
         debug_assert_eq!(lane, Lane::CHAT, "there is one lane");
         if let Some(entry) = self.entry_mut(session) {
-            entry.session.commit(up_to.0);
+            entry.session.commit(now, up_to.0);
         }
     }
 

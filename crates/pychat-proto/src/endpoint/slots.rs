@@ -2,8 +2,8 @@
 
 use super::{Entry, SessionId, Standing, timers::Armed};
 use crate::{
-    ConnectionId, Instant,
-    session::{Dropped, Session, dormant::Dormant},
+    AWAY_AFTER, ConnectionId, Instant,
+    session::{Dropped, IDLE_TIMEOUT, Session, dormant::Dormant},
 };
 use hashbrown::HashTable;
 use std::net::SocketAddr;
@@ -141,6 +141,27 @@ impl Slots {
         }
     }
 
+    /// When something is next to be done about a session by itself.
+    pub(super) fn deadline(&self, slot: u32) -> Option<Instant> {
+        let Slot { away, place, .. } = &self.slots[slot as usize];
+        match place {
+            Place::Free => None,
+            Place::Packed(dormant) => {
+                Some(dormant.heard() + if *away { IDLE_TIMEOUT } else { AWAY_AFTER })
+            }
+            Place::Awake(entry) => match &entry.standing {
+                // It sends nothing, whatever it was given, so that only its end is waited for.
+                Standing::Unconfirmed(unconfirmed) => Some(unconfirmed.deadline),
+                Standing::Gone => entry.session.poll_timeout(),
+                Standing::Confirmed => {
+                    let silence = (!away).then(|| entry.session.heard() + AWAY_AFTER);
+                    let timers = [entry.session.poll_timeout(), entry.session.dormant_at()];
+                    timers.into_iter().chain([silence]).flatten().min()
+                }
+            },
+        }
+    }
+
     /// The entry of a session that is not packed.
     pub(super) fn entry_mut(&mut self, slot: u32) -> Option<&mut Entry> {
         match &mut self.slots[slot as usize].place {
@@ -213,10 +234,6 @@ impl Slots {
         let lost = entry.session.counters().lost;
         *place = Place::Packed(dormant);
         lost
-    }
-
-    pub(super) fn is_away(&self, slot: u32) -> bool {
-        self.slots[slot as usize].away
     }
 
     /// Says what was so before.

@@ -27,12 +27,16 @@ impl Timers {
         self.0.push(Reverse(armed));
     }
 
-    pub(super) fn next(&self) -> Option<Instant> {
-        self.0.peek().map(|Reverse(armed)| armed.at)
+    pub(super) fn next(&self) -> Option<Armed> {
+        self.0.peek().map(|Reverse(armed)| *armed)
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.0.pop();
     }
 
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<Armed> {
-        if self.next()? > now {
+        if self.next()?.at > now {
             return None;
         }
         self.0.pop().map(|Reverse(armed)| armed)
@@ -68,7 +72,7 @@ mod tests {
         assert!(timers.are_many(2));
         timers.sweep(|armed| *armed == entry(7));
         assert!(!timers.are_many(0));
-        assert_eq!(timers.next(), Some(Instant::from_micros(7)));
+        assert_eq!(timers.next(), Some(entry(7)));
         assert_eq!(timers.pop_due(Instant::from_micros(6)), None);
         assert_eq!(timers.pop_due(Instant::from_micros(7)), Some(entry(7)));
         assert_eq!(timers.next(), None);

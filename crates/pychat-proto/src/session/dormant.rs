@@ -92,6 +92,7 @@ impl Session {
         let server = self.role == Role::Server && self.counters.received > 0;
         let nothing_owed = self.debt.packets == 0
             && !self.commit_wanted
+            && self.commit_at.is_none()
             && !self.ping_wanted
             && !self.blocked
             && self.path_response.is_none();
@@ -108,6 +109,7 @@ impl Session {
     /// Packs it, if nothing is under way.
     pub(crate) fn pack(&self) -> Option<Dormant> {
         let (newest, seen) = self.replay.seen().filter(|_| self.is_settled())?;
+        // Numbers are left out every few hundred, so that the distances always fit.
         let distance = |far: u64, near: u64| u16::try_from(far - near).ok();
         let skipped_back =
             self.skipped.map_or(Some(0), |skipped| distance(self.next_number, skipped))?;
@@ -124,7 +126,8 @@ impl Session {
             newest,
             seen: [seen as u64, (seen >> 64) as u64],
             rtt: self.recovery.rtt,
-            congested_seen: u32::try_from(self.recovery.congested_seen()).ok()?,
+            // Beyond that a peer lies, and is heeded once more.
+            congested_seen: u32::try_from(self.recovery.congested_seen()).unwrap_or(u32::MAX),
             committed_out: self.lane_out.last_offered(),
             committed_in: self.lane_in.committed(),
         })
@@ -156,6 +159,7 @@ impl Session {
             lane_out: LaneOut::new(dormant.committed_out),
             lane_in: LaneIn::new(dormant.committed_in),
             commit_wanted: false,
+            commit_at: None,
             refusals: Vec::new(),
             asked: Asked::default(),
             answers: Answers::default(),

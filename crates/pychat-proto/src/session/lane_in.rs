@@ -1,7 +1,8 @@
 //! Records from the peer: put in order, put together, handed out once.
 
 use crate::{
-    MESSAGE_BYTES_MAX, MESSAGE_RECORDS_MAX, RECORD_BYTES_MAX, RECORD_WINDOW, wire::frame::Part,
+    MESSAGE_BYTES_MAX, MESSAGE_RECORDS_MAX, RECORD_BYTES_MAX, RECORD_WINDOW, Urgency,
+    wire::frame::Part,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +34,8 @@ pub(crate) struct LaneIn {
     partial: Vec<u8>,
     partial_first: Option<u64>,
     committed: u64,
+    /// The newest message handed out for whose COMMIT somebody waits ends here.
+    awaited: u64,
     /// The application refused the messages that end here: nothing is handed out before their skips.
     held: BTreeSet<u64>,
 }
@@ -104,7 +107,10 @@ impl LaneIn {
         self.partial.extend_from_slice(bytes);
         let last = self.next;
         self.next += 1;
-        if part == Part::Last {
+        if part != Part::More {
+            if part == Part::Last {
+                self.awaited = last;
+            }
             self.partial_first = None;
             let payload = std::mem::take(&mut self.partial);
             out(Delivery::Message { first, last, payload });
@@ -122,6 +128,7 @@ impl LaneIn {
             return Err(Violation("a skip that ends before it begins"));
         }
         if self.held.remove(&last) {
+            self.awaited = self.awaited.max(last);
             out(Delivery::Skip { up_to: last });
         } else if first > self.committed + RECORD_WINDOW {
             return Err(Violation("a skip beyond the window"));
@@ -141,6 +148,7 @@ impl LaneIn {
                         return Err(Violation("a skip within a message"));
                     }
                     self.next = last + 1;
+                    self.awaited = last;
                     self.waiting = self.waiting.split_off(&self.next);
                     out(Delivery::Skip { up_to: last });
                 }
@@ -150,10 +158,13 @@ impl LaneIn {
         Ok(())
     }
 
-    /// The application has everything up to `up_to` on disk.
-    pub(crate) fn commit(&mut self, up_to: u64) {
+    /// The application has everything up to `up_to` on disk. Whether the peer waits for the word.
+    pub(crate) fn commit(&mut self, up_to: u64) -> Urgency {
         debug_assert!(up_to < self.next, "only what was handed out is committed");
+        // One that was committed before may have got lost: it is said again at once.
+        let low = up_to > self.committed && self.awaited <= self.committed;
         self.committed = self.committed.max(up_to);
+        if low { Urgency::Low } else { Urgency::Normal }
     }
 
     pub(crate) fn committed(&self) -> u64 {
@@ -192,6 +203,26 @@ mod tests {
         assert_eq!(out, [message(1, 2, b"ab"), message(3, 3, b"c")]);
         assert_eq!(feed(&mut lane, 1, Part::More, b"a"), []);
         assert_eq!(feed(&mut lane, 3, Part::Last, b"c"), []);
+    }
+
+    #[test]
+    fn a_commit_waits_for_company_only_if_nobody_waits_for_anything_in_it() {
+        let mut lane = LaneIn::new(4);
+        assert_eq!(lane.commit(4), Urgency::Normal, "it is said again");
+        feed(&mut lane, 5, Part::LastLow, b"receipt");
+        assert_eq!(lane.commit(5), Urgency::Low);
+        feed(&mut lane, 6, Part::Last, b"text");
+        feed(&mut lane, 7, Part::LastLow, b"receipt");
+        assert_eq!(lane.commit(7), Urgency::Normal);
+        feed(&mut lane, 8, Part::LastLow, b"receipt");
+        feed(&mut lane, 9, Part::Last, b"text");
+        assert_eq!(lane.commit(8), Urgency::Normal, "one too early does no harm");
+        assert_eq!(lane.commit(9), Urgency::Normal);
+        lane.skip(10, 20, &mut |_| ()).unwrap();
+        assert_eq!(lane.commit(20), Urgency::Normal);
+        feed(&mut lane, 21, Part::More, b"a long ");
+        feed(&mut lane, 22, Part::LastLow, b"receipt");
+        assert_eq!(lane.commit(22), Urgency::Low);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Records on their way to the peer: kept until they are committed there.
 
 use crate::{
-    RECORD_BYTES_MAX, RECORD_WINDOW, records_for,
+    RECORD_BYTES_MAX, RECORD_WINDOW, Urgency, records_for,
     wire::frame::{Frame, Part},
 };
 use std::collections::{BTreeSet, VecDeque};
@@ -26,7 +26,28 @@ enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
     Record(u64),
+    /// The last record of a message that nobody waits for.
+    LowRecord(u64),
     Skip(u64),
+}
+
+impl Sent {
+    const fn number(self) -> u64 {
+        match self {
+            Self::Record(number) | Self::LowRecord(number) | Self::Skip(number) => number,
+        }
+    }
+
+    /// What of an entry of this kind goes into a packet, or went.
+    const fn fits(self, kind: &Kind) -> bool {
+        match (kind, self) {
+            (Kind::Record { .. }, Self::Record(_) | Self::LowRecord(_))
+            | (Kind::Skip, Self::Skip(_)) => true,
+            // A record that became a skip meanwhile: the skip is still to be acknowledged.
+            (Kind::Skip, Self::Record(_) | Self::LowRecord(_))
+            | (Kind::Record { .. }, Self::Skip(_)) => false,
+        }
+    }
 }
 
 /// What a COMMIT did.
@@ -76,13 +97,17 @@ impl LaneOut {
     }
 
     /// Takes a message; the caller has seen to the room. Returns its last number.
-    pub(crate) fn offer(&mut self, payload: &[u8]) -> u64 {
+    pub(crate) fn offer(&mut self, payload: &[u8], urgency: Urgency) -> u64 {
         let count = records_for(payload.len());
         for index in 0..count {
             let start = (index as usize) * RECORD_BYTES_MAX;
             let end = payload.len().min(start + RECORD_BYTES_MAX);
             let number = self.last_offered + 1;
-            let part = if index + 1 == count { Part::Last } else { Part::More };
+            let part = match urgency {
+                _ if index + 1 < count => Part::More,
+                Urgency::Normal => Part::Last,
+                Urgency::Low => Part::LastLow,
+            };
             let kind = Kind::Record { bytes: payload[start..end].into(), part };
             self.entries.push_back(Entry {
                 first: number,
@@ -141,7 +166,11 @@ impl LaneOut {
         let (frame, sent) = match &entry.kind {
             Kind::Record { bytes, part } => {
                 let frame = Frame::Record { lane, seq: entry.first, part: *part, bytes };
-                (frame, Sent::Record(entry.first))
+                let sent = match part {
+                    Part::More | Part::Last => Sent::Record(entry.first),
+                    Part::LastLow => Sent::LowRecord(entry.first),
+                };
+                (frame, sent)
             }
             Kind::Skip => {
                 let (first, last) = (entry.first, entry.last);
@@ -165,12 +194,8 @@ impl LaneOut {
 
     /// Whether it is still to be acknowledged.
     pub(crate) fn is_open(&self, sent: Sent) -> bool {
-        let (Sent::Record(number) | Sent::Skip(number)) = sent;
-        let index = self.entries.partition_point(|entry| entry.last < number);
-        self.entries.get(index).is_some_and(|entry| match (&entry.kind, sent) {
-            (Kind::Record { .. }, Sent::Record(_)) | (Kind::Skip, Sent::Skip(_)) => !entry.acked,
-            (Kind::Skip, Sent::Record(_)) | (Kind::Record { .. }, Sent::Skip(_)) => false,
-        })
+        let index = self.entries.partition_point(|entry| entry.last < sent.number());
+        self.entries.get(index).is_some_and(|entry| sent.fits(&entry.kind) && !entry.acked)
     }
 
     /// Whether anything waits for its first packet.
@@ -189,27 +214,18 @@ impl LaneOut {
 
     /// The peer has processed it; its bytes are needed no more in this session.
     pub(crate) fn acked(&mut self, sent: Sent) {
-        let number = match sent {
-            Sent::Record(number) | Sent::Skip(number) => number,
-        };
-        let Some(entry) = self.entry(number) else { return };
-        match (&mut entry.kind, sent) {
-            (Kind::Record { bytes, .. }, Sent::Record(_)) => {
-                *bytes = Box::default();
-                entry.acked = true;
-            }
-            (Kind::Skip, Sent::Skip(_)) => entry.acked = true,
-            // A record that became a skip meanwhile: the skip is still to be acknowledged.
-            (Kind::Skip, Sent::Record(_)) | (Kind::Record { .. }, Sent::Skip(_)) => return,
+        let number = sent.number();
+        let Some(entry) = self.entry(number).filter(|entry| sent.fits(&entry.kind)) else { return };
+        entry.acked = true;
+        if let Kind::Record { bytes, .. } = &mut entry.kind {
+            *bytes = Box::default();
         }
         self.again.remove(&number);
     }
 
     /// It may be lost: send it again unless it was acknowledged. Says whether it will be sent.
     pub(crate) fn lost(&mut self, sent: Sent) -> bool {
-        let number = match sent {
-            Sent::Record(number) | Sent::Skip(number) => number,
-        };
+        let number = sent.number();
         match self.entry(number) {
             Some(entry) if !entry.acked => self.again.insert(number),
             Some(_) | None => false,
@@ -250,7 +266,7 @@ mod tests {
         let mut lane = LaneOut::new(7);
         assert_eq!(lane.room(), RECORD_WINDOW);
         for _ in 0..RECORD_WINDOW {
-            lane.offer(b"x");
+            lane.offer(b"x", Urgency::Normal);
         }
         assert_eq!(lane.room(), 0);
         assert_eq!(lane.commit(7 + RECORD_WINDOW + 1), Committed::Impossible);
@@ -262,15 +278,15 @@ mod tests {
     #[test]
     fn a_long_message_is_cut_into_records() {
         let mut lane = LaneOut::new(0);
-        assert_eq!(lane.offer(&vec![1; RECORD_BYTES_MAX * 2 + 1]), 3);
+        assert_eq!(lane.offer(&vec![1; RECORD_BYTES_MAX * 2 + 1], Urgency::Normal), 3);
         assert_eq!(frames(&mut lane), [Sent::Record(1), Sent::Record(2), Sent::Record(3)]);
     }
 
     #[test]
     fn lost_records_are_sent_again_once_and_acked_ones_never() {
         let mut lane = LaneOut::new(0);
-        lane.offer(b"a");
-        lane.offer(b"b");
+        lane.offer(b"a", Urgency::Normal);
+        lane.offer(b"b", Urgency::Normal);
         assert_eq!(frames(&mut lane).len(), 2);
         lane.acked(Sent::Record(1));
         assert!(!lane.lost(Sent::Record(1)));
@@ -282,7 +298,7 @@ mod tests {
     #[test]
     fn a_refused_record_becomes_a_skip_that_wants_its_own_ack() {
         let mut lane = LaneOut::new(0);
-        lane.offer(b"a");
+        lane.offer(b"a", Urgency::Normal);
         frames(&mut lane);
         lane.skip(1);
         lane.acked(Sent::Record(1));
@@ -296,7 +312,7 @@ mod tests {
     fn a_skip_of_many_takes_one_frame() {
         let mut lane = LaneOut::new(10);
         lane.skip(1_000_000);
-        lane.offer(b"after");
+        lane.offer(b"after", Urgency::Normal);
         assert_eq!(frames(&mut lane), [Sent::Skip(11), Sent::Record(1_000_001)]);
         assert_eq!(lane.commit(1_000_000), Committed::Moved);
         assert_eq!(lane.room(), RECORD_WINDOW - 1);

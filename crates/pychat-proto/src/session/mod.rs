@@ -25,7 +25,7 @@ pub(crate) mod standing;
 mod tests;
 
 use crate::{
-    CloseCode, ConnectionId, Instant, RefuseCode,
+    CloseCode, ConnectionId, Instant, RefuseCode, Urgency,
     crypto::{PacketKey, Rng},
 };
 use congestion::Congestion;
@@ -37,6 +37,7 @@ use questions::{Answers, Asked};
 use recovery::Recovery;
 use redundancy::Redundancy;
 use replay::ReplayWindow;
+use rtt::LOW_DELAY_MAX;
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 /// Silence after which the server drops a session. docs/PROTOCOL.md, "Timers".
@@ -165,6 +166,8 @@ pub(crate) struct Session {
     lane_out: LaneOut,
     lane_in: LaneIn,
     commit_wanted: bool,
+    /// When a COMMIT that nobody waits for leaves by itself; it rides along with whatever leaves before.
+    commit_at: Option<Instant>,
     refusals: Vec<Refusal>,
     asked: Asked,
     answers: Answers,
@@ -211,6 +214,7 @@ impl Session {
             lane_out: LaneOut::new(start.committed_out),
             lane_in: LaneIn::new(start.committed_in),
             commit_wanted: false,
+            commit_at: None,
             refusals: Vec::new(),
             asked: Asked::default(),
             answers: Answers::default(),
@@ -282,17 +286,21 @@ impl Session {
         self.blocked = true;
     }
 
-    pub(crate) fn send_message(&mut self, payload: &[u8]) -> u64 {
-        self.lane_out.offer(payload)
+    pub(crate) fn send_message(&mut self, payload: &[u8], urgency: Urgency) -> u64 {
+        self.lane_out.offer(payload, urgency)
     }
 
     pub(crate) fn skip(&mut self, up_to: u64) {
         self.lane_out.skip(up_to);
     }
 
-    pub(crate) fn commit(&mut self, up_to: u64) {
-        self.lane_in.commit(up_to);
-        self.commit_wanted = true;
+    pub(crate) fn commit(&mut self, now: Instant, up_to: u64) {
+        match self.lane_in.commit(up_to) {
+            Urgency::Low if !self.path_is_lossy() => {
+                self.commit_at.get_or_insert(now + LOW_DELAY_MAX);
+            }
+            Urgency::Low | Urgency::Normal => self.commit_wanted = true,
+        }
     }
 
     pub(crate) fn refuse(&mut self, last: u64, code: RefuseCode) {
@@ -382,6 +390,7 @@ impl Session {
                     self.recovery_deadline(),
                     self.keep_alive,
                     self.overdue.at,
+                    self.commit_at,
                     self.path.deadline(),
                     self.asked.deadline(),
                     idle,
@@ -423,6 +432,14 @@ impl Session {
             self.overdue.asked = self.overdue.asked.saturating_add(1);
             self.arm_overdue(now);
         }
+        if self.commit_at.is_some_and(|at| at <= now) {
+            self.want_late_commit();
+        }
         self.handle_recovery_timeout(now, events);
+    }
+
+    /// A COMMIT that waited for company goes with the next packet.
+    fn want_late_commit(&mut self) {
+        self.commit_wanted |= self.commit_at.take().is_some();
     }
 }

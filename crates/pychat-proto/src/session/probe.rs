@@ -5,7 +5,7 @@ use super::{
     congestion::IN_FLIGHT_MAX,
     recovery::{PROBES_IN_FLIGHT_MAX, SentPacket},
     redundancy::Turn,
-    rtt::{ACK_DELAY_MAX, COMMIT_ACK_DELAY_MAX},
+    rtt::{ACK_DELAY_MAX, LOW_DELAY_MAX},
 };
 use crate::Instant;
 use std::{collections::VecDeque, time::Duration};
@@ -38,11 +38,11 @@ impl Session {
         let since = oldest.map_or(recovery.restarted, |packet| packet.at.max(recovery.restarted));
         // Until the peer is heard the handshake is not over, and somebody waits for that.
         let even = if self.counters.received == 0 { PROBES_UNTIL_SUSPECT } else { 0 };
-        // The peer holds the ACK of a COMMIT back. A lost ACK is likelier than a COMMIT lost twice; and who
-        // misses the COMMIT sends the record again.
+        // The peer holds this ACK back. A lost ACK is likelier than a COMMIT lost twice; and who misses the
+        // COMMIT sends the record again.
         let backoff = recovery.timeouts.saturating_sub(even);
-        let is_commit = oldest.is_some_and(SentPacket::is_commit);
-        let held = if is_commit { COMMIT_ACK_DELAY_MAX - ACK_DELAY_MAX } else { Duration::ZERO };
+        let is_low = oldest.is_some_and(SentPacket::is_low);
+        let held = if is_low { LOW_DELAY_MAX - ACK_DELAY_MAX } else { Duration::ZERO };
         Some(since + recovery.rtt.probe_timeout(backoff) + held)
     }
 

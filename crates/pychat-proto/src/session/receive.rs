@@ -6,7 +6,7 @@ use super::{
     lane_out::Committed,
     path,
     replay::Arrival,
-    rtt::{ACK_DELAY_MAX, ACK_DELAY_SHORT, COMMIT_ACK_DELAY_MAX},
+    rtt::{ACK_DELAY_MAX, ACK_DELAY_SHORT, LOW_DELAY_MAX},
 };
 use crate::{
     CloseCode, Instant, RefuseCode,
@@ -83,7 +83,7 @@ impl Session {
         if reader.is_empty() {
             return self.violation(now, "an empty packet", events);
         }
-        let (mut eliciting, mut only_commits) = (false, true);
+        let (mut eliciting, mut low) = (false, true);
         let mut at_once = arrival == Arrival::OutOfOrder;
         while !reader.is_empty() && self.is_open() {
             let Ok(frame) = Frame::decode(&mut reader) else {
@@ -92,7 +92,7 @@ impl Session {
             };
             if frame.is_ack_eliciting() {
                 eliciting = true;
-                only_commits &= matches!(frame, Frame::Commit { .. });
+                low &= frame.is_low();
             }
             at_once |= self.wants_ack_at_once(&frame);
             if let Err(what) = self.handle_frame(now, &frame, events) {
@@ -100,17 +100,12 @@ impl Session {
             }
         }
         if eliciting {
-            let rests = only_commits;
-            self.owe_ack(
-                now,
-                if at_once {
-                    Haste::Now
-                } else if rests {
-                    Haste::None
-                } else {
-                    Haste::Some
-                },
-            );
+            let haste = match (at_once, low) {
+                (true, _) => Haste::Now,
+                (false, false) => Haste::Some,
+                (false, true) => Haste::None,
+            };
+            self.owe_ack(now, haste);
         }
     }
 
@@ -143,7 +138,7 @@ impl Session {
             Haste::Some | Haste::None if *packets >= PACKETS_UNTIL_ACK => Duration::ZERO,
             Haste::Some if *hasty >= PACKETS_PER_ACK => ACK_DELAY_SHORT,
             Haste::Some => ACK_DELAY_MAX,
-            Haste::None => COMMIT_ACK_DELAY_MAX,
+            Haste::None => LOW_DELAY_MAX,
         };
         let due = now + delay;
         *deadline = Some(deadline.map_or(due, |before| before.min(due)));
@@ -241,7 +236,7 @@ impl Session {
 enum Haste {
     Now,
     Some,
-    /// It carried COMMITs only.
+    /// All of it was of low urgency.
     None,
 }
 

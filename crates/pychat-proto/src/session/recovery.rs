@@ -42,9 +42,9 @@ pub(crate) struct SentPacket {
 }
 
 impl SentPacket {
-    /// Whether only a COMMIT in it has to arrive.
-    pub(super) fn is_commit(&self) -> bool {
-        matches!(self.frames.as_slice(), [SentFrame::Commit(_)])
+    /// Whether its ACK may be held back for long, as all of it is of low urgency.
+    pub(super) fn is_low(&self) -> bool {
+        !self.frames.is_empty() && self.frames.iter().all(SentFrame::is_low)
     }
 
     /// The peer knows this COMMIT, by this packet or another one.

@@ -8,6 +8,7 @@
 
 use super::{
     Role, Session,
+    lane_out::Sent,
     recovery::{SentFrame, SentPacket},
 };
 use crate::{Instant, wire::packet::DATA_OVERHEAD_BYTES};
@@ -217,11 +218,18 @@ impl SentFrame {
     /// Whether somebody waits for it.
     pub(super) fn is_urgent(&self) -> bool {
         match self {
-            Self::Lane(_) | Self::Refuse(_) | Self::Call(_) | Self::Reply(..) | Self::Welcome => {
-                true
-            }
-            Self::Commit(_) | Self::PathChallenge => false,
+            Self::Lane(Sent::Record(_) | Sent::Skip(_))
+            | Self::Refuse(_)
+            | Self::Call(_)
+            | Self::Reply(..)
+            | Self::Welcome => true,
+            Self::Lane(Sent::LowRecord(_)) | Self::Commit(_) | Self::PathChallenge => false,
         }
+    }
+
+    /// Whether the peer may hold the ACK of it back for long: see [`Frame::is_low`].
+    pub(super) const fn is_low(&self) -> bool {
+        matches!(self, Self::Lane(Sent::LowRecord(_)) | Self::Commit(_))
     }
 }
 

@@ -11,9 +11,9 @@ pub(crate) const AMBIGUOUS_RTT_MIN: Duration = Duration::from_millis(150);
 const HANDSHAKE_PAUSE_MIN: Duration = Duration::from_millis(200);
 /// Longest that a receiver holds an ACK back.
 pub(crate) const ACK_DELAY_MAX: Duration = Duration::from_millis(25);
-/// The same where only COMMITs came, on a path without loss: nobody waits for it, and it nearly always
-/// rides along with what the peer is sent next.
-pub(crate) const COMMIT_ACK_DELAY_MAX: Duration = Duration::from_millis(150);
+/// Longest that the ACK and the COMMIT are held back of what is of low urgency, on a path without loss:
+/// nobody waits for them, and they nearly always ride along with what the peer is sent next.
+pub(crate) const LOW_DELAY_MAX: Duration = Duration::from_millis(150);
 /// After the second packet with anything else an ACK is held back no longer than this: what the packet
 /// causes, a COMMIT, mostly leaves by then.
 pub(crate) const ACK_DELAY_SHORT: Duration = Duration::from_millis(2);

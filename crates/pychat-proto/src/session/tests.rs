@@ -180,7 +180,7 @@ fn a_question_repeated_is_handed_out_once_and_an_ack_leaves_soon_after_every_sec
 #[test]
 fn a_packet_is_never_larger_than_a_header_a_tag_and_what_fits() {
     let mut liar = Liar::new();
-    liar.session.send_message(&vec![7; 30_000]);
+    liar.session.send_message(&vec![7; 30_000], crate::Urgency::Normal);
     for (_, frames) in liar.hear() {
         assert!(DATA_HEADER_BYTES + frames.len() + 16 <= crate::DATAGRAM_BYTES_MAX);
     }
@@ -210,7 +210,7 @@ fn commits_are_acknowledged_in_company_and_so_many_packets_at_once() {
     for _ in 0..15 {
         liar.say(&[Frame::Commit { lane: 0, up_to: 0 }]);
     }
-    liar.now += crate::session::rtt::COMMIT_ACK_DELAY_MAX - Duration::from_millis(1);
+    liar.now += crate::session::rtt::LOW_DELAY_MAX - Duration::from_millis(1);
     assert_eq!(liar.hear().len(), 0);
     liar.now += Duration::from_millis(1);
     assert_eq!(liar.hear().len(), 1);

@@ -93,6 +93,7 @@ impl Session {
         }
         if may_send {
             self.ride_along(now);
+            self.want_late_commit();
         }
         let sends = may_send && self.wants_to_send();
         let unsent = self.lane_out.unsent();
@@ -185,6 +186,7 @@ impl Session {
             let up_to = self.lane_in.committed();
             if put(&Frame::Commit { lane: 0, up_to }, end, to) {
                 self.commit_wanted = false;
+                self.commit_at = None;
                 add(SentFrame::Commit(up_to));
             }
         }

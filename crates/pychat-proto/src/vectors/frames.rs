@@ -39,6 +39,10 @@ fn frames() -> Vec<(&'static str, Frame<'static>)> {
         ("path_response", Frame::PathResponse(*b"question")),
         ("close", close),
         ("welcome", Frame::Welcome { bytes: b"come in" }),
+        (
+            "record_last_low",
+            Frame::Record { lane: 0, seq: 9, part: Part::LastLow, bytes: b"third" },
+        ),
     ]
 }
 

@@ -19,6 +19,7 @@ const PATH_CHALLENGE: u8 = 0x0c;
 const PATH_RESPONSE: u8 = 0x0d;
 const CLOSE: u8 = 0x0e;
 const WELCOME: u8 = 0x0f;
+const RECORD_LAST_LOW: u8 = 0x10;
 
 /// Longest reason in a CLOSE.
 pub(crate) const REASON_BYTES_MAX: usize = 256;
@@ -41,6 +42,8 @@ pub(crate) struct Ack {
 pub(crate) enum Part {
     More,
     Last,
+    /// The last of a message that nobody waits for; see [`crate::Urgency::Low`].
+    LastLow,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +76,14 @@ impl<'a> Frame<'a> {
                 congested: from.varint()?,
                 bitmap: from.array().map(u128::from_be_bytes)?,
             }),
-            RECORD | RECORD_LAST => Self::Record {
+            RECORD | RECORD_LAST | RECORD_LAST_LOW => Self::Record {
                 lane: from.u8()?,
                 seq: from.varint()?,
-                part: if kind == RECORD { Part::More } else { Part::Last },
+                part: match kind {
+                    RECORD => Part::More,
+                    RECORD_LAST => Part::Last,
+                    _ => Part::LastLow,
+                },
                 bytes: from.sized()?,
             },
             COMMIT => Self::Commit { lane: from.u8()?, up_to: from.varint()? },
@@ -114,7 +121,11 @@ impl<'a> Frame<'a> {
                 to.extend_from_slice(&bitmap.to_be_bytes());
             }
             Self::Record { lane, seq, part, bytes } => {
-                to.push(if part == Part::More { RECORD } else { RECORD_LAST });
+                to.push(match part {
+                    Part::More => RECORD,
+                    Part::Last => RECORD_LAST,
+                    Part::LastLow => RECORD_LAST_LOW,
+                });
                 to.push(lane);
                 put_varint(to, seq);
                 put_sized(to, bytes);
@@ -176,6 +187,11 @@ impl<'a> Frame<'a> {
     pub(crate) const fn is_ack_eliciting(&self) -> bool {
         !matches!(self, Self::Padding | Self::Ack(_) | Self::Close { .. })
     }
+
+    /// Whether nobody waits to hear that it arrived.
+    pub(crate) const fn is_low(&self) -> bool {
+        matches!(self, Self::Commit { .. } | Self::Record { part: Part::LastLow, .. })
+    }
 }
 
 /// A longer delay says nothing about the path.
@@ -199,6 +215,7 @@ mod tests {
             }),
             Frame::Record { lane: 0, seq: 5, part: Part::More, bytes: b"abc" },
             Frame::Record { lane: 0, seq: 6, part: Part::Last, bytes: b"" },
+            Frame::Record { lane: 0, seq: 7, part: Part::LastLow, bytes: b"r" },
             Frame::Commit { lane: 0, up_to: 9 },
             Frame::Refuse { lane: 0, seq: 9, code: 2 },
             Frame::Skip { lane: 0, first: 1, last: 1 << 40 },
@@ -229,7 +246,7 @@ mod tests {
 
     #[test]
     fn unknown_frames_are_malformed() {
-        for kind in 0x10..=0xff {
+        for kind in 0x11..=0xff {
             assert_eq!(Frame::decode(&mut Reader(&[kind; 64])), Err(Malformed));
         }
     }

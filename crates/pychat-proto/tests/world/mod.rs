@@ -4,7 +4,7 @@
 use pychat_proto::{
     Client, ClientConfig, ClientEvent, CloseCode, Cursor, DisplayName, Endpoint, EndpointConfig,
     EndpointEvent, Instant, Lane, Login, RefuseCode, SecretKey, Seq, ServerKey, ServerSecrets,
-    SessionId, StreamId, UserName, Welcome, records_for,
+    SessionId, StreamId, Urgency, UserName, Welcome, records_for,
 };
 use rand_chacha::{
     ChaCha12Rng,
@@ -314,7 +314,7 @@ impl World {
 
     pub fn send_to_client(&mut self, payload: &[u8]) -> bool {
         let session = self.session.expect("connected");
-        self.server.send_message(self.now, session, Lane::CHAT, payload).is_some()
+        self.server.send_message(self.now, session, Lane::CHAT, Urgency::Normal, payload).is_some()
     }
 }
 

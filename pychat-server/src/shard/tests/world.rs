@@ -185,8 +185,8 @@ impl World {
         self.mono = end;
     }
 
-    fn next_timeout(&self) -> Option<Instant> {
-        let shards = self.shards.iter().filter_map(Shard::poll_timeout);
+    fn next_timeout(&mut self) -> Option<Instant> {
+        let shards = self.shards.iter_mut().filter_map(Shard::poll_timeout);
         shards.chain(self.people.iter().filter_map(|person| person.client.poll_timeout())).min()
     }
 

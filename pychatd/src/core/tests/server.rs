@@ -2,7 +2,7 @@
 
 use pychat_proto::{
     CloseCode, Cursor, DisplayName, Endpoint, EndpointConfig, EndpointEvent, Lane, PublicKey,
-    RefuseCode, SecretKey, Seq, ServerSecrets, SessionId, StreamId, UserName, Welcome,
+    RefuseCode, SecretKey, Seq, ServerSecrets, SessionId, StreamId, Urgency, UserName, Welcome,
     chat::{self, Call, MailboxEntry, Note, Presence, Reply, ToClient, ToServer, UserState},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -237,7 +237,8 @@ impl Server {
         for entry in &mailbox.entries {
             if entry.cursor > session.handed {
                 let payload = chat::encode(entry);
-                let sent = self.endpoint.send_message(now.mono, id, Lane::CHAT, &payload);
+                let sent =
+                    self.endpoint.send_message(now.mono, id, Lane::CHAT, Urgency::Normal, &payload);
                 let Some(seq) = sent else { return };
                 session.handed = entry.cursor;
                 session.on_the_way.insert(seq, entry.cursor);

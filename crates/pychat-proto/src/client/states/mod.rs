@@ -256,7 +256,7 @@ fn table() -> Table {
 #[test]
 fn every_event_in_every_state_of_a_client_is_answered_as_the_table_says() {
     let table = table();
-    assert_eq!(table.len(), State::ALL.len() * (Event::ALL.len() + 21 + 2 * 11));
+    assert_eq!(table.len(), State::ALL.len() * (Event::ALL.len() + 22 + 2 * 11));
     insta::assert_snapshot!("table", table.text());
 }
 

@@ -10,7 +10,7 @@ mod stage;
 
 use super::{Entry, Standing};
 use crate::{
-    Lane, RefuseCode, Seq,
+    Lane, RefuseCode, Seq, Urgency,
     session::standing::Standing as OfSession,
     states::{self, Table, listed},
     wire::{
@@ -137,7 +137,7 @@ fn apply(event: Event, stage: &mut Stage) -> Vec<String> {
         Event::Refuse => return stage.refuse(),
         Event::SendMessage => {
             return stage.with_session(|endpoint, now, session| {
-                endpoint.send_message(now, session, lane, b"more");
+                endpoint.send_message(now, session, lane, Urgency::Normal, b"more");
             });
         }
         Event::Commit => return stage.with_session(|e, now, s| e.commit(now, s, lane, Seq(0))),
@@ -258,7 +258,7 @@ fn table() -> Table {
 #[test]
 fn every_event_in_every_state_of_a_server_is_answered_as_the_table_says() {
     let table = table();
-    assert_eq!(table.len(), State::ALL.len() * (Event::ALL.len() + 21 + 11));
+    assert_eq!(table.len(), State::ALL.len() * (Event::ALL.len() + 22 + 11));
     insta::assert_snapshot!("table", table.text());
 }
 

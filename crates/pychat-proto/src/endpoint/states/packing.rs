@@ -2,8 +2,8 @@
 
 use super::{State, damaged, stage::Stage};
 use crate::{
-    AWAY_AFTER, Lane, RECORD_WINDOW, Seq,
-    session::{IDLE_TIMEOUT, dormant::DORMANT_AFTER, rtt::COMMIT_ACK_DELAY_MAX},
+    AWAY_AFTER, Lane, RECORD_WINDOW, Seq, Urgency,
+    session::{IDLE_TIMEOUT, dormant::DORMANT_AFTER, rtt::LOW_DELAY_MAX},
     wire::{frame::Frame, packet::DATA_HEADER_BYTES},
 };
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn settled() -> Stage {
     let frames = [stage.ack(), Frame::Commit { lane: 0, up_to: 1 }];
     let packet = stage.data(&frames);
     assert_eq!(stage.take(packet, HOME), ["Committed"]);
-    assert_eq!(stage.run_for(COMMIT_ACK_DELAY_MAX), ["ACK"]);
+    assert_eq!(stage.run_for(LOW_DELAY_MAX), ["ACK"]);
     stage
 }
 
@@ -88,7 +88,10 @@ fn a_packed_session_sends_what_it_is_given() {
     let session = stage.session.unwrap();
     assert_eq!(stage.endpoint.room(session, Lane::CHAT), RECORD_WINDOW);
     let said = stage.with_session(|endpoint, now, session| {
-        assert_eq!(endpoint.send_message(now, session, Lane::CHAT, b"more"), Some(Seq(2)));
+        assert_eq!(
+            endpoint.send_message(now, session, Lane::CHAT, Urgency::Normal, b"more"),
+            Some(Seq(2))
+        );
     });
     assert_eq!(said, ["RECORD_LAST"]);
     let frames = [stage.ack(), Frame::Commit { lane: 0, up_to: 2 }];

@@ -3,7 +3,7 @@
 use super::State;
 use crate::{
     CloseCode, ConnectionId, Endpoint, EndpointConfig, EndpointEvent, Instant, Lane, PublicKey,
-    SecretKey, Seq, ServerSecrets, SessionId, Welcome,
+    SecretKey, Seq, ServerSecrets, SessionId, Urgency, Welcome,
     endpoint::api::Incoming,
     noise::{Handshake, Keys},
     wire::{frame::Frame, packet::Token},
@@ -103,7 +103,13 @@ impl Stage {
                 // One record is under way, and one question is open.
                 let packet = stage.data(&[Frame::Call { id: 7, bytes: b"?" }]);
                 stage.take(packet, 1);
-                stage.endpoint.send_message(stage.now, stage.session.unwrap(), Lane::CHAT, b"text");
+                stage.endpoint.send_message(
+                    stage.now,
+                    stage.session.unwrap(),
+                    Lane::CHAT,
+                    Urgency::Normal,
+                    b"text",
+                );
                 assert_eq!(stage.settle(), ["RECORD_LAST"]);
                 stage
             }

@@ -8,9 +8,12 @@
 //! COMMITs around all positions of a full window.
 
 use super::{Committed, LaneOut, RECORD_WINDOW, Sent};
-use crate::wire::{
-    Reader,
-    frame::{Frame, Part},
+use crate::{
+    Urgency,
+    wire::{
+        Reader,
+        frame::{Frame, Part},
+    },
 };
 
 /// What may happen to a lane.
@@ -63,7 +66,7 @@ impl Both {
     /// A lane with one message offered already.
     fn new() -> Self {
         let mut lane = LaneOut::new(0);
-        assert_eq!(lane.offer(&[1]), 1);
+        assert_eq!(lane.offer(&[1], Urgency::Normal), 1);
         Self { lane, fates: vec![Fate::default()], committed: 0, in_flight: Vec::new() }
     }
 
@@ -73,7 +76,7 @@ impl Both {
             Step::Offer => {
                 self.fates.push(Fate::default());
                 let number = self.fates.len() as u64;
-                assert_eq!(self.lane.offer(&[number as u8]), number);
+                assert_eq!(self.lane.offer(&[number as u8], Urgency::Normal), number);
                 true
             }
             Step::Send => self.send(),
@@ -126,8 +129,7 @@ impl Both {
 
     /// The fate of a number that is not committed.
     fn fate(&mut self, sent: Sent) -> Option<&mut Fate> {
-        let (Sent::Record(number) | Sent::Skip(number)) = sent;
-        let index = number as usize - 1;
+        let index = sent.number() as usize - 1;
         (index >= self.committed).then(|| &mut self.fates[index])
     }
 
@@ -220,7 +222,7 @@ fn a_commit_of_a_full_window_is_exact_at_every_position() {
         for up_to in 0..=RECORD_WINDOW + 1 {
             cases += 1;
             let mut lane = LaneOut::new(start);
-            (0..RECORD_WINDOW).for_each(|_| assert!(lane.offer(b"x") > start));
+            (0..RECORD_WINDOW).for_each(|_| assert!(lane.offer(b"x", Urgency::Normal) > start));
             let expected = match up_to {
                 0 => Committed::Known,
                 1..=RECORD_WINDOW => Committed::Moved,

@@ -3,6 +3,7 @@
 
 use super::{Liar, ack};
 use crate::{
+    Urgency,
     crypto::Rng,
     session::{
         IDLE_TIMEOUT, SessionEvent,
@@ -29,7 +30,7 @@ impl Liar {
         let mut liar = Self::new();
         liar.say(&[Frame::Ping]);
         for _ in 0..40 {
-            liar.session.send_message(b"early");
+            liar.session.send_message(b"early", Urgency::Normal);
             let heard = liar.hear();
             liar.now += ROUND_TRIP;
             liar.say(&[ack(heard[0].0, 1), Frame::Commit { lane: 0, up_to: liar.offered() }]);
@@ -41,9 +42,9 @@ impl Liar {
     /// The same, and then one packet is lost.
     fn losing() -> Self {
         let mut liar = Self::settled();
-        liar.session.send_message(b"lost");
+        liar.session.send_message(b"lost", Urgency::Normal);
         liar.hear();
-        liar.session.send_message(b"not lost");
+        liar.session.send_message(b"not lost", Urgency::Normal);
         let heard = liar.hear();
         liar.now += ROUND_TRIP;
         liar.say(&[ack(heard[0].0, 1)]);
@@ -78,7 +79,7 @@ impl Liar {
 #[test]
 fn where_nothing_was_lost_a_message_waits_for_its_acknowledgement() {
     let mut liar = Liar::settled();
-    liar.session.send_message(b"text");
+    liar.session.send_message(b"text", Urgency::Normal);
     assert_eq!(liar.hear().len(), 1);
     assert_eq!(liar.silence(ROUND_TRIP + Duration::from_millis(25)), []);
 }
@@ -86,7 +87,7 @@ fn where_nothing_was_lost_a_message_waits_for_its_acknowledgement() {
 #[test]
 fn after_a_loss_a_message_is_repeated_and_probed_for_a_round_trip_later() {
     let mut liar = Liar::losing();
-    liar.session.send_message(b"text");
+    liar.session.send_message(b"text", Urgency::Normal);
     let first = liar.hear();
     assert_eq!(first.len(), 1);
     let sent = liar.silence(ROUND_TRIP * 7 / 4);
@@ -101,7 +102,7 @@ fn after_a_loss_a_message_is_repeated_and_probed_for_a_round_trip_later() {
 #[test]
 fn what_is_acknowledged_in_time_is_not_repeated_and_not_probed_for() {
     let mut liar = Liar::losing();
-    liar.session.send_message(b"text");
+    liar.session.send_message(b"text", Urgency::Normal);
     let heard = liar.hear();
     liar.now += REPEAT_DELAY / 2;
     liar.say(&[ack(heard[0].0, 1)]);
@@ -111,7 +112,7 @@ fn what_is_acknowledged_in_time_is_not_repeated_and_not_probed_for() {
 #[test]
 fn a_copy_that_is_not_acknowledged_is_not_probed_for_if_the_other_one_is() {
     let mut liar = Liar::losing();
-    liar.session.send_message(b"text");
+    liar.session.send_message(b"text", Urgency::Normal);
     let heard = liar.hear();
     assert_eq!(liar.silence(REPEAT_DELAY).len(), 1);
     liar.say(&[ack(heard[0].0, 1)]);
@@ -122,7 +123,7 @@ fn a_copy_that_is_not_acknowledged_is_not_probed_for_if_the_other_one_is() {
 #[test]
 fn a_message_rides_along_with_an_acknowledgement() {
     let mut liar = Liar::losing();
-    liar.session.send_message(b"text");
+    liar.session.send_message(b"text", Urgency::Normal);
     assert_eq!(liar.hear().len(), 1);
     liar.now += REPEAT_DELAY / 2;
     // So many are acknowledged at once.
@@ -138,8 +139,8 @@ fn a_message_rides_along_with_an_acknowledgement() {
 #[test]
 fn a_peer_that_is_gone_is_probed_for_early_a_few_times_and_then_as_ever() {
     let (mut lossy, mut clean) = (Liar::losing(), Liar::settled());
-    lossy.session.send_message(b"text");
-    clean.session.send_message(b"text");
+    lossy.session.send_message(b"text", Urgency::Normal);
+    clean.session.send_message(b"text", Urgency::Normal);
     lossy.hear();
     clean.hear();
     let (early, usual) = (lossy.silence(SECOND * 60), clean.silence(SECOND * 60));
@@ -161,7 +162,7 @@ fn repeats_take_no_more_than_their_credit() {
     let mut liar = Liar::losing();
     let (mut others, mut repeats) = (0, 0);
     for _ in 0..2_000 {
-        liar.session.send_message(&vec![b'x'; rng.below(900) as usize]);
+        liar.session.send_message(&vec![b'x'; rng.below(900) as usize], Urgency::Normal);
         let heard = liar.hear();
         others += heard.iter().map(|(_, frames)| bytes(frames)).sum::<usize>();
         let repeated = liar.silence(REPEAT_DELAY * 2);
@@ -191,7 +192,7 @@ fn whatever_is_acknowledged_the_packets_in_flight_stay_within_their_bound() {
     let mut fullest = 0;
     for _ in 0..20_000 {
         if liar.session.room() >= 1 {
-            liar.session.send_message(&vec![b'x'; rng.below(1_024) as usize]);
+            liar.session.send_message(&vec![b'x'; rng.below(1_024) as usize], Urgency::Normal);
         }
         if rng.below(3) == 0 {
             liar.session.note(b"x");

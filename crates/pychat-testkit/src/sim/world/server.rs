@@ -7,7 +7,7 @@ use super::{
 use crate::dice::Dice;
 use pychat_proto::{
     CloseCode, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Incoming, Instant, Lane,
-    PublicKey, RefuseCode, SecretKey, Seq, ServerSecrets, SessionId, StreamId, Welcome,
+    PublicKey, RefuseCode, SecretKey, Seq, ServerSecrets, SessionId, StreamId, Urgency, Welcome,
 };
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -154,7 +154,7 @@ impl Relay {
         self.endpoint.handle_timeout(now);
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
         self.endpoint.poll_timeout()
     }
 
@@ -302,7 +302,9 @@ impl Relay {
         while let Some(body) = account.mailbox.get(account.offered) {
             let cursor = account.offered as u64 + 1;
             let payload = [&cursor.to_be_bytes(), body.as_slice()].concat();
-            let Some(last) = self.endpoint.send_message(now, session, Lane::CHAT, &payload) else {
+            let Some(last) =
+                self.endpoint.send_message(now, session, Lane::CHAT, Urgency::Normal, &payload)
+            else {
                 return;
             };
             account.offered += 1;
