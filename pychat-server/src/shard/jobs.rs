@@ -78,23 +78,27 @@ impl Jobs {
     }
 
     pub(super) fn push(&mut self, purpose: Purpose, work: Work) {
-        let (generation, writes) = (self.generation, matches!(work, Work::Commit(_)));
-        self.give(Some(Given { purpose, generation, writes }), work);
+        self.push_of(self.generation, purpose, work);
+    }
+
+    /// For work that was decided on in an earlier generation: the store does not do it if one has passed.
+    pub(super) fn push_of(&mut self, generation: u32, purpose: Purpose, work: Work) {
+        let writes = matches!(work, Work::Commit(_));
+        self.give(Some(Given { purpose, generation, writes }), generation, work);
     }
 
     /// For work without an outcome.
     pub(super) fn tell(&mut self, work: Work) {
-        self.give(None, work);
+        self.give(None, self.generation, work);
     }
 
-    fn give(&mut self, given: Option<Given>, work: Work) {
+    fn give(&mut self, given: Option<Given>, generation: u32, work: Work) {
         let ticket = self.first_ticket + self.given.len() as u64;
         self.under_way += usize::from(given.is_some());
         if given.is_some() || !self.given.is_empty() {
             self.given.push_back(given);
         }
-        let (shard, generation) = (self.shard, self.generation);
-        self.queue.push_back(Job { shard, ticket, generation, work });
+        self.queue.push_back(Job { shard: self.shard, ticket, generation, work });
     }
 
     pub(super) fn pop(&mut self) -> Option<Job> {

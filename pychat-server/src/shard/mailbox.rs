@@ -20,7 +20,7 @@ use super::{
     unsettled::Held,
 };
 use crate::{
-    committer::Outcome,
+    committer::{Outcome, Work},
     store::{Answer, Append, Appended, Command, Origin, StoreError},
 };
 use pychat_proto::{Cursor, Instant, Lane, RefuseCode, SessionId, Urgency, UserName, chat};
@@ -78,7 +78,8 @@ impl Shard {
             return Some(parcel);
         };
         session.sent = place;
-        let held = Held { entry: parcel.entry, asker: parcel.asker };
+        let Parcel { entry, asker, generation, .. } = parcel;
+        let held = Held { entry, asker, generation };
         session.hot().unsettled.push_held(last, place, now.mono, parcel.owed, held);
         let left = session.reserved.0 - place.0;
         match session.hold(urgency, self.config.always_write) {
@@ -134,17 +135,20 @@ impl Shard {
         }
     }
 
-    /// Has all entries written that were sent and are on no disk of ours, in their order.
+    /// Has all entries written that were sent and are on no disk of ours, in their order. One that was sent
+    /// before a failure of the store was heard of passes for one of that time: what failed may be what was
+    /// sent before it.
     pub(super) fn write_held(&mut self, id: SessionId) {
         while let Some(session) = self.sessions.get_mut(&id)
             && let Some(hot) = session.hot.as_deref_mut()
-            && let Some((place, owed, Held { entry, asker })) = hot.unsettled.pop_held()
+            && let Some((place, owed, held)) = hot.unsettled.pop_held()
         {
-            let mailbox = session.user;
+            let (mailbox, Held { entry, asker, generation }) = (session.user, held);
             let origin = origin(&asker);
             let append = Append { mailbox, origin, place: Some(place), entry: Arc::clone(&entry) };
             let write = Write { mailbox, entry, owed, asker, place: Some(place), reader: Some(id) };
-            self.write(Purpose::Append(Box::new(write)), Command::Append(append));
+            let work = Work::Commit(Command::Append(append));
+            self.jobs.push_of(generation, Purpose::Append(Box::new(write)), work);
         }
         self.forget_hold(id);
     }

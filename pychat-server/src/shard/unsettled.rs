@@ -42,6 +42,8 @@ enum Store {
 pub(super) struct Held {
     pub(super) entry: Arc<[u8]>,
     pub(super) asker: Asker,
+    /// How many failures of the store its shard had heard of when it was sent.
+    pub(super) generation: u32,
 }
 
 /// A receipt that somebody waits for.
@@ -177,7 +179,7 @@ mod tests {
     }
 
     fn held() -> Held {
-        Held { entry: Arc::from(&b"entry"[..]), asker: Asker::Echo(0) }
+        Held { entry: Arc::from(&b"entry"[..]), asker: Asker::Echo(0), generation: 0 }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Options, World, person::Reading, store::Mood};
 use pychat_proto::{RECORD_WINDOW, Seq};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 #[test]
 fn while_nothing_can_be_written_senders_wait_and_then_all_arrives() {
@@ -156,6 +156,37 @@ fn places_handed_out_while_the_store_failed_are_not_handed_out_again() {
     assert_eq!(world.person(bob).texts(), ["1", "2", "3", "4", "5"]);
     assert_eq!(world.person(alice).delivered().len(), 5);
     assert!(world.shards.iter().all(|shard| shard.handed_out.is_empty()));
+}
+
+#[test]
+fn what_was_sent_after_something_that_could_not_be_written_is_not_written_before_it() {
+    let (mut world, [alice, bob]) = World::with_people(Options::default(), ["alice", "bob"]);
+    for body in ["1", "2"] {
+        world.write(alice, "bob", body);
+        world.settle();
+    }
+    // He has all that came, so that it goes out at once; and he is slow to say so.
+    let safe = world.person(bob).inbox.len();
+    world.person(bob).reading = Reading::Slow;
+    world.is_busy = true;
+    world.set_mood(Mood::WritesNothing);
+    world.write(alice, "bob", "3");
+    world.run(Duration::from_millis(20));
+    // It is being written. The next one is out and held back from the disk when that fails.
+    world.write(alice, "bob", "4");
+    world.run(Duration::from_millis(1));
+    world.is_busy = false;
+    world.run(Duration::from_millis(1));
+    world.set_mood(Mood::Works);
+    world.run(Duration::from_millis(40));
+    // A crash before the first one could be tried again, and he has lost what he did not commit.
+    world.restart();
+    world.person(bob).reading = Reading::Prompt;
+    world.person(bob).inbox.truncate(safe);
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.person(bob).texts(), ["1", "2", "3", "4"]);
+    let delivered: BTreeSet<_> = world.person(alice).delivered().into_iter().collect();
+    assert_eq!(delivered.len(), 4);
 }
 
 #[test]

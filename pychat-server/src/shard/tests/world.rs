@@ -40,6 +40,8 @@ pub(super) struct World {
     committer: Committer,
     jobs: Vec<Job>,
     switch: Switch,
+    /// The committer is busy: jobs wait.
+    pub(super) is_busy: bool,
     people: Vec<Person>,
     lives: u8,
 }
@@ -58,6 +60,7 @@ impl World {
             committer: Committer::new(Box::new(store), options.shards),
             jobs: Vec::new(),
             switch,
+            is_busy: false,
             people: Vec::new(),
             lives: 0,
             options,
@@ -243,12 +246,13 @@ impl World {
             self.jobs.extend(std::iter::from_fn(|| shard.poll_job()));
             news.extend(std::iter::from_fn(|| shard.poll_to_shard()));
         }
-        let moved = !self.jobs.is_empty() || !news.is_empty();
+        let works = !self.is_busy && !self.jobs.is_empty();
+        let moved = works || !news.is_empty();
         for (shard, news) in news {
             self.shards[usize::from(shard)].handle_peer_shard(now, news);
         }
         let mut told = Vec::new();
-        if !self.jobs.is_empty() {
+        if works {
             self.committer.step(std::mem::take(&mut self.jobs), &mut told);
         }
         for (shard, told) in told {
