@@ -7,6 +7,7 @@
 //! `docs/PROTOCOL.md` specifies every byte; module names follow its sections.
 
 pub mod chat;
+mod chunks;
 mod client;
 mod crypto;
 mod endpoint;
@@ -30,6 +31,7 @@ mod states;
 #[cfg(test)]
 mod vectors;
 
+pub use chunks::Chunks;
 pub use client::{
     Client, ClientConfig, ClientEvent, Login, PathStats, Refusal, ServerKey, Suspicion,
 };

@@ -2,8 +2,8 @@
 
 use crate::store::Account;
 use pychat_proto::{
-    UserName,
-    chat::{Presence, UserState},
+    DisplayName, UserName,
+    chat::{Presence, UnixMillis, UserState},
 };
 use std::{
     collections::BTreeMap,
@@ -13,25 +13,43 @@ use std::{
 /// Users online and away. As many as there are sessions, whose number the shards bound.
 #[derive(Debug, Default)]
 pub(super) struct PresenceTable {
-    present: BTreeMap<UserName, UserState>,
+    present: BTreeMap<UserName, Present>,
+}
+
+/// What is known of a user who is there.
+#[derive(Debug)]
+struct Present {
+    name: DisplayName,
+    since: UnixMillis,
+    is_away: bool,
+}
+
+impl Present {
+    fn state(&self, user: &UserName) -> UserState {
+        let Self { name, since, is_away } = self;
+        let presence = if *is_away { Presence::Away } else { Presence::Online };
+        UserState { user: *user, name: name.clone(), presence, since: *since }
+    }
 }
 
 impl PresenceTable {
     /// Takes news of a user. Who is offline is known by the account alone.
     pub(super) fn set(&mut self, state: UserState) {
-        match state.presence {
-            Presence::Online | Presence::Away => {
-                self.present.insert(state.user, state);
-            }
+        let UserState { user, name, presence, since } = state;
+        let is_away = match presence {
+            Presence::Online => false,
+            Presence::Away => true,
             Presence::Offline => {
-                self.present.remove(&state.user);
+                self.present.remove(&user);
+                return;
             }
-        }
+        };
+        self.present.insert(user, Present { name, since, is_away });
     }
 
     /// A user who is there.
-    pub(super) fn find(&self, name: &UserName) -> Option<&UserState> {
-        self.present.get(name)
+    pub(super) fn find(&self, name: &UserName) -> Option<UserState> {
+        self.present.get(name).map(|present| present.state(name))
     }
 
     /// The first `limit` users after `after`, by name: those who are there, and those of `accounts`,
@@ -43,20 +61,19 @@ impl PresenceTable {
         limit: usize,
     ) -> Vec<UserState> {
         let range = (after.map_or(Unbounded, Excluded), Unbounded);
-        let mut present =
-            self.present.range::<UserName, _>(range).map(|(_, state)| state).peekable();
+        let mut present = self.present.range::<UserName, _>(range).peekable();
         let mut accounts = accounts.into_iter().peekable();
         let mut page = Vec::new();
         while page.len() < limit {
             let next = match (present.peek(), accounts.peek()) {
-                (Some(state), Some(account)) if account.user < state.user => {
+                (Some((user, _)), Some(account)) if account.user < **user => {
                     accounts.next().map(offline)
                 }
-                (Some(state), account) => {
-                    if account.is_some_and(|account| account.user == state.user) {
+                (Some((user, _)), account) => {
+                    if account.is_some_and(|account| account.user == **user) {
                         accounts.next();
                     }
-                    present.next().cloned()
+                    present.next().map(|(user, present)| present.state(user))
                 }
                 (None, _) => accounts.next().map(offline),
             };

@@ -175,7 +175,7 @@ impl Shard {
     }
 
     pub(super) fn on_position(&mut self, now: Now, id: SessionId, done: bool) {
-        if !done && self.sessions.contains_key(&id) {
+        if !done && self.sessions.contains(&id) {
             self.note_unwritten(now.mono, id);
         }
     }

@@ -42,7 +42,7 @@ impl Shard {
     }
 
     fn reply(&mut self, now: Now, id: SessionId, call: u64, reply: &Reply) {
-        if self.sessions.contains_key(&id) {
+        if self.sessions.contains(&id) {
             self.endpoint.reply(now.mono, id, call, &chat::encode(reply));
         }
     }

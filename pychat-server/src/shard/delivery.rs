@@ -37,7 +37,7 @@ impl Shard {
         owed: Option<Owed>,
     ) {
         self.wake_echo(mailbox);
-        let Some(id) = self.by_user.get(mailbox).copied() else { return };
+        let Some(id) = self.sessions.of_user(mailbox) else { return };
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match session.delivery {
             Delivery::CaughtUp if cursor == session.sent.next() => {
@@ -57,7 +57,7 @@ impl Shard {
     /// There may be an entry that was not announced.
     pub(super) fn on_unannounced(&mut self, mailbox: &UserName) {
         self.wake_echo(mailbox);
-        let Some(id) = self.by_user.get(mailbox).copied() else { return };
+        let Some(id) = self.sessions.of_user(mailbox) else { return };
         self.end_lease(id);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match session.delivery {

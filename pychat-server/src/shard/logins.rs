@@ -166,7 +166,7 @@ impl Shard {
         }
         let login = &incoming.login;
         // What an older session of this outbox has settled may be on no disk yet.
-        let older = self.by_user.get(&login.user).and_then(|id| self.sessions.get(id));
+        let older = self.sessions.of_user(&login.user).and_then(|id| self.sessions.get(&id));
         let older = older.filter(|older| older.stream.0 == login.stream);
         let position = older.map_or(position, |older| older.settled.max(position));
         let claim = match &account {
@@ -307,7 +307,7 @@ impl Shard {
     fn take_place(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         debug!(user = %session.user, "logged in");
-        if let Some(older) = self.by_user.insert(session.user, id) {
+        if let Some(older) = self.sessions.take_place(&id) {
             let reason = "this name has logged in anew";
             self.close(now, older, CloseCode::Replaced, Duration::ZERO, reason);
         }
@@ -361,15 +361,14 @@ impl Shard {
         if self.unwritten.remove(&id) {
             self.write_position(id);
         }
-        let Some(mut session) = self.sessions.remove(&id) else { return };
+        let Some((mut session, was_its_users)) = self.sessions.remove(&id) else { return };
         self.stalled.remove(&id);
         if let Some(hot) = session.hot.take() {
             for receipt in hot.receipts.into_remaining(&session.user, now.unix_ms) {
                 self.send_receipt(receipt, None);
             }
         }
-        if self.by_user.get(&session.user) == Some(&id) {
-            self.by_user.remove(&session.user);
+        if was_its_users {
             let Session { user, name, .. } = session;
             let (presence, since) = (Presence::Offline, now.unix_ms);
             self.jobs.tell(Work::Presence(UserState { user, name, presence, since }));

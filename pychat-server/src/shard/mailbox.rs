@@ -51,7 +51,7 @@ impl Shard {
         if parcel.generation != self.jobs.generation() {
             return self.answer(parcel.asker, self.failed());
         }
-        match self.by_user.get(&parcel.mailbox).copied() {
+        match self.sessions.of_user(&parcel.mailbox) {
             Some(id) => {
                 if let Some(parcel) = self.send_at_once(now, id, parcel) {
                     self.end_lease(id);

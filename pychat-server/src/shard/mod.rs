@@ -23,6 +23,7 @@ mod message;
 mod parcel;
 mod receipts;
 mod session;
+mod sessions;
 mod unsettled;
 mod uplink;
 
@@ -47,9 +48,9 @@ use rand_chacha::{
     ChaCha12Rng,
     rand_core::{Rng, SeedableRng},
 };
-use session::Session;
+use sessions::Sessions;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
     time::Duration,
@@ -114,8 +115,7 @@ pub struct Shard {
     config: ShardConfig,
     endpoint: Endpoint,
     applicants: Applicants,
-    sessions: BTreeMap<SessionId, Session>,
-    by_user: HashMap<UserName, SessionId>,
+    sessions: Sessions,
     jobs: Jobs,
     to_shards: VecDeque<(u8, FromShard)>,
     /// What this shard tells itself.
@@ -158,8 +158,7 @@ impl Shard {
         let mut shard = Self {
             endpoint: Endpoint::new(endpoint, endpoint_seed),
             applicants: Applicants::default(),
-            sessions: BTreeMap::new(),
-            by_user: HashMap::new(),
+            sessions: Sessions::default(),
             jobs: Jobs::new(config.shard),
             to_shards: VecDeque::new(),
             to_self: VecDeque::new(),
@@ -281,7 +280,7 @@ impl Shard {
         let spread =
             (Duration::from_secs(1) / RETURNS_PER_S).saturating_mul(sessions).min(spread_max);
         self.stopping = Some(spread);
-        let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
+        let sessions: Vec<SessionId> = self.sessions.ids().collect();
         for session in sessions {
             let share = self.share_of(spread);
             self.close(now, session, CloseCode::Restarting, share, RESTARTING);
@@ -304,6 +303,12 @@ impl Shard {
     /// Where each session's client is, for [`Self::poke`] after a crash.
     pub fn clients(&self) -> impl Iterator<Item = (ConnectionId, SocketAddr)> {
         self.endpoint.clients()
+    }
+
+    /// See [`Endpoint::clients_version`].
+    #[must_use]
+    pub const fn clients_version(&self) -> u64 {
+        self.endpoint.clients_version()
     }
 
     /// Tells the client of a session from before a crash to log in anew; whether there was room.

@@ -97,15 +97,3 @@ impl Session {
         !matches!(self.delivery, Delivery::Claiming(..))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The design allows 512 bytes for all tables of an idle session; the display name, the maps'
-    /// entries and the endpoint's own state come on top of this.
-    #[test]
-    fn an_idle_session_is_small() {
-        assert!(size_of::<Session>() <= 144, "{}", size_of::<Session>());
-    }
-}

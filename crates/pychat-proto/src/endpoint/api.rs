@@ -44,6 +44,15 @@ pub struct SessionId {
     pub(super) generation: u32,
 }
 
+impl SessionId {
+    /// A small number that no other live session of this endpoint has; those of sessions that are gone are
+    /// used again.
+    #[must_use]
+    pub const fn place(self) -> u32 {
+        self.slot
+    }
+}
+
 /// A login that was decrypted and now waits for `accept` or `refuse`, on this endpoint or another.
 pub struct Incoming {
     /// The device that logs in; it proved that it holds this key's secret.

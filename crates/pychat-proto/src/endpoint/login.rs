@@ -296,7 +296,7 @@ impl Endpoint {
         }
         let slot = self.slots.insert(connection, Entry { session, standing, ready: false });
         if first_contact {
-            self.confirmed += 1;
+            self.count(1);
             self.events.push_back(EndpointEvent::Confirmed { session: self.slots.id(slot) });
         } else {
             self.unconfirmed.entry(key).or_default().push(slot);

@@ -50,6 +50,8 @@ pub struct Endpoint {
     unconfirmed: BTreeMap<PublicKey, SmallVec<[u32; 1]>>,
     unconfirmed_count: usize,
     confirmed: usize,
+    /// Moves whenever [`Self::clients`] has changed.
+    clients_version: u64,
     first_contacts: FirstContacts,
     limits: Limits,
     timers: Timers,
@@ -126,6 +128,7 @@ impl Endpoint {
             unconfirmed: BTreeMap::new(),
             unconfirmed_count: 0,
             confirmed: 0,
+            clients_version: 0,
             first_contacts: FirstContacts::default(),
             timers: Timers::default(),
             ready: VecDeque::new(),
@@ -173,7 +176,10 @@ impl Endpoint {
             return false;
         };
         let taken = self.slots.receive(slot, |session| {
-            session.handle_packet(now, from, datagram, &mut self.rng, &mut self.happened)
+            let before = session.remote();
+            session.handle_packet(now, from, datagram, &mut self.rng, &mut self.happened)?;
+            self.clients_version += u64::from(session.remote() != before);
+            Ok(())
         });
         if taken.is_err() {
             return false;
@@ -197,8 +203,14 @@ impl Endpoint {
         let key = unconfirmed.key;
         entry.standing = Standing::Confirmed;
         self.no_longer_unconfirmed(&key, slot);
-        self.confirmed += 1;
+        self.count(1);
         self.events.push_back(EndpointEvent::Confirmed { session });
+    }
+
+    /// Confirmed sessions became more or fewer.
+    fn count(&mut self, by: isize) {
+        self.confirmed = self.confirmed.saturating_add_signed(by);
+        self.clients_version += 1;
     }
 
     fn no_longer_unconfirmed(&mut self, key: &PublicKey, slot: u32) {
@@ -295,7 +307,7 @@ impl Endpoint {
         let Some(entry) = self.slots.entry_mut(slot) else { return };
         match std::mem::replace(&mut entry.standing, Standing::Gone) {
             Standing::Confirmed => {
-                self.confirmed -= 1;
+                self.count(-1);
                 self.events.push_back(EndpointEvent::Closed { session, code });
             }
             Standing::Unconfirmed(unconfirmed) => {
@@ -377,7 +389,7 @@ impl Endpoint {
     fn handle_dormant_timeout(&mut self, now: Instant, session: SessionId, heard: Instant) {
         if heard + session::IDLE_TIMEOUT <= now {
             self.slots.remove(session.slot);
-            self.confirmed -= 1;
+            self.count(-1);
             self.events.push_back(EndpointEvent::Closed { session, code: CloseCode::Idle });
             return;
         }
@@ -477,6 +489,12 @@ impl Endpoint {
     /// Where each live session's client is, for [`Self::poke`] after a crash.
     pub fn clients(&self) -> impl Iterator<Item = (ConnectionId, SocketAddr)> {
         self.slots.clients()
+    }
+
+    /// Another number than before if clients came, went or moved since.
+    #[must_use]
+    pub const fn clients_version(&self) -> u64 {
+        self.clients_version
     }
 
     /// Tells the client of a session from before a crash that it is gone, as if it had asked. Whether

@@ -2,7 +2,7 @@
 
 use super::{Entry, SessionId, Standing, timers::Armed};
 use crate::{
-    AWAY_AFTER, ConnectionId, Instant,
+    AWAY_AFTER, Chunks, ConnectionId, Instant,
     session::{Dropped, IDLE_TIMEOUT, Session, dormant::Dormant},
 };
 use hashbrown::HashTable;
@@ -14,7 +14,7 @@ const NEVER: Instant = Instant::from_micros(u64::MAX);
 /// Sessions by their place, which is also how they are told apart, and by their connection ids.
 #[derive(Default)]
 pub(super) struct Slots {
-    slots: Vec<Slot>,
+    slots: Chunks<Slot>,
     free: Vec<u32>,
     /// Places by connection id, which lies in the slot: four bytes a session.
     by_connection: HashTable<u32>,

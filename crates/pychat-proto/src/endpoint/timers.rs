@@ -8,7 +8,7 @@ use crate::Instant;
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// Entries for each session beyond which those that mean nothing are swept out, and as many in any case.
-const ENTRIES_PER_SESSION: usize = 4;
+const ENTRIES_PER_SESSION: usize = 2;
 const ENTRIES_MIN: usize = 64;
 
 #[derive(Default)]

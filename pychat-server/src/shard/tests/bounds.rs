@@ -36,7 +36,7 @@ fn a_session_that_ends_leaves_nothing_behind() {
     world.leave(alice);
     world.leave(bob);
     for shard in &world.shards {
-        assert!(shard.sessions.is_empty() && shard.by_user.is_empty() && shard.stalled.is_empty());
+        assert!(shard.sessions.is_empty() && shard.stalled.is_empty());
         assert_eq!(shard.jobs_under_way(), 0);
     }
 }

@@ -61,7 +61,7 @@ const MIGRATIONS: [&str; 2] = [
 const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// SQLite's page cache.
-const CACHE_KIB: i64 = 32 * 1024;
+const CACHE_KIB: i64 = 4 * 1024;
 
 /// More than the engine has statements, so that each is prepared once.
 const STATEMENTS_CACHED: usize = 32;
