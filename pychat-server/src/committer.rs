@@ -16,8 +16,14 @@ pub use thread::{
     spawn,
 };
 
-use crate::store::{Account, Answer, Command, Page, ReadLimit, StoreError};
-use pychat_proto::{Seq, StreamId, UserName, chat::UserState};
+use crate::{
+    person::Person,
+    store::{Account, Answer, Command, Page, ReadLimit, StoreError},
+};
+use pychat_proto::{
+    Seq, StreamId, UserName,
+    chat::{Presence, UnixMillis, UserState},
+};
 
 /// A shard's request.
 #[derive(Clone, Debug)]
@@ -54,7 +60,14 @@ pub enum Work {
         stream: StreamId,
     },
     /// A user came, went or fell silent. No outcome.
-    Presence(UserState),
+    Presence {
+        /// Who.
+        person: Person,
+        /// Whether the person is there.
+        presence: Presence,
+        /// Since when.
+        since: UnixMillis,
+    },
     /// A page of users by name. Outcome: [`Outcome::Users`].
     Users {
         /// The last one known.

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod committer;
 pub mod config;
 pub mod identity;
+pub mod person;
 mod random;
 pub mod run;
 pub mod shard;

@@ -1,7 +1,7 @@
 //! Names and numbers, each a type of its own and parsed once, at the edge.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr};
 
 /// A user's unique name: 1 to 32 of `a-z 0-9 . _ -`. Kept in place, as it is copied with every message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,9 +56,9 @@ impl UserName {
     }
 }
 
-/// What a user is called on screen: up to 64 characters, no controls; may be empty. Copies share it.
+/// What a user is called on screen: up to 64 characters, no controls; may be empty.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DisplayName(Arc<str>);
+pub struct DisplayName(Box<str>);
 
 /// Why a text is no [`DisplayName`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

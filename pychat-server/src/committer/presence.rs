@@ -1,55 +1,62 @@
 //! Who is there: every user with a session, by name.
 
-use crate::store::Account;
+use crate::{person::Person, store::Account};
 use pychat_proto::{
-    DisplayName, UserName,
+    UserName,
     chat::{Presence, UnixMillis, UserState},
 };
 use std::{
     collections::BTreeMap,
-    ops::Bound::{Excluded, Unbounded},
+    ops::Bound::{Excluded, Included, Unbounded},
 };
 
 /// Users online and away. As many as there are sessions, whose number the shards bound.
 #[derive(Debug, Default)]
 pub(super) struct PresenceTable {
-    present: BTreeMap<UserName, Present>,
+    present: BTreeMap<Person, Present>,
 }
 
-/// What is known of a user who is there.
-#[derive(Debug)]
-struct Present {
-    name: DisplayName,
-    since: UnixMillis,
-    is_away: bool,
+/// What is known of a user who is there, besides the names.
+#[derive(Clone, Copy, Debug)]
+enum Present {
+    Online(UnixMillis),
+    Away(UnixMillis),
 }
 
 impl Present {
-    fn state(&self, user: &UserName) -> UserState {
-        let Self { name, since, is_away } = self;
-        let presence = if *is_away { Presence::Away } else { Presence::Online };
-        UserState { user: *user, name: name.clone(), presence, since: *since }
+    fn state(self, person: &Person) -> UserState {
+        let (presence, since) = match self {
+            Self::Online(since) => (Presence::Online, since),
+            Self::Away(since) => (Presence::Away, since),
+        };
+        UserState { user: person.user(), name: person.display_name(), presence, since }
     }
 }
 
 impl PresenceTable {
     /// Takes news of a user. Who is offline is known by the account alone.
-    pub(super) fn set(&mut self, state: UserState) {
-        let UserState { user, name, presence, since } = state;
-        let is_away = match presence {
-            Presence::Online => false,
-            Presence::Away => true,
-            Presence::Offline => {
-                self.present.remove(&user);
-                return;
-            }
+    pub(super) fn set(&mut self, person: Person, presence: Presence, since: UnixMillis) {
+        if let Some((before, _)) = self.entry(&person.user()) {
+            // The display name may have changed.
+            let before = before.clone();
+            self.present.remove(&before);
+        }
+        let present = match presence {
+            Presence::Online => Present::Online(since),
+            Presence::Away => Present::Away(since),
+            Presence::Offline => return,
         };
-        self.present.insert(user, Present { name, since, is_away });
+        self.present.insert(person, present);
     }
 
     /// A user who is there.
-    pub(super) fn find(&self, name: &UserName) -> Option<UserState> {
-        self.present.get(name).map(|present| present.state(name))
+    pub(super) fn find(&self, user: &UserName) -> Option<UserState> {
+        self.entry(user).map(|(person, present)| present.state(person))
+    }
+
+    fn entry(&self, user: &UserName) -> Option<(&Person, &Present)> {
+        let (from, to) = (Person::before(user), Person::after(user));
+        self.present.range::<str, _>((Included(&*from), Excluded(&*to))).next()
     }
 
     /// The first `limit` users after `after`, by name: those who are there, and those of `accounts`,
@@ -60,20 +67,21 @@ impl PresenceTable {
         accounts: Vec<Account>,
         limit: usize,
     ) -> Vec<UserState> {
-        let range = (after.map_or(Unbounded, Excluded), Unbounded);
-        let mut present = self.present.range::<UserName, _>(range).peekable();
+        let after = after.map(Person::after);
+        let range = (after.as_deref().map_or(Unbounded, Included), Unbounded);
+        let mut present = self.present.range::<str, _>(range).peekable();
         let mut accounts = accounts.into_iter().peekable();
         let mut page = Vec::new();
         while page.len() < limit {
             let next = match (present.peek(), accounts.peek()) {
-                (Some((user, _)), Some(account)) if account.user < **user => {
+                (Some((person, _)), Some(account)) if account.user < person.user() => {
                     accounts.next().map(offline)
                 }
-                (Some((user, _)), account) => {
-                    if account.is_some_and(|account| account.user == **user) {
+                (Some((person, _)), account) => {
+                    if account.is_some_and(|account| person.is(&account.user)) {
                         accounts.next();
                     }
-                    present.next().map(|(user, present)| present.state(user))
+                    present.next().map(|(person, present)| present.state(person))
                 }
                 (None, _) => accounts.next().map(offline),
             };

@@ -56,7 +56,7 @@ impl Committer {
                 }
                 Work::Read { .. }
                 | Work::Login { .. }
-                | Work::Presence(_)
+                | Work::Presence { .. }
                 | Work::Users { .. }
                 | Work::User { .. } => self.questions.push(job),
             }
@@ -124,8 +124,8 @@ impl Committer {
     fn answer(&mut self, work: Work) -> Option<Result<Outcome, StoreError>> {
         Some(match work {
             Work::Commit(_) => unreachable!("commands go into the batch"),
-            Work::Presence(state) => {
-                self.presence.set(state);
+            Work::Presence { person, presence, since } => {
+                self.presence.set(person, presence, since);
                 return None;
             }
             Work::Read { mailbox, after, limit } => {
@@ -159,7 +159,7 @@ impl Committer {
         name: &UserName,
     ) -> Result<Option<pychat_proto::chat::UserState>, StoreError> {
         match self.presence.find(name) {
-            Some(state) => Ok(Some(state.clone())),
+            Some(state) => Ok(Some(state)),
             None => Ok(self.store.account(name)?.map(offline)),
         }
     }

@@ -5,6 +5,7 @@ use super::{
     SubmitError, ToShard, Work, spawn,
 };
 use crate::bell::Bell;
+use crate::person::Person;
 use crate::store::{
     Account, Answer, Append, Claimed, Command, MailboxStore, Origin, Page, Quota, ReadLimit,
     StoreError, embedded::Embedded,
@@ -38,6 +39,11 @@ fn read(mailbox: &str) -> Work {
 
 fn state(name: &str, presence: Presence) -> UserState {
     UserState { user: user(name), name: DisplayName::parse("").unwrap(), presence, since: 9 }
+}
+
+fn presence(name: &str, presence: Presence) -> Work {
+    let UserState { user, name, presence, since } = state(name, presence);
+    Work::Presence { person: Person::new(&user, &name), presence, since }
 }
 
 fn committer() -> Committer {
@@ -124,8 +130,8 @@ fn users_are_those_present_and_the_others_if_asked() {
     let mut committer = committer();
     step(&mut committer, vec![claim("ann"), claim("cyd"), claim("dan"), claim("eve")]);
     let news = [("cyd", Presence::Online), ("bob", Presence::Away), ("eve", Presence::Online)];
-    step(&mut committer, news.map(|(name, presence)| Work::Presence(state(name, presence))).into());
-    step(&mut committer, vec![Work::Presence(state("eve", Presence::Offline))]);
+    step(&mut committer, news.map(|(name, is)| presence(name, is)).into());
+    step(&mut committer, vec![presence("eve", Presence::Offline)]);
     let present = (vec!["bob Away".into(), "cyd Online".into()], false);
     assert_eq!(users(&mut committer, None, false), present);
     let all =
@@ -139,7 +145,7 @@ fn a_page_of_users_ends_at_its_limit() {
     let mut committer = committer();
     let names: Vec<_> = (0..=USERS_PER_PAGE_MAX).map(|n| format!("user{n:04}")).collect();
     step(&mut committer, names.iter().map(|name| claim(name)).collect());
-    let online = |name: &String| Work::Presence(state(name, Presence::Online));
+    let online = |name: &String| presence(name, Presence::Online);
     step(&mut committer, names.iter().step_by(2).map(online).collect());
     let (page, more) = users(&mut committer, None, true);
     assert_eq!((page.len(), more), (USERS_PER_PAGE_MAX, true));
@@ -152,11 +158,11 @@ fn a_page_of_users_ends_at_its_limit() {
 #[test]
 fn one_user_is_found_present_or_offline() {
     let mut committer = committer();
-    step(&mut committer, vec![claim("ann"), Work::Presence(state("ann", Presence::Away))]);
+    step(&mut committer, vec![claim("ann"), presence("ann", Presence::Away)]);
     let find = |name| Work::User { name: user(name) };
     let away = state("ann", Presence::Away);
     assert_eq!(ask(&mut committer, find("ann")), Ok(Outcome::User(Some(away))));
-    step(&mut committer, vec![Work::Presence(state("ann", Presence::Offline))]);
+    step(&mut committer, vec![presence("ann", Presence::Offline)]);
     let offline = UserState { since: 7, ..state("ann", Presence::Offline) };
     assert_eq!(ask(&mut committer, find("ann")), Ok(Outcome::User(Some(offline))));
     assert_eq!(ask(&mut committer, find("bob")), Ok(Outcome::User(None)));

@@ -33,8 +33,8 @@ impl Shard {
             return self.close_for_breach(now, id, "no such lane");
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let (user, name, scratch) = (&session.user, &session.name, &mut self.scratch);
-        let message = translate(payload, user, name, now.unix_ms, scratch);
+        let (user, name) = (session.user(), session.person.name());
+        let message = translate(payload, &user, name, now.unix_ms, &mut self.scratch);
         let uplink = &mut session.hot().uplink;
         let pushed = match message {
             Ok(message) => uplink.push(first, last, message),
@@ -67,7 +67,7 @@ impl Shard {
             if !session.is_claimed() {
                 return;
             }
-            let (user, stream, safe) = (&session.user, session.stream, session.settled);
+            let (user, stream, safe) = (session.user(), session.stream, session.settled);
             let Some(hot) = session.hot.as_deref_mut() else { return };
             if let Some((last, code)) = hot.uplink.refusal() {
                 self.endpoint.refuse_message(now.mono, id, Lane::CHAT, last, code);
@@ -82,14 +82,14 @@ impl Shard {
             match hot.uplink.step() {
                 Some(Step::Send { first, last, message }) => {
                     let record = Record { shard: self.config.shard, session: id, last };
-                    let place = Place { user: *user, stream, safe, first };
+                    let place = Place { user, stream, safe, first };
                     let asker = Asker::Stream(record, place);
                     let (to, entry) = (message.to, Arc::clone(&message.entry));
-                    let owed = message.owed(user);
+                    let owed = message.owed(&user);
                     self.hand_over(home(&to, self.config.shards), to, entry, owed, asker);
                 }
                 Some(Step::Skip { up_to }) => {
-                    let command = Command::Advance { user: *user, stream, up_to };
+                    let command = Command::Advance { user, stream, up_to };
                     self.write(Purpose::Advance(id, up_to), command);
                 }
                 None => return,
@@ -170,7 +170,7 @@ impl Shard {
     /// Writes how far a session's stream has come.
     pub(super) fn write_position(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
-        let (user, stream, up_to) = (session.user, session.stream, session.settled);
+        let (user, stream, up_to) = (session.user(), session.stream, session.settled);
         self.write(Purpose::Position(id), Command::Advance { user, stream, up_to });
     }
 

@@ -95,7 +95,7 @@ impl Shard {
         session.announced = Cursor::NONE;
         let entries = usize::try_from(room.clamp(1, RECORD_WINDOW)).unwrap_or(1);
         let limit = ReadLimit { entries, bytes: PAGE_BYTES };
-        let work = Work::Read { mailbox: session.user, after: session.sent, limit };
+        let work = Work::Read { mailbox: session.user(), after: session.sent, limit };
         self.jobs.push(Purpose::Page(id), work);
     }
 
@@ -157,7 +157,7 @@ impl Shard {
             Some(up_to) => session.hot().receipts.settled(up_to, owed),
             // Nothing waits to be trimmed: the receipts go for themselves.
             None => {
-                let by = session.user;
+                let by = session.user();
                 for receipt in receipts::gather(owed, &by, now.unix_ms) {
                     self.send_receipt(receipt, None);
                 }
@@ -204,6 +204,7 @@ impl Shard {
     pub(super) fn pump_receipts(&mut self, now: Now, id: SessionId) {
         loop {
             let Some(session) = self.sessions.get_mut(&id) else { return };
+            let user = session.user();
             let Some(hot) = session.hot.as_deref_mut() else { return };
             if self.writes.is_pausing() {
                 if !hot.receipts.is_empty() {
@@ -211,13 +212,12 @@ impl Shard {
                 }
                 return;
             }
-            match hot.receipts.next(&session.user, now.unix_ms) {
+            match hot.receipts.next(&user, now.unix_ms) {
                 Some(Next::Receipt(number, receipt)) => {
                     self.send_receipt(receipt, Some((id, number)));
                 }
                 Some(Next::Trim(up_to)) => {
-                    let mailbox = session.user;
-                    self.write(Purpose::Unwatched, Command::Trim { mailbox, up_to });
+                    self.write(Purpose::Unwatched, Command::Trim { mailbox: user, up_to });
                 }
                 None => return session.cool(),
             }

@@ -12,11 +12,12 @@ use super::{
 };
 use crate::{
     committer::{Outcome, Work, home},
+    person::Person,
     store::{Account, Command, Entry, Page, ReadLimit, StoreError},
 };
 use pychat_proto::{
     Cursor, DisplayName, MessageId, UserName,
-    chat::{self, Presence, ToClient, UserState},
+    chat::{self, Presence, ToClient},
 };
 use std::sync::Arc;
 
@@ -58,8 +59,8 @@ impl Shard {
         let name = DisplayName::parse("Echo").expect("Echo is a display name");
         let since = self.config.started_at;
         let (answered, state) = (Cursor::NONE, State::Nameless);
-        let online = UserState { user, name: name.clone(), presence: Presence::Online, since };
-        self.jobs.tell(Work::Presence(online));
+        let (person, presence) = (Person::new(&user, &name), Presence::Online);
+        self.jobs.tell(Work::Presence { person, presence, since });
         self.echo = Some(Echo { user, name, answered, state, announced: false });
         self.pump_echo();
     }

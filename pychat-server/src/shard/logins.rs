@@ -8,12 +8,12 @@ use super::{
 };
 use crate::{
     committer::{Outcome, Work, home},
+    person::Person,
     store::{Account, Answer, Claimed, Command, StoreError},
 };
 use pychat_proto::{
     CloseCode, Cursor, DisplayName, Incoming, Instant, PublicKey, Seq, SessionId, StreamId,
-    UserName, Welcome,
-    chat::{Presence, UserState},
+    UserName, Welcome, chat::Presence,
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -209,17 +209,16 @@ impl Shard {
             return self.close(now, id, CloseCode::Restarting, share, RESTARTING);
         }
         let Applicant { user, name, stream, cursor, committed, claim } = applicant;
+        let person = Person::new(&user, &name);
         let delivery = match claim {
             Some(key) => {
-                let (user, name) = (user, name.clone());
                 let account = Account { user, key, name, since: now.unix_ms };
                 Delivery::Claiming(Box::new(account), Step::Waiting)
             }
             None => Delivery::Raising(Step::Waiting),
         };
         let session = Session {
-            user,
-            name,
+            person,
             stream,
             committed,
             settled: committed,
@@ -253,7 +252,7 @@ impl Shard {
                 return;
             }
             Delivery::Raising(step) => {
-                let (mailbox, above) = (session.user, session.floor);
+                let (mailbox, above) = (session.person.user(), session.floor);
                 (step, Purpose::Raise(id), Command::Raise { mailbox, above })
             }
             Delivery::Behind | Delivery::Reading | Delivery::Blocked | Delivery::CaughtUp => return,
@@ -283,7 +282,7 @@ impl Shard {
                 self.take_place(now, id);
             }
             Ok(Outcome::Committed(Answer::Claim(Claimed::Taken))) => {
-                let reason = name_taken(&session.user);
+                let reason = name_taken(&session.user());
                 self.close(now, id, CloseCode::NameTaken, Duration::ZERO, &reason);
             }
             Ok(_) | Err(_) => *step = Step::Waiting,
@@ -306,7 +305,7 @@ impl Shard {
     /// The session becomes its user's one session.
     fn take_place(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
-        debug!(user = %session.user, "logged in");
+        debug!(user = %session.user(), "logged in");
         if let Some(older) = self.sessions.take_place(&id) {
             let reason = "this name has logged in anew";
             self.close(now, older, CloseCode::Replaced, Duration::ZERO, reason);
@@ -324,19 +323,14 @@ impl Shard {
 
     fn tell_presence(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
-        let state = UserState {
-            user: session.user,
-            name: session.name.clone(),
-            presence: session.presence,
-            since: now.unix_ms,
-        };
-        self.jobs.tell(Work::Presence(state));
+        let (person, presence) = (session.person.clone(), session.presence);
+        self.jobs.tell(Work::Presence { person, presence, since: now.unix_ms });
     }
 
     pub(super) fn on_closed(&mut self, now: Now, id: SessionId, code: CloseCode) {
         self.applicants.accepted.remove(&id);
         if let Some(session) = self.sessions.get(&id) {
-            debug!(user = %session.user, %code, "logged out");
+            debug!(user = %session.user(), %code, "logged out");
         }
         self.forget(now, id);
     }
@@ -364,14 +358,13 @@ impl Shard {
         let Some((mut session, was_its_users)) = self.sessions.remove(&id) else { return };
         self.stalled.remove(&id);
         if let Some(hot) = session.hot.take() {
-            for receipt in hot.receipts.into_remaining(&session.user, now.unix_ms) {
+            for receipt in hot.receipts.into_remaining(&session.user(), now.unix_ms) {
                 self.send_receipt(receipt, None);
             }
         }
         if was_its_users {
-            let Session { user, name, .. } = session;
             let (presence, since) = (Presence::Offline, now.unix_ms);
-            self.jobs.tell(Work::Presence(UserState { user, name, presence, since }));
+            self.jobs.tell(Work::Presence { person: session.person, presence, since });
         }
     }
 

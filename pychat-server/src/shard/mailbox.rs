@@ -143,7 +143,7 @@ impl Shard {
             && let Some(hot) = session.hot.as_deref_mut()
             && let Some((place, owed, held)) = hot.unsettled.pop_held()
         {
-            let (mailbox, Held { entry, asker, generation }) = (session.user, held);
+            let (mailbox, Held { entry, asker, generation }) = (session.user(), held);
             let origin = origin(&asker);
             let append = Append { mailbox, origin, place: Some(place), entry: Arc::clone(&entry) };
             let write = Write { mailbox, entry, owed, asker, place: Some(place), reader: Some(id) };
@@ -160,7 +160,7 @@ impl Shard {
         if std::mem::replace(&mut session.reserved, Cursor::NONE) == Cursor::NONE {
             return;
         }
-        let (mailbox, above) = (session.user, session.sent);
+        let (mailbox, above) = (session.user(), session.sent);
         self.handed_out.insert(mailbox, above);
         self.tell_handed_out(mailbox);
     }
@@ -185,7 +185,7 @@ impl Shard {
         {
             return;
         }
-        let (mailbox, up_to) = (session.user, Cursor(session.sent.0 + PLACES_ASKED));
+        let (mailbox, up_to) = (session.user(), Cursor(session.sent.0 + PLACES_ASKED));
         self.write(Purpose::Reserve(id), Command::Reserve { mailbox, up_to });
     }
 

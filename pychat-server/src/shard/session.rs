@@ -1,14 +1,13 @@
 //! What the relay knows of one confirmed session: little while it is idle.
 
 use super::{receipts::Receipts, unsettled::Unsettled, uplink::Uplink};
-use crate::store::Account;
-use pychat_proto::{Cursor, DisplayName, Instant, Seq, StreamId, UserName, chat::Presence};
+use crate::{person::Person, store::Account};
+use pychat_proto::{Cursor, Instant, Seq, StreamId, UserName, chat::Presence};
 
 /// A confirmed session.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) user: UserName,
-    pub(super) name: DisplayName,
+    pub(super) person: Person,
     pub(super) stream: StreamId,
     /// The client was told that its records up to here are safe.
     pub(super) committed: Seq,
@@ -77,6 +76,11 @@ pub(super) struct Hot {
 }
 
 impl Session {
+    /// Whose it is.
+    pub(super) fn user(&self) -> UserName {
+        self.person.user()
+    }
+
     pub(super) fn hot(&mut self) -> &mut Hot {
         self.hot.get_or_insert_default()
     }

@@ -2,6 +2,7 @@
 //! costs its place here and four bytes.
 
 use super::session::Session;
+use crate::person::Person;
 use hashbrown::HashTable;
 use pychat_proto::{Chunks, SessionId, UserName};
 use std::hash::{BuildHasher, RandomState};
@@ -57,33 +58,35 @@ impl Sessions {
 
     /// The session becomes its user's one session; the one that was it before.
     pub(super) fn take_place(&mut self, id: &SessionId) -> Option<SessionId> {
-        let user = self.get(id)?.user;
+        let user = self.get(id)?.user();
         let older = self.of_user(&user);
         if let Some(entry) = self.find_entry(&user) {
             *entry = id.place();
             return older;
         }
         let Self { places, by_user, hasher, .. } = self;
-        let rehash = |place: &u32| user_at(places, *place).map_or(0, |user| hasher.hash_one(user));
+        let rehash = |place: &u32| {
+            person_at(places, *place).map_or(0, |person| hasher.hash_one(person.user()))
+        };
         by_user.insert_unique(hasher.hash_one(user), id.place(), rehash);
         None
     }
 
     /// A user's one session.
     pub(super) fn of_user(&self, user: &UserName) -> Option<SessionId> {
-        let is_it = |place: &u32| user_at(&self.places, *place) == Some(user);
+        let is_it = |place: &u32| is_at(&self.places, *place, user);
         let place = *self.by_user.find(self.hasher.hash_one(user), is_it)?;
         self.places[place as usize].as_ref().map(|(id, _)| *id)
     }
 
     fn find_entry(&mut self, user: &UserName) -> Option<&mut u32> {
         let Self { places, by_user, hasher, .. } = self;
-        by_user.find_mut(hasher.hash_one(user), |place| user_at(places, *place) == Some(user))
+        by_user.find_mut(hasher.hash_one(user), |place| is_at(places, *place, user))
     }
 
     /// Forgets a session; whether it was its user's.
     pub(super) fn remove(&mut self, id: &SessionId) -> Option<(Session, bool)> {
-        let user = self.get(id)?.user;
+        let user = self.get(id)?.user();
         let place = id.place();
         let entry = self.by_user.find_entry(self.hasher.hash_one(user), |other| *other == place);
         let was_its_users = entry.map(|entry| entry.remove()).is_ok();
@@ -98,8 +101,12 @@ impl Sessions {
     }
 }
 
-fn user_at(places: &Chunks<Option<(SessionId, Session)>>, place: u32) -> Option<&UserName> {
-    places.get(place as usize)?.as_ref().map(|(_, session)| &session.user)
+fn person_at(places: &Chunks<Option<(SessionId, Session)>>, place: u32) -> Option<&Person> {
+    places.get(place as usize)?.as_ref().map(|(_, session)| &session.person)
+}
+
+fn is_at(places: &Chunks<Option<(SessionId, Session)>>, place: u32, user: &UserName) -> bool {
+    person_at(places, place).is_some_and(|person| person.is(user))
 }
 
 #[cfg(test)]
@@ -110,6 +117,6 @@ mod tests {
     /// the two share, that is all of an idle session.
     #[test]
     fn an_idle_session_is_small() {
-        assert!(size_of::<Option<(SessionId, Session)>>() <= 152);
+        assert!(size_of::<Option<(SessionId, Session)>>() <= 120);
     }
 }

@@ -1,6 +1,6 @@
 //! Twins of the messages that borrow what is large, for the server, which only passes it on.
 
-use super::{DisplayName, MessageId, UnixMillis, UserName};
+use super::{MessageId, UnixMillis, UserName};
 use serde::{Deserialize, Serialize};
 
 /// Decodes what [`super::ToServer`] encodes.
@@ -37,7 +37,7 @@ pub enum BorrowedToClient<'a> {
         /// Authenticated by the server.
         from: &'a UserName,
         /// The sender's display name when the text was accepted.
-        name: &'a DisplayName,
+        name: &'a str,
         /// On the sender's clock.
         sent_at: UnixMillis,
         /// On the server's clock.
@@ -51,6 +51,7 @@ pub enum BorrowedToClient<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DisplayName;
     use crate::chat::{ToClient, ToServer, decode, encode};
 
     const ID: MessageId = MessageId::from_bytes([7; 16]);
@@ -64,11 +65,11 @@ mod tests {
         let read = encode(&ToServer::Read { to, ids: vec![ID; 3] });
         assert_eq!(decode(&read), Ok(BorrowedToServer::Read { to, ids: vec![ID; 3] }));
 
-        let (from, name) = (&to, &DisplayName::parse("Bob").unwrap());
+        let (from, name) = (&to, "Bob");
         let (sent_at, accepted_at) = (300, 70_000);
         let twin =
             BorrowedToClient::Text { id: ID, from, name, sent_at, accepted_at, body: b"hello" };
-        let (from, name, body) = (*from, name.clone(), b"hello".to_vec());
+        let (from, name, body) = (*from, DisplayName::parse(name).unwrap(), b"hello".to_vec());
         let text = ToClient::Text { id: ID, from, name, sent_at, accepted_at, body };
         assert_eq!(encode(&twin), encode(&text));
     }
