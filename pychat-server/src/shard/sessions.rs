@@ -3,7 +3,7 @@
 
 use super::session::Session;
 use crate::person::Person;
-use hashbrown::HashTable;
+use hashbrown::hash_table::{HashTable, OccupiedEntry};
 use pychat_proto::{Chunks, SessionId, UserName};
 use std::hash::{BuildHasher, RandomState};
 
@@ -89,7 +89,7 @@ impl Sessions {
         let user = self.get(id)?.user();
         let place = id.place();
         let entry = self.by_user.find_entry(self.hasher.hash_one(user), |other| *other == place);
-        let was_its_users = entry.map(|entry| entry.remove()).is_ok();
+        let was_its_users = entry.map(OccupiedEntry::remove).is_ok();
         let (_, session) = self.places[place as usize].take()?;
         self.count -= 1;
         Some((session, was_its_users))
