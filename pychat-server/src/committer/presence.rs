@@ -16,20 +16,25 @@ pub(super) struct PresenceTable {
     present: BTreeMap<Person, Present>,
 }
 
-/// What is known of a user who is there, besides the names.
+/// What is known of a user who is there, besides the names: since when, and in the lowest bit whether
+/// away.
 #[derive(Clone, Copy, Debug)]
-enum Present {
-    Online(UnixMillis),
-    Away(UnixMillis),
-}
+struct Present(u64);
 
 impl Present {
+    /// None if the user is not.
+    fn new(presence: Presence, since: UnixMillis) -> Option<Self> {
+        match presence {
+            Presence::Online => Some(Self(since << 1)),
+            Presence::Away => Some(Self(since << 1 | 1)),
+            Presence::Offline => None,
+        }
+    }
+
     fn state(self, person: &Person) -> UserState {
-        let (presence, since) = match self {
-            Self::Online(since) => (Presence::Online, since),
-            Self::Away(since) => (Presence::Away, since),
-        };
-        UserState { user: person.user(), name: person.display_name(), presence, since }
+        let presence = if self.0 & 1 == 0 { Presence::Online } else { Presence::Away };
+        let (user, name) = (person.user(), person.display_name());
+        UserState { user, name, presence, since: self.0 >> 1 }
     }
 }
 
@@ -41,12 +46,9 @@ impl PresenceTable {
             let before = before.clone();
             self.present.remove(&before);
         }
-        let present = match presence {
-            Presence::Online => Present::Online(since),
-            Presence::Away => Present::Away(since),
-            Presence::Offline => return,
-        };
-        self.present.insert(person, present);
+        if let Some(present) = Present::new(presence, since) {
+            self.present.insert(person, present);
+        }
     }
 
     /// A user who is there.

@@ -47,9 +47,10 @@ impl Shard {
                 session.delivery = Delivery::Behind;
                 self.pump_delivery(id);
             }
-            Delivery::CaughtUp | Delivery::Claiming(..) | Delivery::Raising(_) => {}
+            Delivery::CaughtUp | Delivery::Claiming(_) | Delivery::Raising(_) => {}
             Delivery::Behind | Delivery::Reading | Delivery::Blocked => {
-                session.announced = session.announced.max(cursor);
+                let announced = &mut session.hot().announced;
+                *announced = cursor.max(*announced);
             }
         }
     }
@@ -66,11 +67,9 @@ impl Shard {
                 self.pump_delivery(id);
             }
             // The page under way may have been read before: read again after it.
-            Delivery::Reading => session.announced = Cursor(u64::MAX),
-            Delivery::Claiming(..)
-            | Delivery::Raising(_)
-            | Delivery::Behind
-            | Delivery::Blocked => {}
+            Delivery::Reading => session.hot().announced = Cursor(u64::MAX),
+            Delivery::Claiming(_) | Delivery::Raising(_) | Delivery::Behind | Delivery::Blocked => {
+            }
         }
     }
 
@@ -92,7 +91,7 @@ impl Shard {
             return;
         }
         session.delivery = Delivery::Reading;
-        session.announced = Cursor::NONE;
+        session.hot().announced = Cursor::NONE;
         let entries = usize::try_from(room.clamp(1, RECORD_WINDOW)).unwrap_or(1);
         let limit = ReadLimit { entries, bytes: PAGE_BYTES };
         let work = Work::Read { mailbox: session.user(), after: session.sent, limit };
@@ -119,7 +118,8 @@ impl Shard {
                     send(&mut self.endpoint, now, id, session, *cursor, entry, owed)
                 }
             });
-            if all_sent && !more && session.announced <= session.sent {
+            let announced = session.hot().announced;
+            if all_sent && !more && announced <= session.sent {
                 session.delivery = Delivery::CaughtUp;
             }
         }
@@ -250,7 +250,8 @@ impl Shard {
 /// Entries that were on the client's disk when it logged in: they are not sent, but receipted and
 /// trimmed, in case a crash came before that.
 fn take_known(session: &mut Session, entries: &[Entry]) {
-    let known = entries.iter().take_while(|entry| entry.cursor <= session.floor);
+    let floor = session.hot().floor;
+    let known = entries.iter().take_while(|entry| entry.cursor <= floor);
     let Some(last) = known.clone().last() else { return };
     let owed: Vec<Owed> = known.filter_map(|entry| owed_for(&entry.entry)).collect();
     let up_to = last.cursor;

@@ -4,7 +4,7 @@ use super::{
     FromShard, Now, RESTARTING, Shard,
     jobs::Purpose,
     mailbox::USUAL_FIRST,
-    session::{Delivery, Session, Step},
+    session::{Delivery, Hot, Session, Step},
 };
 use crate::{
     committer::{Outcome, Work, home},
@@ -72,6 +72,7 @@ impl Registration {
 pub(super) struct Applicants {
     waiting: usize,
     accepted: BTreeMap<SessionId, Applicant>,
+    /// In the order of their coming, the first of them still among the accepted.
     deadlines: VecDeque<(Instant, SessionId)>,
 }
 
@@ -95,6 +96,17 @@ impl Applicants {
 
     pub(super) const fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// Takes one who has proved to be live, or who left again.
+    fn take(&mut self, session: SessionId) -> Option<Applicant> {
+        let applicant = self.accepted.remove(&session);
+        while let Some((_, first)) = self.deadlines.front()
+            && !self.accepted.contains_key(first)
+        {
+            self.deadlines.pop_front();
+        }
+        applicant
     }
 
     /// Forgets those who never came.
@@ -200,7 +212,7 @@ impl Shard {
 
     /// A session is live: its name is claimed if need be, and then it takes its place.
     pub(super) fn on_confirmed(&mut self, now: Now, id: SessionId) {
-        let Some(applicant) = self.applicants.accepted.remove(&id) else {
+        let Some(applicant) = self.applicants.take(id) else {
             let reason = "the login took too long";
             return self.close(now, id, CloseCode::Busy, Duration::ZERO, reason);
         };
@@ -210,26 +222,24 @@ impl Shard {
         }
         let Applicant { user, name, stream, cursor, committed, claim } = applicant;
         let person = Person::new(&user, &name);
-        let delivery = match claim {
+        let (delivery, claim) = match claim {
             Some(key) => {
                 let account = Account { user, key, name, since: now.unix_ms };
-                Delivery::Claiming(Box::new(account), Step::Waiting)
+                (Delivery::Claiming(Step::Waiting), Some(Box::new(account)))
             }
-            None => Delivery::Raising(Step::Waiting),
+            None => (Delivery::Raising(Step::Waiting), None),
         };
         let session = Session {
             person,
             stream,
             committed,
             settled: committed,
-            floor: cursor,
             sent: Cursor::NONE,
             reserved: Cursor::NONE,
             usual_micros: USUAL_FIRST.as_micros() as u32,
-            announced: Cursor::NONE,
             delivery,
             presence: Presence::Online,
-            hot: None,
+            hot: Some(Box::new(Hot { claim, floor: cursor, ..Hot::default() })),
         };
         let claimed = session.is_claimed();
         self.sessions.insert(id, session);
@@ -242,29 +252,28 @@ impl Shard {
     /// Submits the claim and then the client's cursor, unless they are submitted or done.
     pub(super) fn pump_claim(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let (step, purpose, command) = match &mut session.delivery {
-            Delivery::Claiming(account, step) => {
-                (step, Purpose::Claim(id), Command::Claim((**account).clone()))
+        let Some(hot) = session.hot.as_deref() else { return };
+        let (submitted, purpose, command) = match (session.delivery, &hot.claim) {
+            (Delivery::Claiming(Step::Waiting), Some(account)) => {
+                let submitted = Delivery::Claiming(Step::Submitted);
+                (submitted, Purpose::Claim(id), Command::Claim((**account).clone()))
             }
-            Delivery::Raising(step) if session.floor == Cursor::NONE => {
-                debug_assert_eq!(*step, Step::Waiting);
+            (Delivery::Raising(Step::Waiting), _) if hot.floor == Cursor::NONE => {
                 session.delivery = Delivery::Behind;
                 return;
             }
-            Delivery::Raising(step) => {
-                let (mailbox, above) = (session.person.user(), session.floor);
-                (step, Purpose::Raise(id), Command::Raise { mailbox, above })
+            (Delivery::Raising(Step::Waiting), _) => {
+                let (mailbox, above) = (session.user(), hot.floor);
+                let submitted = Delivery::Raising(Step::Submitted);
+                (submitted, Purpose::Raise(id), Command::Raise { mailbox, above })
             }
-            Delivery::Behind | Delivery::Reading | Delivery::Blocked | Delivery::CaughtUp => return,
+            _ => return,
         };
-        if *step == Step::Submitted {
-            return;
-        }
         if self.writes.is_pausing() {
             self.stalled.insert(id);
             return;
         }
-        *step = Step::Submitted;
+        session.delivery = submitted;
         self.write(purpose, command);
     }
 
@@ -275,17 +284,20 @@ impl Shard {
         outcome: &Result<Outcome, StoreError>,
     ) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Delivery::Claiming(_, step) = &mut session.delivery else { return };
+        if !matches!(session.delivery, Delivery::Claiming(_)) {
+            return;
+        }
         match outcome {
             Ok(Outcome::Committed(Answer::Claim(Claimed::New | Claimed::Ours))) => {
                 session.delivery = Delivery::Raising(Step::Waiting);
+                session.hot().claim = None;
                 self.take_place(now, id);
             }
             Ok(Outcome::Committed(Answer::Claim(Claimed::Taken))) => {
                 let reason = name_taken(&session.user());
                 self.close(now, id, CloseCode::NameTaken, Duration::ZERO, &reason);
             }
-            Ok(_) | Err(_) => *step = Step::Waiting,
+            Ok(_) | Err(_) => session.delivery = Delivery::Claiming(Step::Waiting),
         }
         self.pump(now, id);
     }
@@ -328,7 +340,7 @@ impl Shard {
     }
 
     pub(super) fn on_closed(&mut self, now: Now, id: SessionId, code: CloseCode) {
-        self.applicants.accepted.remove(&id);
+        self.applicants.take(id);
         if let Some(session) = self.sessions.get(&id) {
             debug!(user = %session.user(), %code, "logged out");
         }

@@ -13,8 +13,6 @@ pub(super) struct Session {
     pub(super) committed: Seq,
     /// No crash of this server brings its records up to here back.
     pub(super) settled: Seq,
-    /// Entries up to here were on the client's disk when it logged in.
-    pub(super) floor: Cursor,
     /// Entries up to here were sent, or were at the client already.
     pub(super) sent: Cursor,
     /// Places in its user's mailbox after `sent` and up to here are this shard's to hand out; none if it
@@ -22,8 +20,6 @@ pub(super) struct Session {
     pub(super) reserved: Cursor,
     /// What it usually takes to make an entry safe.
     pub(super) usual_micros: u32,
-    /// The newest entry announced since the last page was asked for.
-    pub(super) announced: Cursor,
     pub(super) delivery: Delivery,
     pub(super) presence: Presence,
     /// What is under way, if anything is.
@@ -36,10 +32,10 @@ pub(super) struct Session {
 /// Claiming --> Raising --> Behind <--> Reading --> CaughtUp --> Behind, Blocked
 ///                            ^------ Blocked <------'
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delivery {
     /// The name has to become the device's first; until then nothing is written for it.
-    Claiming(Box<Account>, Step),
+    Claiming(Step),
     /// The store has to know the client's cursor first.
     Raising(Step),
     /// The mailbox may hold entries after `sent`; they are read when there is room.
@@ -61,9 +57,16 @@ pub(super) enum Step {
     Submitted,
 }
 
-/// Freed as soon as nothing is under way.
+/// Freed as soon as nothing is under way and the client has what its mailbox holds.
 #[derive(Debug, Default)]
 pub(super) struct Hot {
+    /// What is claimed for it, until the store has it.
+    pub(super) claim: Option<Box<Account>>,
+    /// Entries up to here were on the client's disk when it logged in. Once it has caught up, none of
+    /// those is in the mailbox any more, and none will be.
+    pub(super) floor: Cursor,
+    /// The newest entry announced since the last page was asked for.
+    pub(super) announced: Cursor,
     pub(super) uplink: Uplink,
     pub(super) unsettled: Unsettled,
     pub(super) receipts: Receipts,
@@ -87,10 +90,11 @@ impl Session {
 
     /// Frees what an idle session does not need.
     pub(super) fn cool(&mut self) {
+        let caught_up = matches!(self.delivery, Delivery::CaughtUp);
         let idle = |hot: &Hot| {
             let nothing_asked = hot.appends == 0 && !hot.asked_for_places && hot.hold_at.is_none();
             let all_settled = hot.uplink.is_empty() && hot.unsettled.is_empty();
-            nothing_asked && all_settled && hot.receipts.is_empty()
+            caught_up && nothing_asked && all_settled && hot.receipts.is_empty()
         };
         if self.hot.as_deref().is_some_and(idle) {
             self.hot = None;
@@ -98,6 +102,6 @@ impl Session {
     }
 
     pub(super) const fn is_claimed(&self) -> bool {
-        !matches!(self.delivery, Delivery::Claiming(..))
+        !matches!(self.delivery, Delivery::Claiming(_))
     }
 }

@@ -117,6 +117,6 @@ mod tests {
     /// the two share, that is all of an idle session.
     #[test]
     fn an_idle_session_is_small() {
-        assert!(size_of::<Option<(SessionId, Session)>>() <= 120);
+        assert!(size_of::<Option<(SessionId, Session)>>() <= 88);
     }
 }

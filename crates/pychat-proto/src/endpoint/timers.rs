@@ -23,7 +23,11 @@ pub(super) struct Armed {
 }
 
 impl Timers {
+    /// Grows by an eighth, not twofold: a server that is full of resting sessions has an entry for each.
     pub(super) fn arm(&mut self, armed: Armed) {
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(ENTRIES_MIN + self.0.len() / 8);
+        }
         self.0.push(Reverse(armed));
     }
 

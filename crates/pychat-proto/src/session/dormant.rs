@@ -10,7 +10,7 @@ use super::{
     lane_in::LaneIn,
     lane_out::LaneOut,
     replay::ReplayWindow,
-    rtt::RttEstimator,
+    rtt::DormantRtt,
 };
 use crate::{ConnectionId, Instant};
 use std::{
@@ -21,6 +21,8 @@ use std::{
 
 /// A session is packed after so much quiet: long enough that a lively conversation never is.
 pub(crate) const DORMANT_AFTER: Duration = Duration::from_millis(250);
+/// The same where only a login or a sign of life went by, after which nothing is likely to follow.
+pub(crate) const DORMANT_AFTER_LITTLE: Duration = Duration::from_millis(50);
 
 /// What is left of it.
 pub(crate) struct Dormant {
@@ -28,46 +30,50 @@ pub(crate) struct Dormant {
     peer: ConnectionId,
     remote: Address,
     heard: Instant,
-    next_number: u64,
+    /// Numbers of packets and of records in half the bytes: a session that came further stays as it is.
+    next_number: u32,
+    newest: u32,
+    committed_out: u32,
+    committed_in: u32,
     /// How far back the number lies that was left out last, and how far ahead the next one; zero is none.
     skipped_back: u16,
     skip_ahead: u16,
     window: (u8, u8),
     redundancy: Redundancy,
-    newest: u64,
-    /// Both halves of the replay window's bitmap: a `u128` would be aligned to 16 bytes.
+    /// The replay window's bitmap: a `u128` would be aligned to 16 bytes.
     seen: [u64; 2],
-    rtt: RttEstimator,
+    rtt: DormantRtt,
     congested_seen: u32,
-    committed_out: u64,
-    committed_in: u64,
 }
 
-/// A socket's address in 24 bytes in place of 32.
+/// A socket's address in 21 bytes in place of 32.
 enum Address {
     V4([u8; 4], [u8; 2]),
-    V6([u8; 16], [u8; 2]),
-    /// One with a scope or a flow label.
-    Scoped(Box<SocketAddrV6>),
+    /// The last is the scope, the number of an interface.
+    V6([u8; 16], [u8; 2], [u8; 2]),
 }
 
 impl Address {
-    fn new(address: SocketAddr) -> Self {
+    /// None for an address with a flow label, or of one of more than 65,535 interfaces.
+    fn new(address: SocketAddr) -> Option<Self> {
         let port = address.port().to_be_bytes();
         match address {
-            SocketAddr::V4(address) => Self::V4(address.ip().octets(), port),
-            SocketAddr::V6(address) if address.scope_id() == 0 && address.flowinfo() == 0 => {
-                Self::V6(address.ip().octets(), port)
+            SocketAddr::V4(address) => Some(Self::V4(address.ip().octets(), port)),
+            SocketAddr::V6(address) => {
+                let scope = u16::try_from(address.scope_id()).ok()?;
+                let plain = Self::V6(address.ip().octets(), port, scope.to_be_bytes());
+                (address.flowinfo() == 0).then_some(plain)
             }
-            SocketAddr::V6(address) => Self::Scoped(Box::new(address)),
         }
     }
 
     fn get(&self) -> SocketAddr {
         match self {
             Self::V4(ip, port) => (Ipv4Addr::from(*ip), u16::from_be_bytes(*port)).into(),
-            Self::V6(ip, port) => (Ipv6Addr::from(*ip), u16::from_be_bytes(*port)).into(),
-            Self::Scoped(address) => SocketAddr::V6(**address),
+            Self::V6(ip, port, scope) => {
+                let (port, scope) = (u16::from_be_bytes(*port), u16::from_be_bytes(*scope));
+                SocketAddrV6::new(Ipv6Addr::from(*ip), port, 0, scope.into()).into()
+            }
         }
     }
 }
@@ -83,9 +89,10 @@ impl Dormant {
 }
 
 impl Session {
-    /// When the session may be packed, as far as is known now: nothing is under way.
+    /// When the session may be packed, as far as is known now: nothing is under way, and all of it fits.
     pub(crate) fn dormant_at(&self) -> Option<Instant> {
-        self.is_settled().then(|| self.heard + DORMANT_AFTER)
+        let quiet = if self.lively { DORMANT_AFTER } else { DORMANT_AFTER_LITTLE };
+        self.pack().map(|_| self.heard + quiet)
     }
 
     fn is_settled(&self) -> bool {
@@ -106,7 +113,7 @@ impl Session {
         server && self.is_open() && self.path.is_proved() && nothing_owed && nothing_waits
     }
 
-    /// Packs it, if nothing is under way.
+    /// Packs it, if it may be.
     pub(crate) fn pack(&self) -> Option<Dormant> {
         let (newest, seen) = self.replay.seen().filter(|_| self.is_settled())?;
         // Numbers are left out every few hundred, so that the distances always fit.
@@ -114,22 +121,22 @@ impl Session {
         let skipped_back =
             self.skipped.map_or(Some(0), |skipped| distance(self.next_number, skipped))?;
         Some(Dormant {
-            keys: self.keys.dormant(),
+            keys: self.keys.dormant(self.next_number)?,
             peer: self.peer,
-            remote: Address::new(self.path.remote()),
+            remote: Address::new(self.path.remote())?,
             heard: self.heard,
-            next_number: self.next_number,
+            next_number: u32::try_from(self.next_number).ok()?,
+            newest: u32::try_from(newest).ok()?,
+            committed_out: u32::try_from(self.lane_out.last_offered()).ok()?,
+            committed_in: u32::try_from(self.lane_in.committed()).ok()?,
             skipped_back,
             skip_ahead: distance(self.next_skip, self.next_number)?,
             window: self.congestion.paused(),
             redundancy: self.redundancy,
-            newest,
             seen: [seen as u64, (seen >> 64) as u64],
-            rtt: self.recovery.rtt,
+            rtt: self.recovery.rtt.dormant(),
             // Beyond that a peer lies, and is heeded once more.
             congested_seen: u32::try_from(self.recovery.congested_seen()).unwrap_or(u32::MAX),
-            committed_out: self.lane_out.last_offered(),
-            committed_in: self.lane_in.committed(),
         })
     }
 
@@ -137,27 +144,28 @@ impl Session {
     pub(crate) fn unpack(dormant: &Dormant) -> Self {
         let heard = dormant.heard;
         let seen = u128::from(dormant.seen[1]) << 64 | u128::from(dormant.seen[0]);
-        let skipped = (dormant.skipped_back > 0)
-            .then(|| dormant.next_number - u64::from(dormant.skipped_back));
+        let next_number = u64::from(dormant.next_number);
+        let skipped =
+            (dormant.skipped_back > 0).then(|| next_number - u64::from(dormant.skipped_back));
         Self {
             role: Role::Server,
             state: State::Open,
             peer: dormant.peer,
-            keys: SessionKeys::awake(&dormant.keys, dormant.newest),
-            next_number: dormant.next_number,
+            keys: SessionKeys::awake(&dormant.keys, next_number, dormant.newest.into()),
+            next_number,
             skipped,
-            next_skip: dormant.next_number + u64::from(dormant.skip_ahead),
-            replay: ReplayWindow::resumed(dormant.newest, seen),
+            next_skip: next_number + u64::from(dormant.skip_ahead),
+            replay: ReplayWindow::resumed(dormant.newest.into(), seen),
             debt: AckDebt { packets: 0, hasty: 0, deadline: None, largest_at: heard },
-            recovery: Recovery::resumed(dormant.rtt, dormant.congested_seen.into(), heard),
+            recovery: Recovery::resumed(dormant.rtt.awake(), dormant.congested_seen.into(), heard),
             redundancy: dormant.redundancy,
             congestion: Congestion::resumed(dormant.window, heard),
             path: Path::proved(dormant.remote()),
             heard,
             keep_alive: None,
             overdue: Overdue::default(),
-            lane_out: LaneOut::new(dormant.committed_out),
-            lane_in: LaneIn::new(dormant.committed_in),
+            lane_out: LaneOut::new(dormant.committed_out.into()),
+            lane_in: LaneIn::new(dormant.committed_in.into()),
             commit_wanted: false,
             commit_at: None,
             refusals: Vec::new(),
@@ -168,6 +176,7 @@ impl Session {
             path_response: None,
             ping_wanted: false,
             blocked: false,
+            lively: false,
             // It was heard: what waits for the first packet does not begin again.
             counters: Counters { received: 1, ..Counters::default() },
         }
@@ -180,7 +189,7 @@ mod tests {
 
     #[test]
     fn what_a_server_keeps_of_a_session_that_rests_is_small() {
-        assert!(size_of::<Dormant>() <= 216, "{}", size_of::<Dormant>());
+        assert!(size_of::<Dormant>() <= 176, "{}", size_of::<Dormant>());
     }
 
     #[test]
@@ -191,7 +200,11 @@ mod tests {
             "[2001:db8::1]:7420".parse().unwrap(),
             scoped.into(),
         ] {
-            assert_eq!(Address::new(address).get(), address);
+            assert_eq!(Address::new(address).unwrap().get(), address);
         }
+        let labelled = SocketAddrV6::new("fe80::1".parse().unwrap(), 7, 1, 3);
+        assert!(Address::new(labelled.into()).is_none());
+        let far = SocketAddrV6::new("fe80::1".parse().unwrap(), 7, 0, 1 << 16);
+        assert!(Address::new(far.into()).is_none());
     }
 }

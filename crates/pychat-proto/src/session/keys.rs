@@ -33,30 +33,37 @@ pub(crate) struct SessionKeys {
 pub(crate) struct DormantKeys {
     send: PacketKey,
     receive: PacketKey,
-    send_since: (u64, Instant),
+    /// Packets that were sent in this phase.
+    send_packets: u32,
+    /// When it began, in whole seconds: it may end one second early.
+    send_since_secs: u32,
     send_phase: u8,
     receive_phase: u8,
     send_confirmed: bool,
 }
 
 impl SessionKeys {
-    pub(crate) fn dormant(&self) -> DormantKeys {
-        DormantKeys {
+    /// None if the numbers do not fit.
+    pub(crate) fn dormant(&self, next_number: u64) -> Option<DormantKeys> {
+        let (since, began) = self.send_since;
+        Some(DormantKeys {
             send: self.send.clone(),
             receive: self.receive.clone(),
-            send_since: self.send_since,
+            send_packets: u32::try_from(next_number - since).ok()?,
+            send_since_secs: u32::try_from(began.as_micros() / 1_000_000).ok()?,
             send_phase: self.send_phase,
             receive_phase: self.receive_phase,
             send_confirmed: self.send_confirmed,
-        }
+        })
     }
 
     /// `newest` is the largest packet number that was received.
-    pub(crate) fn awake(dormant: &DormantKeys, newest: u64) -> Self {
+    pub(crate) fn awake(dormant: &DormantKeys, next_number: u64, newest: u64) -> Self {
+        let began = Instant::ZERO + Duration::from_secs(dormant.send_since_secs.into());
         Self {
             send: dormant.send.clone(),
             send_phase: dormant.send_phase,
-            send_since: dormant.send_since,
+            send_since: (next_number - u64::from(dormant.send_packets), began),
             send_confirmed: dormant.send_confirmed,
             receive: dormant.receive.clone(),
             receive_phase: dormant.receive_phase,

@@ -176,6 +176,8 @@ pub(crate) struct Session {
     path_response: Option<[u8; 8]>,
     ping_wanted: bool,
     blocked: bool,
+    /// It carried a record since it was made or unpacked: more are likely to follow soon.
+    lively: bool,
     counters: Counters,
 }
 
@@ -223,6 +225,7 @@ impl Session {
             path_response: None,
             ping_wanted: false,
             blocked: false,
+            lively: false,
             counters: Counters::default(),
         };
         session.next_skip = session.draw_skip(rng);
@@ -287,6 +290,7 @@ impl Session {
     }
 
     pub(crate) fn send_message(&mut self, payload: &[u8], urgency: Urgency) -> u64 {
+        self.lively = true;
         self.lane_out.offer(payload, urgency)
     }
 

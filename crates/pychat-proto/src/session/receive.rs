@@ -155,6 +155,7 @@ impl Session {
             Frame::Padding | Frame::Ping => {}
             Frame::Ack(ack) => self.acknowledged(now, ack)?,
             Frame::Record { lane: 0, seq, part, bytes } => {
+                self.lively = true;
                 let mut out = |delivery| events.push_back(delivered(delivery));
                 self.lane_in.record(seq, part, bytes, &mut out).map_err(|violation| violation.0)?;
             }

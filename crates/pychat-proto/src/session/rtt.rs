@@ -39,6 +39,22 @@ pub(crate) struct RttEstimator {
     basis: Basis,
 }
 
+/// The estimate of a session where nothing is under way: after a pause, the last round trip says no more
+/// than the smoothed one.
+#[derive(Clone, Copy)]
+pub(crate) struct DormantRtt {
+    smoothed: u32,
+    variation: u32,
+    basis: Basis,
+}
+
+impl DormantRtt {
+    pub(crate) fn awake(self) -> RttEstimator {
+        let Self { smoothed, variation, basis } = self;
+        RttEstimator { smoothed, variation, latest: smoothed, basis }
+    }
+}
+
 /// What the estimate rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Basis {
@@ -52,6 +68,10 @@ impl RttEstimator {
     pub(crate) fn new(hint: Option<Duration>) -> Self {
         let guess = micros(hint.unwrap_or(INITIAL_RTT));
         Self { smoothed: guess, variation: guess / 2, latest: guess, basis: Basis::Guess }
+    }
+
+    pub(crate) fn dormant(self) -> DormantRtt {
+        DormantRtt { smoothed: self.smoothed, variation: self.variation, basis: self.basis }
     }
 
     /// A first guess: what the handshake took. A long one says more of losses, or of who had to think,

@@ -220,3 +220,20 @@ fn commits_are_acknowledged_in_company_and_so_many_packets_at_once() {
     }
     assert_eq!(liar.hear().len(), 1);
 }
+
+#[test]
+fn a_session_whose_numbers_do_not_fit_is_never_due_to_be_packed() {
+    let mut liar = Liar::new();
+    liar.say(&[Frame::Ping]);
+    liar.now += crate::session::rtt::ACK_DELAY_MAX;
+    let number = liar.hear()[0].0;
+    liar.say(&[ack(number, 1)]);
+    liar.now += crate::session::rtt::LOW_DELAY_MAX;
+    liar.hear();
+    assert!(liar.session.dormant_at().is_some());
+    let skipped = liar.session.next_skip - liar.session.next_number;
+    liar.session.next_number = u64::from(u32::MAX) + 1;
+    liar.session.next_skip = liar.session.next_number + skipped;
+    assert!(liar.session.pack().is_none());
+    assert_eq!(liar.session.dormant_at(), None, "the timers would never rest");
+}

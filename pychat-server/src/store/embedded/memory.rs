@@ -24,7 +24,7 @@ pub(super) const STREAMS_PER_USER_MAX: usize = 8;
 
 /// Users kept about whom the file says everything, some 500 bytes each: what the logins and the texts
 /// of a moment touch more than once.
-pub(super) const CLEAN_USERS_MAX: usize = 1024;
+pub(super) const CLEAN_USERS_MAX: usize = 512;
 
 /// A user by number: the row in `users`.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -36,7 +36,7 @@ pub(super) struct Memory {
     /// Of the users who are loaded.
     pub(super) names: HashMap<UserName, UserId>,
     /// Those who are loaded: all who are busy, and some others.
-    pub(super) users: HashMap<UserId, User>,
+    pub(super) users: HashMap<UserId, Box<User>>,
     /// Who goes next, once nothing speaks against it. Whoever is loaded and not in it is busy.
     pub(super) leaving: VecDeque<UserId>,
     /// Of users who are not loaded: how many reserved cursors were not handed out. Shards hold places
@@ -231,7 +231,7 @@ impl Memory {
         let id = UserId(self.next_user);
         self.next_user = id.0.checked_add(1).expect("four billion users do not fit in the file");
         self.names.insert(*name, id);
-        self.users.insert(id, User::new(*name, Head::starting_after(0)));
+        self.users.insert(id, Box::new(User::new(*name, Head::starting_after(0))));
         self.journal.push(Undo::UserNew { user: id });
         Ok((id, true))
     }
@@ -242,7 +242,7 @@ impl Memory {
             user.head.next = (user.head.reserved + 1).saturating_sub(u64::from(unused));
         }
         self.names.insert(user.name, id);
-        self.users.insert(id, user);
+        self.users.insert(id, Box::new(user));
         self.offer(id);
     }
 
@@ -392,7 +392,7 @@ impl Memory {
 }
 
 /// A user whom the batch under way, the journal or something late names: such a one is not forgotten.
-fn loaded(users: &mut HashMap<UserId, User>, id: UserId) -> &mut User {
+fn loaded(users: &mut HashMap<UserId, Box<User>>, id: UserId) -> &mut User {
     users.get_mut(&id).expect("who is named by what is under way stays loaded")
 }
 

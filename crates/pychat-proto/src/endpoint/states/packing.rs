@@ -3,7 +3,11 @@
 use super::{State, damaged, stage::Stage};
 use crate::{
     AWAY_AFTER, Lane, RECORD_WINDOW, Seq, Urgency,
-    session::{IDLE_TIMEOUT, dormant::DORMANT_AFTER, rtt::LOW_DELAY_MAX},
+    session::{
+        IDLE_TIMEOUT,
+        dormant::{DORMANT_AFTER, DORMANT_AFTER_LITTLE},
+        rtt::LOW_DELAY_MAX,
+    },
     wire::{frame::Frame, packet::DATA_HEADER_BYTES},
 };
 use std::time::Duration;
@@ -41,6 +45,23 @@ fn a_session_is_packed_once_it_was_quiet_for_long_and_owes_nothing() {
     let mut stage = Stage::reach(State::Open);
     stage.run_for(DORMANT_AFTER * 2);
     assert!(!is_packed(&stage));
+}
+
+#[test]
+fn a_session_is_packed_sooner_after_a_sign_of_life_than_after_a_record() {
+    let mut stage = settled();
+    // It was heard when it committed, and waited to acknowledge that.
+    stage.run_for(DORMANT_AFTER - LOW_DELAY_MAX - Duration::from_millis(1));
+    assert!(!is_packed(&stage));
+    stage.run_for(Duration::from_millis(1));
+    assert!(is_packed(&stage));
+
+    let packet = stage.data(&[Frame::Ping]);
+    stage.take(packet, HOME);
+    stage.run_for(DORMANT_AFTER_LITTLE - Duration::from_millis(1));
+    assert!(!is_packed(&stage));
+    stage.run_for(Duration::from_millis(1));
+    assert!(is_packed(&stage));
 }
 
 #[test]
