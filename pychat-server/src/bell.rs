@@ -38,9 +38,9 @@ impl Bell {
         }
     }
 
-    /// From here on a ring wakes anew.
-    pub fn mute(&self) {
-        self.0.rung.store(false, Ordering::SeqCst);
+    /// From here on a ring wakes anew; whether anybody rang before.
+    pub fn mute(&self) -> bool {
+        self.0.rung.swap(false, Ordering::SeqCst)
     }
 }
 
@@ -63,7 +63,8 @@ mod tests {
         assert!(wakes(Duration::from_secs(10)));
         bell.ring();
         assert!(!wakes(Duration::ZERO), "it is awake");
-        bell.mute();
+        assert!(bell.mute());
+        assert!(!bell.mute());
         bell.ring();
         assert!(wakes(Duration::from_secs(10)));
     }

@@ -13,6 +13,7 @@ use rand_chacha::{
     ChaCha12Rng,
     rand_core::{Rng as _, SeedableRng as _},
 };
+use std::cell::OnceCell;
 use zeroize::ZeroizeOnDrop;
 
 /// BLAKE2s-256 of `parts`, separated from every other use by `domain`.
@@ -40,9 +41,16 @@ pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
-/// One direction's packet key. 32 bytes and no cipher object, since the server keeps very many.
+/// The bytes of a packet key, which is all that a session at rest keeps of it.
 #[derive(Clone, ZeroizeOnDrop)]
-pub(crate) struct PacketKey([u8; 32]);
+pub(crate) struct KeyBytes([u8; 32]);
+
+/// One direction's packet key. The cipher is made with the first packet and then used for all, so that a
+/// packet allocates nothing; it wipes itself.
+pub(crate) struct PacketKey {
+    bytes: KeyBytes,
+    cipher: OnceCell<LessSafeKey>,
+}
 
 /// A packet that does not open: forged, damaged, or of another key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,17 +58,23 @@ pub(crate) struct Forged;
 
 impl PacketKey {
     pub(crate) const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self { bytes: KeyBytes(bytes), cipher: OnceCell::new() }
+    }
+
+    pub(crate) fn bytes(&self) -> &KeyBytes {
+        &self.bytes
     }
 
     /// The key of the next phase; the way back is closed.
     pub(crate) fn ratchet(&self) -> Self {
-        Self(hash(b"pychat ratchet", &[&self.0]))
+        Self::new(hash(b"pychat ratchet", &[&self.bytes.0]))
     }
 
-    fn cipher(&self) -> LessSafeKey {
-        let key = UnboundKey::new(&CHACHA20_POLY1305, &self.0);
-        LessSafeKey::new(key.expect("ChaCha20-Poly1305 takes keys of 32 bytes"))
+    fn cipher(&self) -> &LessSafeKey {
+        self.cipher.get_or_init(|| {
+            let key = UnboundKey::new(&CHACHA20_POLY1305, &self.bytes.0);
+            LessSafeKey::new(key.expect("ChaCha20-Poly1305 takes keys of 32 bytes"))
+        })
     }
 
     /// Seals what stands in `packet` behind the header, and appends the tag.
@@ -81,6 +95,18 @@ impl PacketKey {
         let (header, sealed) = packet.split_at_mut(DATA_HEADER_BYTES);
         let opened = self.cipher().open_in_place(nonce(number), Aad::from(&*header), sealed);
         opened.map(|frames| &*frames).map_err(|_| Forged)
+    }
+}
+
+impl From<&KeyBytes> for PacketKey {
+    fn from(bytes: &KeyBytes) -> Self {
+        Self { bytes: bytes.clone(), cipher: OnceCell::new() }
+    }
+}
+
+impl Clone for PacketKey {
+    fn clone(&self) -> Self {
+        Self::from(&self.bytes)
     }
 }
 

@@ -98,6 +98,8 @@ pub(super) struct Driver {
     buffer: Vec<u8>,
     beats: Arc<AtomicU64>,
     stopped_at: Option<Instant>,
+    /// When the shard wants to be called, as of the last wait.
+    due: Option<Instant>,
     journal: Journal,
     strangers: Strangers,
     /// Full batches since a stranger had a turn.
@@ -135,6 +137,7 @@ impl Driver {
             buffer: Vec::new(),
             beats,
             stopped_at: None,
+            due: None,
             journal,
             strangers: Strangers::default(),
             full_batches: 0,
@@ -146,12 +149,14 @@ impl Driver {
     pub(super) fn run(mut self) -> Result<(), Failure> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            self.ears.bell.mute();
-            self.listen()?;
-            if self.shard.poll_timeout().is_some_and(|due| due <= now().mono) {
-                self.shard.handle_timeout(now());
+            if self.ears.bell.mute() {
+                self.listen()?;
             }
-            self.journal.work(now().mono, &mut self.shard);
+            let now = now();
+            if self.due.is_some_and(|due| due <= now.mono) {
+                self.shard.handle_timeout(now);
+            }
+            self.journal.work(now.mono, &mut self.shard);
             self.flush()?;
             if self.has_ended() {
                 // All were told to come back.
@@ -172,6 +177,7 @@ impl Driver {
 
     /// Waits until something comes or is due.
     fn wait(&mut self, events: &mut Events) -> Result<(), Failure> {
+        self.due = self.shard.poll_timeout();
         let is_busy = self.sockets.iter().any(PollSocket::is_readable);
         let pause = if is_busy { Duration::ZERO } else { self.pause() };
         match self.ears.poll.poll(events, Some(pause)) {
@@ -347,14 +353,15 @@ impl Driver {
     }
 
     /// How long nothing needs to be done by itself.
-    fn pause(&mut self) -> Duration {
+    fn pause(&self) -> Duration {
         let waits =
             self.held_job.is_some() || self.held_datagram.is_some() || self.peers.holds_back();
         let retry = waits.then_some(RETRY);
         let linger = self.stopped_at.map(|_| LINGER / 10);
-        let due = self.shard.poll_timeout().map(|due| due.since(now().mono));
-        let journal = self.journal.due().map(|due| due.since(now().mono));
-        let strangers = (!self.strangers.is_empty()).then(|| self.strangers_at.since(now().mono));
+        let now = pychat_udp::now();
+        let due = self.due.map(|due| due.since(now));
+        let journal = self.journal.due().map(|due| due.since(now));
+        let strangers = (!self.strangers.is_empty()).then(|| self.strangers_at.since(now));
         [retry, linger, due, journal, strangers]
             .into_iter()
             .flatten()

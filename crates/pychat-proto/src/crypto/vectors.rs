@@ -1,9 +1,9 @@
 //! Lets the golden vectors name a packet key's bytes.
 
-use super::PacketKey;
+use super::KeyBytes;
 
-impl PacketKey {
-    pub(crate) const fn bytes(&self) -> &[u8; 32] {
+impl KeyBytes {
+    pub(crate) const fn get(&self) -> &[u8; 32] {
         &self.0
     }
 }

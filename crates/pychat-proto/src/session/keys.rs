@@ -2,7 +2,7 @@
 
 use crate::{
     Instant,
-    crypto::{Forged, PacketKey},
+    crypto::{Forged, KeyBytes, PacketKey},
     wire::packet::DataHeader,
 };
 use std::time::Duration;
@@ -31,8 +31,8 @@ pub(crate) struct SessionKeys {
 /// The keys of a session where nothing is under way. What is left out: the key before, as no packet
 /// comes that late, and with it the number that says which packets it opens.
 pub(crate) struct DormantKeys {
-    send: PacketKey,
-    receive: PacketKey,
+    send: KeyBytes,
+    receive: KeyBytes,
     /// Packets that were sent in this phase.
     send_packets: u32,
     /// When it began, in whole seconds: it may end one second early.
@@ -47,8 +47,8 @@ impl SessionKeys {
     pub(crate) fn dormant(&self, next_number: u64) -> Option<DormantKeys> {
         let (since, began) = self.send_since;
         Some(DormantKeys {
-            send: self.send.clone(),
-            receive: self.receive.clone(),
+            send: self.send.bytes().clone(),
+            receive: self.receive.bytes().clone(),
             send_packets: u32::try_from(next_number - since).ok()?,
             send_since_secs: u32::try_from(began.as_micros() / 1_000_000).ok()?,
             send_phase: self.send_phase,
@@ -61,11 +61,11 @@ impl SessionKeys {
     pub(crate) fn awake(dormant: &DormantKeys, next_number: u64, newest: u64) -> Self {
         let began = Instant::ZERO + Duration::from_secs(dormant.send_since_secs.into());
         Self {
-            send: dormant.send.clone(),
+            send: PacketKey::from(&dormant.send),
             send_phase: dormant.send_phase,
             send_since: (next_number - u64::from(dormant.send_packets), began),
             send_confirmed: dormant.send_confirmed,
-            receive: dormant.receive.clone(),
+            receive: PacketKey::from(&dormant.receive),
             receive_phase: dormant.receive_phase,
             receive_since: newest,
             receive_before: None,

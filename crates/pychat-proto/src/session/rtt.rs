@@ -99,6 +99,8 @@ impl RttEstimator {
         self.basis == Basis::AmbiguousGuess && round_trip < HANDSHAKE_PAUSE_MIN
     }
 
+    /// An ACK that was lost is made good by a later one, which was held back for longer than any is on
+    /// purpose: `ack_delay` is what the peer says of it.
     pub(crate) fn measure(&mut self, sample: Duration, ack_delay: Duration) {
         let sample_micros = micros(sample);
         self.latest = sample_micros;
@@ -111,7 +113,7 @@ impl RttEstimator {
             };
             return;
         }
-        let delay = micros(ack_delay.min(ACK_DELAY_MAX));
+        let delay = micros(ack_delay);
         let adjusted =
             sample_micros.checked_sub(delay).filter(|rest| *rest > 0).unwrap_or(sample_micros);
         let distance = self.smoothed.abs_diff(adjusted);
@@ -139,10 +141,10 @@ impl RttEstimator {
         (self.smoothed() / 16).clamp(REPEAT_DELAY_MIN, REPEAT_DELAY_MAX)
     }
 
-    /// The probe timeout on a lossy path, where the peer does not hold ACKs of records back. Half a
+    /// The probe timeout on a lossy path, where the peer does not hold ACKs of records back. A quarter of a
     /// round trip of patience is enough, however the variation begins.
     pub(crate) fn early_timeout(&self) -> Duration {
-        (self.smoothed() + self.spread().min(self.smoothed() / 2)).clamp(EARLY_MIN, PTO_MAX)
+        (self.smoothed() + self.spread().min(self.smoothed() / 4)).clamp(EARLY_MIN, PTO_MAX)
     }
 
     fn spread(&self) -> Duration {
@@ -195,10 +197,10 @@ mod tests {
     }
 
     #[test]
-    fn an_early_probe_waits_no_longer_than_one_and_a_half_round_trips() {
+    fn an_early_probe_waits_no_longer_than_one_and_a_quarter_round_trips() {
         let mut rtt = RttEstimator::new(None);
         rtt.measure(Duration::from_millis(80), Duration::ZERO);
-        assert_eq!(rtt.early_timeout(), Duration::from_millis(120));
+        assert_eq!(rtt.early_timeout(), Duration::from_millis(100));
         assert_eq!(rtt.repeat_delay(), Duration::from_millis(5));
         for _ in 0..100 {
             rtt.measure(Duration::from_millis(80), Duration::ZERO);

@@ -76,9 +76,9 @@ fn frames_have_their_exact_bytes() {
     to.put("all_packet", &sealed(&key, 0, (1 << 56) - 1, &all));
     to.comment("A PING of the next key phase, number 2^20; the phase after it, number 2^21.");
     let (second, third) = (key.ratchet(), key.ratchet().ratchet());
-    to.put("key_ratcheted", second.bytes());
+    to.put("key_ratcheted", second.bytes().get());
     to.put("ratcheted_packet", &sealed(&second, 1, 1 << 20, &[1]));
-    to.put("key_ratcheted_twice", third.bytes());
+    to.put("key_ratcheted_twice", third.bytes().get());
     to.put("ratcheted_twice_packet", &sealed(&third, 0, 1 << 21, &[1]));
     to.check();
 }

@@ -157,8 +157,8 @@ fn put_ephemeral(to: &mut Vectors, mut rng: Rng, noise: &[u8]) {
 
 fn put_keys(to: &mut Vectors, keys: &Keys) {
     to.comment("The packet keys.");
-    to.put("key_from_client", keys.from_client.bytes());
-    to.put("key_from_server", keys.from_server.bytes());
+    to.put("key_from_client", keys.from_client.bytes().get());
+    to.put("key_from_server", keys.from_server.bytes().get());
 }
 
 /// The frames of a packet, opened with the key that it must be under.
