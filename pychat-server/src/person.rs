@@ -17,7 +17,10 @@ impl Person {
     }
 
     fn names(&self) -> (&str, &str) {
-        self.0.split_once(' ').expect("there is a space between the two names")
+        // Names are short: a plain look at each byte is faster than what finds one in a long text.
+        let space = self.0.bytes().position(|byte| byte == b' ');
+        let space = space.expect("there is a space between the two names");
+        (&self.0[..space], &self.0[space + 1..])
     }
 
     /// The user name.

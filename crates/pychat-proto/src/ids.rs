@@ -37,8 +37,10 @@ impl UserName {
         if text.is_empty() {
             return Err(InvalidUserName::Empty);
         }
-        let allowed = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-');
-        if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
+        let allowed = |c: u8| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+        if let Some(at) = text.bytes().position(|c| !allowed(c)) {
+            // All before it are of one byte: here a character begins.
+            let bad = text[at..].chars().next().expect("something is there");
             return Err(InvalidUserName::Character(bad));
         }
         let mut bytes = [0; Self::CHARS_MAX];

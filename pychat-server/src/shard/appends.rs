@@ -67,7 +67,7 @@ impl Shard {
             if !session.is_claimed() {
                 return;
             }
-            let (user, stream, safe) = (session.user(), session.stream, session.settled);
+            let (stream, safe) = (session.stream, session.settled);
             let Some(hot) = session.hot.as_deref_mut() else { return };
             if let Some((last, code)) = hot.uplink.refusal() {
                 self.endpoint.refuse_message(now.mono, id, Lane::CHAT, last, code);
@@ -81,6 +81,7 @@ impl Shard {
             }
             match hot.uplink.step() {
                 Some(Step::Send { first, last, message }) => {
+                    let user = session.person.user();
                     let record = Record { shard: self.config.shard, session: id, last };
                     let place = Place { user, stream, safe, first };
                     let asker = Asker::Stream(record, place);
@@ -89,6 +90,7 @@ impl Shard {
                     self.hand_over(home(&to, self.config.shards), to, entry, owed, asker);
                 }
                 Some(Step::Skip { up_to }) => {
+                    let user = session.person.user();
                     let command = Command::Advance { user, stream, up_to };
                     self.write(Purpose::Advance(id, up_to), command);
                 }

@@ -41,7 +41,15 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match session.delivery {
             Delivery::CaughtUp if cursor == session.sent.next() => {
-                send(&mut self.endpoint, now, id, session, cursor, entry, owed);
+                send(
+                    &mut self.endpoint,
+                    &mut self.scratch,
+                    now,
+                    id,
+                    session,
+                    (cursor, entry),
+                    owed,
+                );
             }
             Delivery::CaughtUp if cursor > session.sent => {
                 session.delivery = Delivery::Behind;
@@ -115,7 +123,15 @@ impl Shard {
                 let Entry { cursor, entry } = entry;
                 *cursor <= session.sent || {
                     let owed = owed_for(entry);
-                    send(&mut self.endpoint, now, id, session, *cursor, entry, owed)
+                    send(
+                        &mut self.endpoint,
+                        &mut self.scratch,
+                        now,
+                        id,
+                        session,
+                        (*cursor, entry),
+                        owed,
+                    )
                 }
             });
             let announced = session.hot().announced;
@@ -204,14 +220,15 @@ impl Shard {
     pub(super) fn pump_receipts(&mut self, now: Now, id: SessionId) {
         loop {
             let Some(session) = self.sessions.get_mut(&id) else { return };
-            let user = session.user();
             let Some(hot) = session.hot.as_deref_mut() else { return };
+            if hot.receipts.is_empty() {
+                return session.cool();
+            }
             if self.writes.is_pausing() {
-                if !hot.receipts.is_empty() {
-                    self.stalled.insert(id);
-                }
+                self.stalled.insert(id);
                 return;
             }
+            let user = session.person.user();
             match hot.receipts.next(&user, now.unix_ms) {
                 Some(Next::Receipt(number, receipt)) => {
                     self.send_receipt(receipt, Some((id, number)));
@@ -262,15 +279,15 @@ fn take_known(session: &mut Session, entries: &[Entry]) {
 /// Sends an entry that the store has; says whether there was room.
 fn send(
     endpoint: &mut Endpoint,
+    scratch: &mut Vec<u8>,
     now: Now,
     id: SessionId,
     session: &mut Session,
-    cursor: Cursor,
-    entry: &[u8],
+    (cursor, entry): (Cursor, &[u8]),
     owed: Option<Owed>,
 ) -> bool {
-    let payload = with_place(cursor, entry);
-    let Some(last) = endpoint.send_message(now.mono, id, Lane::CHAT, Urgency::Normal, &payload)
+    let payload = with_place(scratch, cursor, entry);
+    let Some(last) = endpoint.send_message(now.mono, id, Lane::CHAT, Urgency::Normal, payload)
     else {
         session.delivery = Delivery::Blocked;
         return false;

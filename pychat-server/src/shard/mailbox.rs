@@ -42,9 +42,6 @@ pub(super) const USUAL_FIRST: Duration = Duration::from_millis(10);
 const PLACES_ASKED: u64 = 4096;
 const PLACES_LOW: u64 = 1024;
 
-/// Bytes of the longest encoded place: room for it is made beforehand, so that a payload is allocated once.
-const PLACE_BYTES_MAX: usize = 10;
-
 impl Shard {
     /// Takes an entry for a mailbox that lives here.
     pub(super) fn take_in(&mut self, now: Now, parcel: Parcel) {
@@ -70,9 +67,9 @@ impl Shard {
         if !matches!(session.delivery, Delivery::CaughtUp) || place > session.reserved {
             return Some(parcel);
         }
-        let payload = with_place(place, &parcel.entry);
+        let payload = with_place(&mut self.scratch, place, &parcel.entry);
         let urgency = parcel.asker.urgency();
-        let Some(last) = self.endpoint.send_message(now.mono, id, Lane::CHAT, urgency, &payload)
+        let Some(last) = self.endpoint.send_message(now.mono, id, Lane::CHAT, urgency, payload)
         else {
             session.delivery = Delivery::Blocked;
             return Some(parcel);
@@ -336,11 +333,11 @@ impl Session {
 }
 
 /// A mailbox entry is its cursor followed by what it says, as `chat::MailboxEntry` encodes.
-pub(super) fn with_place(cursor: Cursor, entry: &[u8]) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(PLACE_BYTES_MAX + entry.len());
-    chat::encode_into(&cursor, &mut payload);
-    payload.extend_from_slice(entry);
-    payload
+pub(super) fn with_place<'a>(scratch: &'a mut Vec<u8>, cursor: Cursor, entry: &[u8]) -> &'a [u8] {
+    scratch.clear();
+    chat::encode_into(&cursor, scratch);
+    scratch.extend_from_slice(entry);
+    scratch
 }
 
 /// Where the store is told that an entry comes from.
@@ -362,11 +359,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_place_fits_the_room_that_was_made_for_it() {
-        let payload = with_place(Cursor(u64::MAX), b"entry");
-        assert_eq!(payload.len(), PLACE_BYTES_MAX + b"entry".len());
-        assert_eq!(payload.capacity(), payload.len());
-        assert_eq!(payload[..PLACE_BYTES_MAX], chat::encode(&Cursor(u64::MAX)));
-        assert_eq!(payload[PLACE_BYTES_MAX..], *b"entry");
+    fn an_entry_is_put_behind_its_place_and_nothing_stays_of_the_one_before() {
+        let mut scratch = b"what was there".to_vec();
+        let payload = with_place(&mut scratch, Cursor(u64::MAX), b"entry");
+        let place = chat::encode(&Cursor(u64::MAX));
+        assert_eq!(payload, [&place[..], b"entry"].concat());
     }
 }
