@@ -227,7 +227,7 @@ impl SentFrame {
         }
     }
 
-    /// Whether the peer may hold the ACK of it back for long: see [`Frame::is_low`].
+    /// Whether the peer may hold the ACK of it back for long: see [`crate::wire::frame::Frame::is_low`].
     pub(super) const fn is_low(&self) -> bool {
         matches!(self, Self::Lane(Sent::LowRecord(_)) | Self::Commit(_))
     }
