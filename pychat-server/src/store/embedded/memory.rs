@@ -179,7 +179,7 @@ impl Slot {
 impl Memory {
     /// See [`User::reuse_cursors`].
     pub(super) fn reuse_cursors(&mut self) {
-        self.users.values_mut().for_each(User::reuse_cursors);
+        self.users.values_mut().for_each(|user| user.reuse_cursors());
     }
 }
 
