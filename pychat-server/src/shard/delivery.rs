@@ -17,7 +17,7 @@ use crate::{
     committer::{Outcome, Work, home},
     store::{Command, Entry, Page, ReadLimit, StoreError},
 };
-use pychat_proto::{Cursor, Endpoint, Lane, RECORD_WINDOW, Seq, SessionId, Urgency, UserName};
+use pychat_proto::{Cursor, Lane, RECORD_WINDOW, Seq, SessionId, Urgency, UserName};
 use std::sync::Arc;
 
 /// Bytes of entries that one read fetches.
@@ -41,15 +41,7 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match session.delivery {
             Delivery::CaughtUp if cursor == session.sent.next() => {
-                send(
-                    &mut self.endpoint,
-                    &mut self.scratch,
-                    now,
-                    id,
-                    session,
-                    (cursor, entry),
-                    owed,
-                );
+                self.send(now, id, cursor, entry, owed);
             }
             Delivery::CaughtUp if cursor > session.sent => {
                 session.delivery = Delivery::Behind;
@@ -119,21 +111,11 @@ impl Shard {
         session.delivery = Delivery::Behind;
         if let Ok(Outcome::Page(Page { entries, more })) = outcome {
             take_known(session, &entries);
-            let all_sent = entries.iter().all(|entry| {
-                let Entry { cursor, entry } = entry;
-                *cursor <= session.sent || {
-                    let owed = owed_for(entry);
-                    send(
-                        &mut self.endpoint,
-                        &mut self.scratch,
-                        now,
-                        id,
-                        session,
-                        (*cursor, entry),
-                        owed,
-                    )
-                }
-            });
+            let sent = session.sent;
+            let mut new = entries.iter().filter(|entry| entry.cursor > sent);
+            let all_sent = new
+                .all(|Entry { cursor, entry }| self.send(now, id, *cursor, entry, owed_for(entry)));
+            let Some(session) = self.sessions.get_mut(&id) else { return };
             let announced = session.hot().announced;
             if all_sent && !more && announced <= session.sent {
                 session.delivery = Delivery::CaughtUp;
@@ -262,6 +244,27 @@ impl Shard {
         self.pump_receipts(now, id);
         self.pump_delivery(id);
     }
+
+    /// Sends an entry that the store has; says whether there was room.
+    fn send(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        cursor: Cursor,
+        entry: &[u8],
+        owed: Option<Owed>,
+    ) -> bool {
+        let Some(session) = self.sessions.get_mut(&id) else { return false };
+        let payload = with_place(&mut self.scratch, cursor, entry);
+        let sent = self.endpoint.send_message(now.mono, id, Lane::CHAT, Urgency::Normal, payload);
+        let Some(last) = sent else {
+            session.delivery = Delivery::Blocked;
+            return false;
+        };
+        session.sent = cursor;
+        session.hot().unsettled.push(last, cursor, now.mono, owed);
+        true
+    }
 }
 
 /// Entries that were on the client's disk when it logged in: they are not sent, but receipted and
@@ -274,25 +277,4 @@ fn take_known(session: &mut Session, entries: &[Entry]) {
     let up_to = last.cursor;
     session.hot().receipts.settled(up_to, owed);
     session.sent = session.sent.max(up_to);
-}
-
-/// Sends an entry that the store has; says whether there was room.
-fn send(
-    endpoint: &mut Endpoint,
-    scratch: &mut Vec<u8>,
-    now: Now,
-    id: SessionId,
-    session: &mut Session,
-    (cursor, entry): (Cursor, &[u8]),
-    owed: Option<Owed>,
-) -> bool {
-    let payload = with_place(scratch, cursor, entry);
-    let Some(last) = endpoint.send_message(now.mono, id, Lane::CHAT, Urgency::Normal, payload)
-    else {
-        session.delivery = Delivery::Blocked;
-        return false;
-    };
-    session.sent = cursor;
-    session.hot().unsettled.push(last, cursor, now.mono, owed);
-    true
 }

@@ -267,7 +267,15 @@ impl Shard {
                 let submitted = Delivery::Raising(Step::Submitted);
                 (submitted, Purpose::Raise(id), Command::Raise { mailbox, above })
             }
-            _ => return,
+            (
+                Delivery::Claiming(_)
+                | Delivery::Raising(_)
+                | Delivery::Behind
+                | Delivery::Reading
+                | Delivery::Blocked
+                | Delivery::CaughtUp,
+                _,
+            ) => return,
         };
         if self.writes.is_pausing() {
             self.stalled.insert(id);

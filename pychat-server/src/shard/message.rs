@@ -75,8 +75,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pychat_proto::DisplayName;
-    use pychat_proto::chat::ToServer;
+    use pychat_proto::{DisplayName, chat::ToServer};
 
     fn user(name: &str) -> UserName {
         UserName::parse(name).unwrap()

@@ -99,8 +99,8 @@ impl RttEstimator {
         self.basis == Basis::AmbiguousGuess && round_trip < HANDSHAKE_PAUSE_MIN
     }
 
-    /// An ACK that was lost is made good by a later one, which was held back for longer than any is on
-    /// purpose: `ack_delay` is what the peer says of it.
+    /// `ack_delay` is how long the peer says that it held the ACK back: all of it counts, as an ACK that was
+    /// lost is made good by one that comes much later. The caller leaves out what was held for too long.
     pub(crate) fn measure(&mut self, sample: Duration, ack_delay: Duration) {
         let sample_micros = micros(sample);
         self.latest = sample_micros;
