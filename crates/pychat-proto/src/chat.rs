@@ -17,6 +17,21 @@ pub const IDS_PER_RECEIPT_MAX: usize = 64;
 /// Most users in one [`Reply::Users`] page.
 pub const USERS_PER_PAGE_MAX: usize = 100;
 
+/// Longest signed device key, in bytes.
+pub const DEVICE_KEY_BYTES_MAX: usize = 256;
+
+/// Longest signed one-time or fallback key, in bytes.
+pub const PREKEY_BYTES_MAX: usize = 128;
+
+/// Most one-time keys in one [`Call::PublishPrekeys`]: as many as fit a question.
+pub const PREKEYS_PER_CALL_MAX: usize = 7;
+
+/// Most one-time keys that the server keeps of a user.
+pub const PREKEYS_MAX: usize = 100;
+
+/// Longest sealed text of one message, in bytes: the longest text, padded, and what surrounds it.
+pub const SEALED_BYTES_MAX: usize = TEXT_BYTES_MAX + 512;
+
 /// Milliseconds since 1970-01-01 UTC.
 pub type UnixMillis = u64;
 
@@ -107,6 +122,63 @@ pub enum Call {
         /// Whom.
         name: UserName,
     },
+    /// What the server holds of our end-to-end keys.
+    OwnKeys,
+    /// Our device's keys from now on. If `device` is another than before, the one-time keys of the
+    /// one before are gone. Answer: [`Reply::OwnKeys`].
+    PublishDevice {
+        /// A signed device key, at most [`DEVICE_KEY_BYTES_MAX`]. The server never looks into it.
+        #[serde(with = "serde_bytes")]
+        device: Vec<u8>,
+        /// What is handed out when the one-time keys are used up; at most [`PREKEY_BYTES_MAX`].
+        #[serde(with = "serde_bytes")]
+        fallback: Vec<u8>,
+    },
+    /// One-time keys of ours, numbered from `first`. Those below a number that was published before are
+    /// passed over: a key that is used stays dead. Answer: [`Reply::OwnKeys`].
+    PublishPrekeys {
+        /// The number of the first one.
+        first: u64,
+        /// At most [`PREKEYS_PER_CALL_MAX`], each of at most [`PREKEY_BYTES_MAX`].
+        keys: Vec<Prekey>,
+    },
+    /// A user's keys. Answer: [`Reply::UserKeys`].
+    UserKeys {
+        /// Whose.
+        user: UserName,
+        /// Take a one-time key: nobody else gets it, whatever becomes of the answer.
+        claim: bool,
+    },
+}
+
+/// A key that begins one conversation, signed; the server never looks into it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prekey(#[serde(with = "serde_bytes")] pub Vec<u8>);
+
+/// What the server holds of a user's end-to-end keys, as it tells that user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnKeys {
+    /// As published last; empty before the first time.
+    #[serde(with = "serde_bytes")]
+    pub device: Vec<u8>,
+    /// As published last; empty before the first time.
+    #[serde(with = "serde_bytes")]
+    pub fallback: Vec<u8>,
+    /// One-time keys that nobody has taken yet.
+    pub unused: u32,
+    /// The lowest number that a new one-time key may have.
+    pub next: u64,
+}
+
+/// A user's end-to-end keys, as others get them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserKeys {
+    /// As published last; empty if the user has not published any yet.
+    #[serde(with = "serde_bytes")]
+    pub device: Vec<u8>,
+    /// A one-time key, or the fallback key once they are used up; empty where none was claimed.
+    #[serde(with = "serde_bytes")]
+    pub prekey: Vec<u8>,
 }
 
 /// The server's answer.
@@ -123,6 +195,10 @@ pub enum Reply {
     User(Option<UserState>),
     /// The question could not be answered now; ask again later.
     TryLater,
+    /// Our keys, after what was asked.
+    OwnKeys(OwnKeys),
+    /// The user's keys, if there is such a user.
+    UserKeys(Option<UserKeys>),
 }
 
 /// A user as others see it.
