@@ -49,6 +49,16 @@ pub enum Request {
         /// The message id, or the key given to `send`.
         id: String,
     },
+    /// What to compare with somebody, to know that nobody stands between; with `code`, the comparison.
+    /// Answer: [`Verification`].
+    Verify(VerifyParams),
+    /// Takes the new key of somebody whose key changed. What was held goes out. Answer: [`Trusted`].
+    Trust {
+        /// Whose.
+        peer: String,
+    },
+    /// Whom we know by key. Answer: [`List`] of [`Contact`].
+    Contacts {},
     /// From now on [`Event`]s follow as notifications of method `event`. Answer: [`Subscribed`].
     Subscribe(SubscribeParams),
     /// Flushes, says goodbye to the server and ends. Answer: [`Empty`].
@@ -212,6 +222,9 @@ pub struct Sent {
     pub id: String,
     /// The state reached.
     pub state: State,
+    /// The recipient's key was pinned for this message: its fingerprint. Said once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_contact: Option<String>,
 }
 
 /// Parameters of `inbox`.
@@ -253,6 +266,99 @@ pub struct Message {
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What is to be known of its sender's key; absent for most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
+}
+
+/// What is to be known of the key that sealed somebody's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// The first message of this sender: the key was pinned with it.
+    FirstContact,
+    /// Another key than the pinned one: maybe somebody else wrote it.
+    KeyChanged,
+    /// No key here opened it, and it did not come again: there is no text.
+    Unopened,
+}
+
+/// Parameters of `verify`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyParams {
+    /// With whom.
+    pub peer: String,
+    /// The safety number as the other side sees it: digits, with or without spaces, or the text of its
+    /// QR code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// How long to wait for the server, where the key is not known yet.
+    pub timeout_ms: u64,
+}
+
+/// What two people compare.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// The other one and the key that the number stands for: the new one, where it changed.
+    #[serde(flatten)]
+    pub contact: Contact,
+    /// Sixty digits in groups of five, the same on both sides.
+    pub safety_number: String,
+    /// What a QR code of it says.
+    pub qr: String,
+    /// Whether the given code was this number; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matches: Option<bool>,
+}
+
+/// A new key was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trusted {
+    /// Whose.
+    pub user: String,
+    /// The key before; absent if nothing had changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<String>,
+    /// The key now.
+    pub fingerprint: String,
+    /// Messages that were held and go out now.
+    pub released: u64,
+}
+
+/// Somebody whom we know by key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// The user name.
+    pub user: String,
+    /// How well.
+    pub state: ContactState,
+    /// The pinned key, for people to compare.
+    pub fingerprint: String,
+    /// When it came to this state.
+    pub since: String,
+    /// The key that presents itself in its place, where it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<String>,
+    /// Messages to them that are held until the new key is trusted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held: u64,
+}
+
+/// How well a key is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContactState {
+    /// It was the first one that came.
+    Pinned,
+    /// The safety number was compared.
+    Verified,
+    /// Another one presents itself; what we send is held.
+    Changed,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Parameters of `history`.
@@ -336,7 +442,8 @@ pub struct CutOff {
 /// Something that happened, pushed to subscribers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Ascending over restarts; absent for events that are not kept (`connection`, `presence`).
+    /// Ascending over restarts; absent for events that are not kept (`connection`, `presence`,
+    /// `contact`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<u64>,
     /// When.
@@ -374,6 +481,11 @@ pub enum EventKind {
     Presence {
         /// Who.
         user: User,
+    },
+    /// Somebody's key was pinned, verified or trusted, or another one presents itself.
+    Contact {
+        /// As it is now.
+        contact: Contact,
     },
 }
 
@@ -435,6 +547,9 @@ pub struct Status {
     /// What went wrong last, for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// Whose key changed and is not trusted: what we send to them is held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_keys: Vec<String>,
     /// A damaged database that this one took the place of, as long as its file is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_aside: Option<String>,
