@@ -102,7 +102,14 @@ fn answer(question: &[u8]) -> Reply {
             presence: Presence::Online,
             since: 0,
         })),
-        Ok(Call::Users { .. }) | Err(_) => Reply::TryLater,
+        Ok(
+            Call::Users { .. }
+            | Call::OwnKeys
+            | Call::PublishDevice { .. }
+            | Call::PublishPrekeys { .. }
+            | Call::UserKeys { .. },
+        )
+        | Err(_) => Reply::TryLater,
     }
 }
 

@@ -143,7 +143,7 @@ impl Member {
         let mut id = [0; 16];
         id.copy_from_slice(&self.dice.seed()[..16]);
         let id = MessageId::from_bytes(id);
-        let message = ToServer::Text { id, to: *to, sent_at: 1, body };
+        let message = ToServer::Text { id, to: *to, body };
         let payload = chat::encode(&message);
         assert!(payload.len() <= pychat_proto::RECORD_BYTES_MAX, "a text of one record");
         self.outbox.push_back(payload);

@@ -177,7 +177,14 @@ impl Member {
                 self.standing = Standing::Known;
                 tally.known += 1;
             }
-            Ok(Reply::User(None) | Reply::Users { .. } | Reply::TryLater) | Err(_) => self.ask(now),
+            Ok(
+                Reply::User(None)
+                | Reply::Users { .. }
+                | Reply::TryLater
+                | Reply::OwnKeys(_)
+                | Reply::UserKeys(_),
+            )
+            | Err(_) => self.ask(now),
         }
     }
 

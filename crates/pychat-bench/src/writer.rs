@@ -41,8 +41,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// Will write up to `limit` texts to `to`.
     pub(crate) fn new(run: u32, pair: u32, to: UserName, pace: Pace, limit: u64) -> Self {
-        let text =
-            ToServer::Text { id: MessageId::from_bytes([0; 16]), to, sent_at: 0, body: Vec::new() };
+        let text = ToServer::Text { id: MessageId::from_bytes([0; 16]), to, body: Vec::new() };
         Self {
             run,
             pair,
@@ -100,10 +99,9 @@ impl Writer {
     fn write_one(&mut self) {
         let Self { run, pair, written: number, .. } = *self;
         // All of this module's texts are texts.
-        if let ToServer::Text { id, sent_at, body, .. } = &mut self.text {
+        if let ToServer::Text { id, body, .. } = &mut self.text {
             let unique = u128::from(run) << 96 | u128::from(pair) << 64 | u128::from(number);
             *id = MessageId::from_bytes(unique.to_be_bytes());
-            *sent_at = pychat_udp::unix_ms();
             Body { run, pair, number, sent_at: Stamp::now() }.write(body);
         }
         self.unsettled.push_back(chat::encode(&self.text));

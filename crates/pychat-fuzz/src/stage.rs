@@ -115,7 +115,6 @@ impl Stage {
         let text = chat::encode(&ToServer::Text {
             id: MessageId::new(number, [7; 10]),
             to: user("alice"),
-            sent_at: number,
             body: body.clone(),
         });
         let next = self.first[self.first.len() - 1] + records_for(text.len());

@@ -38,15 +38,13 @@ pub type UnixMillis = u64;
 /// A message from a daemon to the server: one entry of its outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToServer {
-    /// A text for `to`, as bytes of UTF-8.
+    /// A text for `to`.
     Text {
         /// Minted by the sender; a second one with the same id is the same message.
         id: MessageId,
         /// The recipient; may be the sender.
         to: UserName,
-        /// When the sender typed it, on the sender's clock.
-        sent_at: UnixMillis,
-        /// The text.
+        /// The sealed text, 1 to [`SEALED_BYTES_MAX`] bytes. The server never looks into it.
         #[serde(with = "serde_bytes")]
         body: Vec<u8>,
     },
@@ -79,11 +77,9 @@ pub enum ToClient {
         from: UserName,
         /// The sender's display name when the text was accepted.
         name: DisplayName,
-        /// On the sender's clock.
-        sent_at: UnixMillis,
         /// On the server's clock, when it was accepted.
         accepted_at: UnixMillis,
-        /// The text.
+        /// The sealed text.
         #[serde(with = "serde_bytes")]
         body: Vec<u8>,
     },

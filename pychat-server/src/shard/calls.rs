@@ -18,8 +18,14 @@ impl Shard {
         let work = match chat::decode(payload) {
             Ok(Call::Users { after, offline_too }) => Work::Users { after, offline_too },
             Ok(Call::User { name }) => Work::User { name },
-            // A question of a later version.
-            Err(_) => return self.reply(now, id, call, &Reply::TryLater),
+            // A question of a later version, or one that is not answered yet.
+            Ok(
+                Call::OwnKeys
+                | Call::PublishDevice { .. }
+                | Call::PublishPrekeys { .. }
+                | Call::UserKeys { .. },
+            )
+            | Err(_) => return self.reply(now, id, call, &Reply::TryLater),
         };
         self.jobs.push(Purpose::Call(id, call), work);
     }

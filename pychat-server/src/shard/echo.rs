@@ -170,7 +170,6 @@ impl Echo {
             id: answer_id(id),
             from: by,
             name: self.name.clone(),
-            sent_at: at,
             accepted_at: at,
             body,
         };

@@ -4,7 +4,7 @@ use super::unsettled::Owed;
 use pychat_proto::{
     MessageId, UserName,
     chat::{
-        self, BorrowedToClient, BorrowedToServer, IDS_PER_RECEIPT_MAX, TEXT_BYTES_MAX, ToClient,
+        self, BorrowedToClient, BorrowedToServer, IDS_PER_RECEIPT_MAX, SEALED_BYTES_MAX, ToClient,
         UnixMillis,
     },
 };
@@ -47,11 +47,12 @@ pub(super) fn translate(
 ) -> Result<Message, Malformed> {
     scratch.clear();
     match chat::decode(payload).map_err(|_| Malformed)? {
-        BorrowedToServer::Text { id, to, sent_at, body } => {
-            if body.len() > TEXT_BYTES_MAX || std::str::from_utf8(body).is_err() {
+        BorrowedToServer::Text { id, to, body } => {
+            // A sealed text is bytes to the server: how many there are is all that it can check.
+            if body.is_empty() || body.len() > SEALED_BYTES_MAX {
                 return Err(Malformed);
             }
-            let text = BorrowedToClient::Text { id, from, name, sent_at, accepted_at: at, body };
+            let text = BorrowedToClient::Text { id, from, name, accepted_at: at, body };
             chat::encode_into(&text, scratch);
             Ok(Message { to, kind: Kind::Text, id: Some(id), entry: scratch[..].into() })
         }
@@ -87,7 +88,7 @@ mod tests {
     }
 
     fn text(body: Vec<u8>) -> ToServer {
-        ToServer::Text { id: MessageId::from_bytes([1; 16]), to: user("bob"), sent_at: 5, body }
+        ToServer::Text { id: MessageId::from_bytes([1; 16]), to: user("bob"), body }
     }
 
     fn read(count: usize) -> ToServer {
@@ -102,7 +103,6 @@ mod tests {
             id: MessageId::from_bytes([1; 16]),
             from: user("alice"),
             name: DisplayName::parse("Alice").unwrap(),
-            sent_at: 5,
             accepted_at: 77,
             body: b"hi".to_vec(),
         };
@@ -113,16 +113,26 @@ mod tests {
     fn the_longest_text_passes_and_fits_a_message_towards_the_recipient() {
         let name = "\u{10ffff}".repeat(DisplayName::CHARS_MAX);
         let from = user(&"x".repeat(UserName::CHARS_MAX));
-        let payload = chat::encode(&text(vec![b'x'; TEXT_BYTES_MAX]));
+        let payload = chat::encode(&text(vec![0xff; SEALED_BYTES_MAX]));
         let message = translate(&payload, &from, &name, u64::MAX, &mut Vec::new()).unwrap();
         let cursor = chat::encode(&pychat_proto::Cursor(u64::MAX));
         assert!(cursor.len() + message.entry.len() <= pychat_proto::MESSAGE_BYTES_MAX);
     }
 
     #[test]
-    fn a_text_beyond_the_limit_or_not_utf8_is_malformed() {
-        assert_eq!(translated(&text(vec![b'x'; TEXT_BYTES_MAX + 1])), Err(Malformed));
-        assert_eq!(translated(&text(vec![0xff])), Err(Malformed));
+    fn an_empty_text_and_one_beyond_the_limit_are_malformed() {
+        assert_eq!(translated(&text(Vec::new())), Err(Malformed));
+        assert_eq!(translated(&text(vec![b'x'; SEALED_BYTES_MAX + 1])), Err(Malformed));
+    }
+
+    #[test]
+    fn a_sealed_text_is_any_bytes() {
+        let sealed: Vec<u8> = (0..=255).rev().collect();
+        let message = translated(&text(sealed.clone())).unwrap();
+        match chat::decode(&message.entry) {
+            Ok(ToClient::Text { body, .. }) => assert_eq!(body, sealed),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -63,7 +63,6 @@ impl Device {
         let text = ToServer::Text {
             id: MessageId::from_bytes([seq as u8; 16]),
             to: UserName::parse("echo").unwrap(),
-            sent_at: 1,
             body: body.as_bytes().to_vec(),
         };
         let now = pychat_udp::now();

@@ -172,7 +172,14 @@ impl Core {
         self.confirming = None;
         match chat::decode(payload) {
             Ok(Reply::User(Some(_))) => self.answer_connects(),
-            Ok(Reply::User(None) | Reply::TryLater | Reply::Users { .. }) | Err(_) => {
+            Ok(
+                Reply::User(None)
+                | Reply::TryLater
+                | Reply::Users { .. }
+                | Reply::OwnKeys(_)
+                | Reply::UserKeys(_),
+            )
+            | Err(_) => {
                 self.confirming = Some(Asking::NotBefore(self.now.mono + CONFIRM_AGAIN_AFTER));
             }
         }

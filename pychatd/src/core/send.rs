@@ -244,7 +244,6 @@ fn store(
     let payload = chat::encode(&ToServer::Text {
         id: text.id,
         to: text.to,
-        sent_at,
         body: text.body.clone().into_bytes(),
     });
     let message = change.tx.insert_outgoing(&Outgoing {

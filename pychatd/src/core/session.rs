@@ -273,7 +273,7 @@ fn store_entry(change: &mut Change<'_>, payload: &[u8]) -> Result<(), DatabaseEr
     };
     change.stored.settings.cursor = change.stored.settings.cursor.max(cursor);
     match entry {
-        ToClient::Text { id, from, name, sent_at, accepted_at: _, body } => {
+        ToClient::Text { id, from, name, accepted_at, body } => {
             let Some(account) = change.stored.settings.account.clone() else { return Ok(()) };
             let body = String::from_utf8_lossy(&body);
             let received_at = change.now.unix_ms;
@@ -283,7 +283,7 @@ fn store_entry(change: &mut Change<'_>, payload: &[u8]) -> Result<(), DatabaseEr
                 sender_name: &name,
                 recipient: &account.user,
                 body: &body,
-                sent_at,
+                sent_at: accepted_at,
                 received_at,
             })?;
             let Some(row) = inserted else { return Ok(()) };

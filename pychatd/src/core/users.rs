@@ -167,7 +167,9 @@ impl Core {
                 query.call = Asking::NotBefore(self.now.mono + RETRY_AFTER);
                 None
             }
-            Ok(Reply::User(_)) | Err(_) => Some(Err(answer::unreadable_reply())),
+            Ok(Reply::User(_) | Reply::OwnKeys(_) | Reply::UserKeys(_)) | Err(_) => {
+                Some(Err(answer::unreadable_reply()))
+            }
         };
         if let Some(result) = result {
             let token = self.users.swap_remove(index).token;

@@ -123,7 +123,6 @@ impl World {
             id: pychat_proto::MessageId::from_bytes([0; 16]),
             from: UserName::parse("b00000a").unwrap(),
             name: DisplayName::parse("").unwrap(),
-            sent_at: 0,
             accepted_at: 0,
             body,
         };

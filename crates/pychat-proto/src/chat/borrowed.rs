@@ -12,9 +12,7 @@ pub enum BorrowedToServer<'a> {
         id: MessageId,
         /// The recipient.
         to: UserName,
-        /// On the sender's clock.
-        sent_at: UnixMillis,
-        /// The text.
+        /// The sealed text.
         #[serde(borrow)]
         body: &'a [u8],
     },
@@ -38,11 +36,9 @@ pub enum BorrowedToClient<'a> {
         from: &'a UserName,
         /// The sender's display name when the text was accepted.
         name: &'a str,
-        /// On the sender's clock.
-        sent_at: UnixMillis,
         /// On the server's clock.
         accepted_at: UnixMillis,
-        /// The text.
+        /// The sealed text.
         #[serde(with = "serde_bytes")]
         body: &'a [u8],
     },
@@ -59,18 +55,17 @@ mod tests {
     #[test]
     fn twins_encode_and_decode_alike() {
         let to = UserName::parse("bob").unwrap();
-        let text = ToServer::Text { id: ID, to, sent_at: 5, body: b"hello".to_vec() };
-        let twin = BorrowedToServer::Text { id: ID, to, sent_at: 5, body: b"hello" };
+        let text = ToServer::Text { id: ID, to, body: b"hello".to_vec() };
+        let twin = BorrowedToServer::Text { id: ID, to, body: b"hello" };
         assert_eq!(decode(&encode(&text)), Ok(twin));
         let read = encode(&ToServer::Read { to, ids: vec![ID; 3] });
         assert_eq!(decode(&read), Ok(BorrowedToServer::Read { to, ids: vec![ID; 3] }));
 
         let (from, name) = (&to, "Bob");
-        let (sent_at, accepted_at) = (300, 70_000);
-        let twin =
-            BorrowedToClient::Text { id: ID, from, name, sent_at, accepted_at, body: b"hello" };
+        let accepted_at = 70_000;
+        let twin = BorrowedToClient::Text { id: ID, from, name, accepted_at, body: b"hello" };
         let (from, name, body) = (*from, DisplayName::parse(name).unwrap(), b"hello".to_vec());
-        let text = ToClient::Text { id: ID, from, name, sent_at, accepted_at, body };
+        let text = ToClient::Text { id: ID, from, name, accepted_at, body };
         assert_eq!(encode(&twin), encode(&text));
     }
 }

@@ -74,9 +74,9 @@ fn payloads_have_their_exact_bytes() {
     };
     put(&mut to, "reply_refused", &refused);
 
-    to.comment("ToServer: to bob, sent at 1700000000000, \"hi\".");
+    to.comment("ToServer: to bob, \"hi\" for what is sealed.");
     let (to_user, body) = (user("bob"), b"hi".to_vec());
-    put(&mut to, "to_server_text", &ToServer::Text { id: id(9), to: to_user, sent_at: TIME, body });
+    put(&mut to, "to_server_text", &ToServer::Text { id: id(9), to: to_user, body });
     put(&mut to, "to_server_read", &ToServer::Read { to: user("bob"), ids: vec![id(9), id(10)] });
 
     to.comment("MailboxEntry: cursor 300, then a ToClient.");
@@ -85,7 +85,6 @@ fn payloads_have_their_exact_bytes() {
         id: id(9),
         from: user("alice"),
         name: DisplayName::parse("Alice").unwrap(),
-        sent_at: TIME,
         accepted_at: TIME + 1,
         body: b"hi".to_vec(),
     };

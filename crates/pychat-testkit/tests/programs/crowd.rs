@@ -254,7 +254,6 @@ impl Member {
             let message = ToServer::Text {
                 id: MessageId::from_bytes(id),
                 to: self.neighbour,
-                sent_at: 1,
                 body: text.clone().into_bytes(),
             };
             self.client.send_message(now, Lane::CHAT, next, &chat::encode(&message));

@@ -105,7 +105,7 @@ impl Person {
         let id = MessageId::new(1, random);
         let to = UserName::parse(to).unwrap();
         let body = body.as_bytes().to_vec();
-        self.push(now, &chat::encode(&ToServer::Text { id, to, sent_at: 5, body }));
+        self.push(now, &chat::encode(&ToServer::Text { id, to, body }));
         id
     }
 

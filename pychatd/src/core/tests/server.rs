@@ -203,7 +203,7 @@ impl Server {
     fn take(&mut self, now: Now, from: &UserName, message: ToServer) -> Result<(), RefuseCode> {
         let at = now.unix_ms;
         match message {
-            ToServer::Text { id, to, sent_at, body } => {
+            ToServer::Text { id, to, body } => {
                 if !self.accounts.contains_key(&to) {
                     return Err(RefuseCode::NoSuchUser);
                 }
@@ -212,7 +212,7 @@ impl Server {
                 }
                 self.texts.push(String::from_utf8(body.clone()).unwrap());
                 let (from, name) = (*from, DisplayName::parse("").unwrap());
-                self.append(&to, ToClient::Text { id, from, name, sent_at, accepted_at: at, body });
+                self.append(&to, ToClient::Text { id, from, name, accepted_at: at, body });
             }
             ToServer::Read { to, ids } => {
                 self.append(&to, ToClient::Read { by: *from, ids, at });
@@ -280,6 +280,10 @@ impl Server {
             Call::User { name } => {
                 return Reply::User(self.accounts.contains_key(name).then(|| state(name)));
             }
+            Call::OwnKeys
+            | Call::PublishDevice { .. }
+            | Call::PublishPrekeys { .. }
+            | Call::UserKeys { .. } => return Reply::TryLater,
         };
         let mut users: Vec<UserState> = self
             .accounts
