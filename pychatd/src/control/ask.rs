@@ -78,6 +78,9 @@ fn smaller(request: &Request) -> Option<Request> {
         | Request::Unread {}
         | Request::Trace { .. }
         | Request::Cancel { .. }
+        | Request::Verify(_)
+        | Request::Trust { .. }
+        | Request::Contacts {}
         | Request::Subscribe(_)
         | Request::Shutdown {} => None,
     }

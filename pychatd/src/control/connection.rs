@@ -202,7 +202,10 @@ impl Conversation<'_> {
             | Request::History(_)
             | Request::Unread {}
             | Request::Trace { .. }
-            | Request::Cancel { .. } => self.forward(id.clone(), request).await,
+            | Request::Cancel { .. }
+            | Request::Verify(_)
+            | Request::Trust { .. }
+            | Request::Contacts {} => self.forward(id.clone(), request).await,
         };
         if let (Err(failure), Some(id)) = (outcome, id) {
             self.say(error_line(&id, &failure.into())).await;

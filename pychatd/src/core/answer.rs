@@ -2,9 +2,11 @@
 //! why, what was kept, and what to do next.
 
 use super::change::Reached;
-use crate::db::{Account, DatabaseError, Direction, MessageRow};
-use pychat_control::{ErrorCode, Failure, LINE_BYTES_MAX, Message, Presence, Sent, User};
-use pychat_proto::{CloseCode, PublicKey, Refusal, RefuseCode, chat};
+use crate::db::{self, Account, DatabaseError, Direction, MessageRow};
+use pychat_control::{
+    Contact, ContactState, ErrorCode, Failure, LINE_BYTES_MAX, Message, Presence, Sent, State, User,
+};
+use pychat_proto::{CloseCode, MessageId, PublicKey, Refusal, RefuseCode, UserName, chat};
 use serde::Serialize;
 
 /// Bytes of a list's items: a line, without what surrounds them.
@@ -38,7 +40,73 @@ pub(super) fn message(row: &MessageRow) -> Message {
         },
         state: row.state,
         reason: row.reason.clone(),
+        trust: row.trust,
     }
+}
+
+pub(super) fn sent(id: MessageId, state: State) -> Sent {
+    Sent { id: id.to_string(), state, first_contact: None }
+}
+
+pub(super) fn contact(contact: &db::Contact, held: u64) -> Contact {
+    let (state, since) = match (contact.offered, contact.verified_at) {
+        (Some(_), _) => (ContactState::Changed, contact.changed_at.unwrap_or(contact.pinned_at)),
+        (None, Some(at)) => (ContactState::Verified, at),
+        (None, None) => (ContactState::Pinned, contact.pinned_at),
+    };
+    Contact {
+        user: contact.user.to_string(),
+        state,
+        fingerprint: contact.login.fingerprint(),
+        since: time(since),
+        offered: contact.offered.map(|key| key.fingerprint()),
+        held,
+    }
+}
+
+/// A message to somebody whose key is not the one that we know.
+pub(super) fn held(contact: &db::Contact, sent: Sent) -> Failure {
+    let db::Contact { user, login, offered, .. } = contact;
+    let now = offered.map(|key| key.fingerprint()).unwrap_or_default();
+    Failure {
+        sent: Some(sent),
+        ..failure(
+            ErrorCode::KeyChanged,
+            format!(
+                "the key of {user} changed. Known so far: {}. Now: {now}. Somebody may be posing as \
+                 {user}; the message is kept and held",
+                login.fingerprint()
+            ),
+            format!(
+                "ask {user} in another way; compare with `pychatctl verify {user}`, and if the new key is \
+                 right, take it with `pychatctl trust {user}`"
+            ),
+        )
+    }
+}
+
+pub(super) fn no_such_user(user: &UserName) -> Failure {
+    failure(
+        ErrorCode::NoSuchUser,
+        format!("nobody at this server has the user name {user}"),
+        "see `pychatctl users --all`",
+    )
+}
+
+pub(super) fn unknown_contact(user: &UserName) -> Failure {
+    failure(
+        ErrorCode::Usage,
+        format!("no key of {user} is known here yet, so there is none to trust"),
+        format!("the first message pins it; compare it with `pychatctl verify {user}`"),
+    )
+}
+
+pub(super) fn unusable_keys(user: &UserName, why: &str) -> Failure {
+    failure(
+        ErrorCode::KeyChanged,
+        format!("the keys of {user} cannot be used: {why}"),
+        "try again later; if it stays, the server or somebody before it cannot be trusted",
+    )
 }
 
 pub(super) fn user(state: &chat::UserState) -> User {

@@ -1,15 +1,18 @@
 //! One transaction under way: what it writes, what memory will hold after it, and what it tells.
 
-use super::{Now, answer};
-use crate::db::{DatabaseError, MessageRow, OutboxRow, Queued, RowId, Settings, Stored, Tx, What};
+use super::{Now, answer, sealing::Keys};
+use crate::db::{
+    Contact, DatabaseError, MessageRow, OutboxRow, Queued, RowId, Settings, Stored, Tx, What,
+};
 use pychat_control::{Event, EventKind, State};
-use pychat_proto::{MessageId, RefuseCode, Seq, StreamId, records_for};
+use pychat_proto::{MessageId, RefuseCode, Seq, StreamId, UserName, records_for};
 
 /// A transaction under way. Dropped with it, everything here is as if it never was.
 pub(super) struct Change<'a> {
     pub(super) tx: &'a Tx<'a>,
     pub(super) stored: &'a mut Stored,
     pub(super) told: &'a mut Told,
+    pub(super) keys: &'a Keys,
     pub(super) now: Now,
 }
 
@@ -20,6 +23,16 @@ pub(super) struct Told {
     pub(super) events: Vec<Event>,
     /// For requests that wait for a state.
     pub(super) reached: Vec<Reached>,
+    /// How people whose keys were looked at stand now.
+    pub(super) contacts: Vec<Contact>,
+    /// Whose key changed: what waits for them is held.
+    pub(super) changed: Vec<UserName>,
+    /// Whose keys are wanted.
+    pub(super) wanted: Vec<UserName>,
+    /// Texts that had waited for keys and are sealed now.
+    pub(super) released: Vec<(MessageId, UserName)>,
+    /// One of our one-time keys may have been used.
+    pub(super) key_used: bool,
 }
 
 /// A message of ours reached a state.
@@ -174,7 +187,7 @@ impl Change<'_> {
     }
 
     pub(super) fn recount(&mut self) -> Result<(), DatabaseError> {
-        self.stored.queued = self.tx.count_queued()?;
+        self.stored.queued = self.tx.count_queued()? + self.tx.count_waiting()?;
         Ok(())
     }
 }

@@ -325,6 +325,10 @@ impl Core {
                 Continuity::Unchanged | Continuity::Same => {}
                 Continuity::Unused => change.tx.rename_queued(&user, &name)?,
                 Continuity::Carried => {
+                    let former = old.as_ref().and_then(|old| old.server.key);
+                    if let (Some(former), Some(now)) = (former, server.key) {
+                        change.tx.move_contacts(&former, &now)?;
+                    }
                     change.begin_stream(stream)?;
                     change.stored.settings.cursor = pychat_proto::Cursor::NONE;
                 }

@@ -9,11 +9,14 @@
 mod answer;
 mod change;
 mod connect;
+mod contacts;
 mod disk;
 mod feed;
+mod own_keys;
 mod reading;
 mod reconcile;
 mod resolver;
+mod sealing;
 mod send;
 mod serving;
 mod session;
@@ -22,18 +25,22 @@ mod status;
 mod tests;
 mod users;
 mod waiters;
+mod wanted;
 
 use crate::db::{Database, DatabaseError, Stored};
 use connect::{ConnectWaiter, LinkState};
+use contacts::Lookup;
 use disk::Disk;
 use pychat_control::{Event, Failure, Request};
 use pychat_proto::{Client, ClientEvent, Instant, SecretKey, Transmit};
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use resolver::Resolver;
+use sealing::Keys;
 use session::Session;
 use std::{collections::VecDeque, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use users::{Asking, UsersQuery};
 use waiters::Waiters;
+use wanted::Wanted;
 
 /// This moment, on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +114,7 @@ pub struct Core {
     /// What is on disk; replaced only after a transaction has succeeded.
     stored: Stored,
     rng: ChaCha12Rng,
+    keys: Keys,
     now: Now,
     /// Something was handed in since the last `settle`.
     unsettled: bool,
@@ -135,6 +143,13 @@ pub struct Core {
     /// The question that shows that the server has taken us in.
     confirming: Option<Asking>,
     users: Vec<UsersQuery>,
+    lookups: Vec<Lookup>,
+    /// Others' keys that texts wait for.
+    wanted: Wanted,
+    /// The question what the server holds of our keys.
+    own_keys: Asking,
+    /// When one-time keys were made last.
+    keys_made_at: Option<Instant>,
     /// When the next queued message is to be given up, in Unix milliseconds.
     next_expiry: Option<u64>,
     next_prune: Instant,
@@ -158,8 +173,10 @@ impl Core {
         now: Now,
     ) -> Result<Self, DatabaseError> {
         let stored = database.read().stored()?;
+        let keys = Keys::new(&config.identity);
         let mut core = Self {
             config,
+            keys,
             database,
             stored,
             rng: ChaCha12Rng::from_seed(seed),
@@ -180,6 +197,10 @@ impl Core {
             connects: Vec::new(),
             confirming: None,
             users: Vec::new(),
+            lookups: Vec::new(),
+            wanted: Wanted::default(),
+            own_keys: Asking::NotBefore(Instant::ZERO),
+            keys_made_at: None,
             next_expiry: None,
             next_prune: now.mono,
             responses: VecDeque::new(),
@@ -282,6 +303,9 @@ impl Core {
             self.waiters.next_deadline(),
             self.connects.iter().map(|waiter| waiter.deadline).min(),
             self.users.iter().map(UsersQuery::next_deadline).min(),
+            self.lookups.iter().map(Lookup::next_deadline).min(),
+            self.wanted.deadline().filter(|_| self.is_live()),
+            self.own_keys_deadline(),
             self.confirming.and_then(Asking::not_before),
             self.resolver.retry_at(),
             self.disk.retry_at(),

@@ -3,15 +3,12 @@
 use super::{
     Core, Now, answer,
     change::{Change, Reached},
+    sealing::Dispatched,
     waiters::answer_at,
 };
 use crate::db::{Account, DatabaseError, MessageRow, Outgoing, What};
 use pychat_control::{ErrorCode, Failure, Link, SendParams, Sent, State};
-use pychat_proto::{
-    Client, Instant, Lane, MessageId, UserName,
-    chat::{self, TEXT_BYTES_MAX, ToServer},
-    records_for,
-};
+use pychat_proto::{Client, Instant, Lane, MessageId, UserName, chat::TEXT_BYTES_MAX, records_for};
 use std::time::Duration;
 
 /// Longest key that `send` may be given, in characters.
@@ -37,6 +34,8 @@ struct Text {
 enum Sending {
     /// It is on disk, now or since an earlier `send` with the same key.
     Kept(Reached),
+    /// It is on disk, and waits until the recipient's new key is trusted.
+    Held(Reached),
     /// Too much waits already.
     OutboxFull,
     /// The key belongs to another message.
@@ -126,6 +125,7 @@ impl Core {
         let result = match sending {
             Sending::OutboxFull => Err(answer::outbox_full(self.config.limits.outbox_texts)),
             Sending::KeyUsed => Err(answer::key_used()),
+            Sending::Held(at) => Err(self.held(&text.to, at)),
             Sending::Kept(at) => match answer_at(at, text.wait) {
                 Some(result) => result,
                 None => match self.waiters.wait(text.token, at, text.wait, text.deadline) {
@@ -153,13 +153,23 @@ impl Core {
     /// Takes a message back, if it was never handed to the network.
     pub(super) fn cancel(&mut self, id: &str) -> Result<Sent, Failure> {
         let message = self.own_message(id)?.ok_or_else(|| answer::unknown_message(id))?;
-        let sent = |state| Sent { id: message.id.to_string(), state };
+        let sent = |state| answer::sent(message.id, state);
         let row = self
             .database
             .read()
             .outbox_of(message.row)
             .map_err(|error| answer::unreadable(&error))?;
+        let waits = self
+            .database
+            .read()
+            .is_waiting(message.row)
+            .map_err(|error| answer::unreadable(&error))?;
         match (message.state, row) {
+            (State::Queued, _) if waits => {
+                self.change(|change| change.end_waiting(message.row, What::Cancelled, None))
+                    .map_err(|error| answer::unwritten(&error, "the message was not taken back"))?;
+                Ok(sent(State::Cancelled))
+            }
             (State::Cancelled, _) => Ok(sent(State::Cancelled)),
             (State::Queued, Some(row)) if !row.tried && !row.given_up => {
                 self.change(|change| change.give_up(&row, What::Cancelled, None))
@@ -199,8 +209,19 @@ impl Core {
                 change.tx.next_expiry()
             });
             // A failure is shown in `status`; the disk's next try comes back here.
+            if self.expire_waiting().is_err() {
+                return;
+            }
             let Ok(next) = expired else { return };
             self.next_expiry = next;
+        }
+    }
+
+    /// The recipient's key changed: what was sent is kept and held.
+    fn held(&self, to: &UserName, at: &Reached) -> Failure {
+        match self.contact(to) {
+            Some(contact) => answer::held(&contact, answer::sent(at.id, at.state)),
+            None => answer::no_account(),
         }
     }
 
@@ -215,6 +236,10 @@ impl Core {
         match (self.link.state, &self.link_error) {
             (Link::Connected, _) if connected && self.server_stuck => {
                 answer::SERVER_STUCK.to_owned()
+            }
+            (Link::Connected, _) if connected && self.wanted.trouble.is_some() => {
+                let why = self.wanted.trouble.map_or("", |(_, why)| why);
+                format!("it cannot be sealed for its recipient yet: {why}")
             }
             (Link::Connected, _) if connected => "it did not get further in time".to_owned(),
             (Link::Disconnected, _) => "not connected; it waits for the next `connect`".to_owned(),
@@ -241,12 +266,7 @@ fn store(
         return Ok(Sending::OutboxFull);
     }
     let sent_at = change.now.unix_ms;
-    let payload = chat::encode(&ToServer::Text {
-        id: text.id,
-        to: text.to,
-        body: text.body.clone().into_bytes(),
-    });
-    let message = change.tx.insert_outgoing(&Outgoing {
+    let outgoing = Outgoing {
         id: text.id,
         sender: &account.user,
         sender_name: &account.name,
@@ -254,20 +274,18 @@ fn store(
         body: &text.body,
         sent_at,
         client_key: text.key.as_deref(),
-    })?;
-    // Nothing may overtake: what does not fit closes the way for all after it.
-    let left = room.checked_sub(records_for(payload.len()));
-    let tried = left.is_some();
-    *room = left.unwrap_or(0);
+    };
+    let message = change.tx.insert_outgoing(&outgoing)?;
     change.record(message, text.id, What::Queued, None)?;
-    if tried {
-        change.record(message, text.id, What::Sent, None)?;
+    // Nothing may overtake: what does not fit closes the way for all after it.
+    let tried = |bytes| {
+        let left = room.checked_sub(records_for(bytes));
+        *room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let at = Reached { id: text.id, state: State::Queued, refused_code: None, reason: None };
+    match change.dispatch(message, &outgoing, tried, text.expires_at)? {
+        Dispatched::Sealed | Dispatched::Waits => Ok(Sending::Kept(at)),
+        Dispatched::Held => Ok(Sending::Held(at)),
     }
-    change.enqueue(Some(message), payload, tried, text.expires_at)?;
-    Ok(Sending::Kept(Reached {
-        id: text.id,
-        state: State::Queued,
-        refused_code: None,
-        reason: None,
-    }))
 }

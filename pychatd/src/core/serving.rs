@@ -73,6 +73,12 @@ impl Core {
                 self.respond(token, &Empty {});
                 self.actions.push_back(Action::Shutdown);
             }
+            Request::Verify(params) => self.verify(token, params),
+            Request::Trust { peer } => {
+                let result = self.trust(&peer);
+                self.settle_response(token, result);
+            }
+            Request::Contacts {} => self.settle_response(token, self.contacts()),
             Request::Hello(_) | Request::Subscribe(_) => {
                 self.fail(token, answer::misdirected());
             }
@@ -86,6 +92,9 @@ impl Core {
         self.expire_connects();
         self.run_confirmation();
         self.run_users();
+        self.run_lookups();
+        self.run_own_keys();
+        self.run_wanted();
         self.run_resolver();
         self.expire_queued();
         if self.next_prune <= self.now.mono && self.disk.is_ready() {
@@ -116,7 +125,8 @@ impl Core {
         let mut told = Told::default();
         let now = self.now;
         let result = self.database.write(|tx| {
-            let mut change = Change { tx, stored: &mut stored, told: &mut told, now };
+            let keys = &self.keys;
+            let mut change = Change { tx, stored: &mut stored, told: &mut told, keys, now };
             let done = work(&mut change)?;
             change.save_settings(&self.stored.settings)?;
             Ok(done)
@@ -137,6 +147,23 @@ impl Core {
 
     pub(super) fn tell(&mut self, told: Told) {
         self.events.extend(told.events);
+        for user in told.wanted {
+            self.wanted.want(user);
+        }
+        if told.key_used {
+            self.look_after_keys();
+        }
+        for contact in &told.contacts {
+            let pinned_now = contact.pinned_at == self.now.unix_ms && contact.offered.is_none();
+            let first = told.released.iter().find(|(_, to)| pinned_now && *to == contact.user);
+            if let Some((id, _)) = first {
+                self.waiters.note_first_contact(*id, contact.login.fingerprint());
+            }
+            self.tell_contact(contact);
+        }
+        for user in &told.changed {
+            self.tell_held(user);
+        }
         for reached in told.reached {
             for (token, answer) in self.waiters.reached(&reached) {
                 self.settle_response(token, answer);

@@ -6,10 +6,11 @@ use super::{
     reconcile::{Reconciled, reconcile},
 };
 use crate::db::{DatabaseError, Incoming, What};
-use pychat_control::{Event, EventKind, Link};
+use pychat_control::{Event, EventKind, Link, Trust};
+use pychat_e2e::What as Content;
 use pychat_proto::{
-    Client, ClientEvent, Lane, MessageId, PublicKey, Refusal, RefuseCode, Seq, StreamId, Suspicion,
-    UserName,
+    Client, ClientEvent, DisplayName, Lane, MessageId, PublicKey, Refusal, RefuseCode, Seq,
+    StreamId, Suspicion, UserName,
     chat::{self, MailboxEntry, Note, ToClient},
 };
 
@@ -125,6 +126,8 @@ impl Core {
                 self.link_error = None;
                 self.set_link(Link::Connected);
                 self.confirm_login();
+                self.want_from_disk();
+                self.look_after_keys();
             }
             None => {}
         }
@@ -148,6 +151,8 @@ impl Core {
         self.confirming = None;
         self.backlog.retain(|event| matches!(event, ClientEvent::ServerKeyLearned(_)));
         self.users.iter_mut().for_each(super::users::UsersQuery::forget_call);
+        self.wanted.forget_calls();
+        self.own_keys = super::users::Asking::NotBefore(pychat_proto::Instant::ZERO);
     }
 
     fn take_refusal(&mut self, refusal: &Refusal) {
@@ -274,30 +279,80 @@ fn store_entry(change: &mut Change<'_>, payload: &[u8]) -> Result<(), DatabaseEr
     change.stored.settings.cursor = change.stored.settings.cursor.max(cursor);
     match entry {
         ToClient::Text { id, from, name, accepted_at, body } => {
-            let Some(account) = change.stored.settings.account.clone() else { return Ok(()) };
-            let body = String::from_utf8_lossy(&body);
-            let received_at = change.now.unix_ms;
-            let inserted = change.tx.insert_incoming(&Incoming {
-                id,
-                sender: &from,
-                sender_name: &name,
-                recipient: &account.user,
-                body: &body,
-                sent_at: accepted_at,
-                received_at,
-            })?;
-            let Some(row) = inserted else { return Ok(()) };
-            let cursor = change.tx.add_event(received_at, row, What::Received, None)?;
-            if let Some(message) = change.tx.message(row)? {
-                let what = EventKind::Message { message: answer::message(&message) };
-                let at = answer::time(received_at);
-                change.told.events.push(Event { cursor: Some(cursor), at, what });
-            }
-            Ok(())
+            let arrived = Arrived { id, from: &from, name: &name, accepted_at };
+            store_text(change, &arrived, &body)
         }
         ToClient::Delivered { by, ids, at: _ } => store_receipt(change, &by, &ids, What::Delivered),
         ToClient::Read { by, ids, at: _ } => store_receipt(change, &by, &ids, What::Read),
     }
+}
+
+/// A text's outside, as the server tells it.
+struct Arrived<'a> {
+    id: MessageId,
+    from: &'a UserName,
+    name: &'a DisplayName,
+    accepted_at: u64,
+}
+
+/// Opens a text and stores it; its ratchet goes to the disk with it. A text that is here already is not
+/// opened again: nothing would.
+fn store_text(
+    change: &mut Change<'_>,
+    arrived: &Arrived<'_>,
+    body: &[u8],
+) -> Result<(), DatabaseError> {
+    let Arrived { id, from, .. } = *arrived;
+    if change.tx.has_incoming(from, id)? {
+        return Ok(());
+    }
+    let opened = change.open(from, body)?;
+    // A session with whom we have texts for may be there now.
+    if change.tx.is_waited_for(from)? {
+        change.told.wanted.push(*from);
+    }
+    match opened {
+        Some((content, trust)) if content.id == id => match content.what {
+            Content::Text(text) => {
+                change.tx.forget_unopened(from, id)?;
+                insert_text(change, arrived, &text, content.sent_at, trust)
+            }
+            Content::Unopened(ids) => change.reseal(from, &ids),
+        },
+        Some(_) | None => match change.miss(from, id)? {
+            true => insert_text(change, arrived, "", arrived.accepted_at, Some(Trust::Unopened)),
+            false => Ok(()),
+        },
+    }
+}
+
+fn insert_text(
+    change: &mut Change<'_>,
+    arrived: &Arrived<'_>,
+    body: &str,
+    sent_at: u64,
+    trust: Option<Trust>,
+) -> Result<(), DatabaseError> {
+    let Some(account) = change.stored.settings.account.clone() else { return Ok(()) };
+    let received_at = change.now.unix_ms;
+    let inserted = change.tx.insert_incoming(&Incoming {
+        id: arrived.id,
+        sender: arrived.from,
+        sender_name: arrived.name,
+        recipient: &account.user,
+        body,
+        sent_at,
+        received_at,
+        trust,
+    })?;
+    let Some(row) = inserted else { return Ok(()) };
+    let cursor = change.tx.add_event(received_at, row, What::Received, None)?;
+    if let Some(message) = change.tx.message(row)? {
+        let what = EventKind::Message { message: answer::message(&message) };
+        let at = answer::time(received_at);
+        change.told.events.push(Event { cursor: Some(cursor), at, what });
+    }
+    Ok(())
 }
 
 /// A receipt counts only from the message's own recipient.

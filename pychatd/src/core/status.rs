@@ -1,6 +1,6 @@
 //! The daemon in one answer. Works even where the disk does not.
 
-use super::{Core, answer, connect, session::BACKLOG_MAX, users, waiters};
+use super::{Core, answer, connect, contacts, session::BACKLOG_MAX, users, waiters, wanted};
 use pychat_control::Status;
 use pychat_proto::{Client, Fill, PathStats};
 
@@ -18,6 +18,8 @@ impl Core {
         }
         each(Fill::new("connects that wait", self.connects.len(), connect::WAITERS_MAX));
         each(Fill::new("sends that wait", self.waiters.len(), waiters::WAITERS_MAX));
+        each(Fill::new("keys that are wanted", self.wanted.len(), wanted::WANTED_MAX));
+        each(Fill::new("verifies that wait", self.lookups.len(), contacts::LOOKUPS_MAX));
         each(Fill::new("lists under way", self.users.len(), users::QUERIES_MAX));
         each(Fill::new("events that wait for the disk", self.backlog.len(), BACKLOG_MAX));
     }
@@ -51,6 +53,7 @@ impl Core {
             queued: self.stored.queued,
             unread: unread.unwrap_or(0),
             last_error: disk_error.or(link_error).or(server_error),
+            changed_keys: self.changed_keys(),
             set_aside: self
                 .set_aside
                 .as_ref()

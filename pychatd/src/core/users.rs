@@ -157,8 +157,14 @@ impl Core {
         if self.confirming == Some(asked) {
             return self.take_confirmation(payload);
         }
+        if self.own_keys == asked {
+            return self.take_own_keys(payload);
+        }
+        if let Some(user) = self.wanted.asked(id) {
+            return self.take_user_keys(user, payload);
+        }
         let Some(index) = self.users.iter().position(|query| query.call == asked) else {
-            return;
+            return self.take_lookup(id, payload);
         };
         let query = &mut self.users[index];
         let result = match chat::decode(payload) {

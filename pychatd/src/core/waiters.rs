@@ -1,6 +1,6 @@
 //! `send` requests that wait for their message to reach a state.
 
-use super::{Core, answer, change::Reached};
+use super::{Core, answer, answer::sent, change::Reached};
 use pychat_control::{ErrorCode, Failure, Sent, State};
 use pychat_proto::{Instant, MessageId};
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ pub(super) const WAITERS_MAX: usize = 10_000;
 pub(super) struct Waiters {
     by_message: BTreeMap<MessageId, Vec<Waiter>>,
     by_deadline: BTreeMap<(Instant, u64), MessageId>,
+    /// For whoever waits for this message: its recipient's key was pinned for it.
+    first_contacts: BTreeMap<MessageId, String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,18 +58,38 @@ impl Waiters {
         let Some(waiters) = self.by_message.get_mut(&reached.id) else {
             return Vec::new();
         };
+        let first_contact = self.first_contacts.get(&reached.id);
         let mut answers = Vec::new();
         waiters.retain_mut(|waiter| {
             waiter.state = reached.state;
             let Some(answer) = answer_at(reached, waiter.wait) else { return true };
+            let answer = answer.map(|sent| Sent { first_contact: first_contact.cloned(), ..sent });
             answers.push((waiter.token, answer));
             self.by_deadline.remove(&(waiter.deadline, waiter.token));
             false
         });
         if waiters.is_empty() {
             self.by_message.remove(&reached.id);
+            self.first_contacts.remove(&reached.id);
         }
         answers
+    }
+
+    /// Those who wait for a message wait no more: the message is held.
+    pub(super) fn take(&mut self, id: MessageId) -> Vec<u64> {
+        self.first_contacts.remove(&id);
+        let waiters = self.by_message.remove(&id).unwrap_or_default();
+        for waiter in &waiters {
+            self.by_deadline.remove(&(waiter.deadline, waiter.token));
+        }
+        waiters.iter().map(|waiter| waiter.token).collect()
+    }
+
+    /// The recipient's key was pinned for this message; those who wait for it are told with its state.
+    pub(super) fn note_first_contact(&mut self, id: MessageId, fingerprint: String) {
+        if self.by_message.contains_key(&id) {
+            self.first_contacts.insert(id, fingerprint);
+        }
     }
 
     /// Those whose time ran out, and their failures.
@@ -86,6 +108,7 @@ impl Waiters {
             }
             if waiters.is_empty() {
                 self.by_message.remove(&id);
+                self.first_contacts.remove(&id);
             }
         }
         failures
@@ -102,6 +125,9 @@ impl Core {
         }
         for waiter in std::mem::take(&mut self.connects) {
             self.fail(waiter.token, answer::ending());
+        }
+        for lookup in std::mem::take(&mut self.lookups) {
+            self.fail(lookup.token, answer::ending());
         }
         for query in std::mem::take(&mut self.users) {
             self.fail(query.token, answer::ending());
@@ -124,10 +150,6 @@ pub(super) fn answer_at(at: &Reached, wait: State) -> Option<Result<Sent, Failur
             (at.state >= wait).then_some(Ok(sent))
         }
     }
-}
-
-fn sent(id: MessageId, state: State) -> Sent {
-    Sent { id: id.to_string(), state }
 }
 
 #[cfg(test)]

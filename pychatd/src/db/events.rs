@@ -25,6 +25,8 @@ pub enum What {
     Expired,
     /// Another's message arrived.
     Received,
+    /// The recipient could not open it: it goes out again, sealed anew. For `trace` only.
+    Resealed,
 }
 
 /// An event as it is stored.
@@ -43,7 +45,7 @@ pub struct EventRow {
 }
 
 impl What {
-    const ALL: [(Self, &'static str); 9] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Queued, "queued"),
         (Self::Sent, "sent"),
         (Self::Accepted, "accepted"),
@@ -53,6 +55,7 @@ impl What {
         (Self::Cancelled, "cancelled"),
         (Self::Expired, "expired"),
         (Self::Received, "received"),
+        (Self::Resealed, "resealed"),
     ];
 
     /// The word for it, as in `trace`.
@@ -72,7 +75,7 @@ impl What {
             Self::Refused => Some(State::Refused),
             Self::Cancelled => Some(State::Cancelled),
             Self::Expired => Some(State::Expired),
-            Self::Sent | Self::Received => None,
+            Self::Sent | Self::Received | Self::Resealed => None,
         }
     }
 }

@@ -61,11 +61,20 @@ impl Contact {
         let user: String = row.get(0)?;
         let (login, since) = (PublicKey(row.get(1)?), from_sql(row.get(2)?));
         let offered = row.get::<_, Option<[u8; 32]>>(3)?.map(PublicKey);
-        let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(from_sql));
+        let time =
+            |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(from_sql));
         let (changed_at, verified_at) = (time(4)?, time(5)?);
         let pinned_at = from_sql(row.get(6)?);
         let user = user.parse().map_err(|_| DatabaseError::column("user"));
-        Ok(user.map(|user| Self { user, login, since, offered, changed_at, verified_at, pinned_at }))
+        Ok(user.map(|user| Self {
+            user,
+            login,
+            since,
+            offered,
+            changed_at,
+            verified_at,
+            pinned_at,
+        }))
     }
 }
 
@@ -97,6 +106,23 @@ impl Reader<'_> {
         row.optional()?.transpose()
     }
 
+    /// Our device key as it is published, and for which user name.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn device_key(&self) -> Result<Option<(UserName, DeviceKey)>, DatabaseError> {
+        let mut select = self.connection.prepare_cached("SELECT user, signed FROM device")?;
+        let row = select
+            .query_one((), |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))
+            .optional()?;
+        let parse = |(user, signed): (String, Vec<u8>)| {
+            let user = user.parse().map_err(|_| DatabaseError::column("user"))?;
+            let signed = DeviceKey::decode(&signed, &user);
+            Ok((user, signed.map_err(|_| DatabaseError::column("signed"))?))
+        };
+        row.map(parse).transpose()
+    }
+
     /// Somebody at a server.
     ///
     /// # Errors
@@ -116,7 +142,11 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn contacts(&self, server: &PublicKey, limit: usize) -> Result<Vec<Contact>, DatabaseError> {
+    pub fn contacts(
+        &self,
+        server: &PublicKey,
+        limit: usize,
+    ) -> Result<Vec<Contact>, DatabaseError> {
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT {CONTACT} FROM contacts WHERE server = ?1 ORDER BY user LIMIT ?2"
         ))?;
@@ -163,7 +193,9 @@ impl Reader<'_> {
             let (login, state) = row?;
             match Session::from_disk(vault, &state) {
                 Ok(session) => sessions.push(SessionRow { session, login }),
-                Err(error) => tracing::error!(%error, "a session is damaged; a new one takes its place"),
+                Err(error) => {
+                    tracing::error!(%error, "a session is damaged; a new one takes its place")
+                }
             }
         }
         Ok(sessions)

@@ -1,7 +1,7 @@
 //! Texts of both directions: history, inbox, and where our own ones are.
 
 use super::{DatabaseError, Reader, Tx, from_sql, to_sql};
-use pychat_control::State;
+use pychat_control::{State, Trust};
 use pychat_proto::{DisplayName, MessageId, UserName};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -45,6 +45,8 @@ pub struct MessageRow {
     pub refused_code: Option<u16>,
     /// Why it was refused.
     pub reason: Option<String>,
+    /// What is to be known of its sender's key.
+    pub trust: Option<Trust>,
 }
 
 /// A text of ours, to be stored.
@@ -83,6 +85,8 @@ pub struct Incoming<'a> {
     pub sent_at: u64,
     /// Now.
     pub received_at: u64,
+    /// What is to be known of its sender's key.
+    pub trust: Option<Trust>,
 }
 
 /// Which messages of many.
@@ -99,7 +103,7 @@ pub struct Slice {
 }
 
 const COLUMNS: &str = "id, direction, message_id, sender, recipient, sender_name, body, sent_at, \
-                       received_at, state, refused_code, reason";
+                       received_at, state, refused_code, reason, trust";
 
 impl MessageRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<Result<Self, DatabaseError>> {
@@ -110,6 +114,7 @@ impl MessageRow {
         let (row_id, sent_at, received_at) =
             (row.get(0)?, row.get(7)?, row.get::<_, Option<i64>>(8)?);
         let (refused_code, reason) = (row.get(10)?, row.get(11)?);
+        let trust: Option<String> = row.get(12)?;
         let parse = || {
             Ok(Self {
                 row: RowId(row_id),
@@ -124,6 +129,12 @@ impl MessageRow {
                 state: state_of(&state).ok_or_else(|| DatabaseError::column("state"))?,
                 refused_code,
                 reason,
+                trust: match trust {
+                    Some(word) => {
+                        Some(trust_of(&word).ok_or_else(|| DatabaseError::column("trust"))?)
+                    }
+                    None => None,
+                },
             })
         };
         Ok(parse())
@@ -299,8 +310,8 @@ impl Tx<'_> {
         self.forget_incoming(message.id)?;
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO messages (direction, message_id, sender, recipient, peer, sender_name, body,
-                                   sent_at, received_at, state)
-             VALUES ('in', ?1, ?2, ?3, ?2, ?4, ?5, ?6, ?7, 'unread')
+                                   sent_at, received_at, state, trust)
+             VALUES ('in', ?1, ?2, ?3, ?2, ?4, ?5, ?6, ?7, 'unread', ?8)
              ON CONFLICT (message_id, sender, direction) DO NOTHING",
         )?;
         let inserted = insert.execute(params![
@@ -311,6 +322,7 @@ impl Tx<'_> {
             message.body,
             to_sql(message.sent_at),
             to_sql(message.received_at),
+            message.trust.map(trust_word),
         ])?;
         Ok((inserted == 1).then(|| RowId(self.connection.last_insert_rowid())))
     }
@@ -359,7 +371,8 @@ impl Tx<'_> {
     pub fn rename_queued(&self, user: &UserName, name: &DisplayName) -> Result<(), DatabaseError> {
         self.connection.execute(
             "UPDATE messages SET sender = ?1, sender_name = ?2 WHERE id IN
-                 (SELECT message FROM outbox WHERE message IS NOT NULL AND committed_at IS NULL)",
+                 (SELECT message FROM outbox WHERE message IS NOT NULL AND committed_at IS NULL
+                  UNION SELECT message FROM waiting)",
             (user.as_str(), name.as_str()),
         )?;
         Ok(())
@@ -383,4 +396,18 @@ fn name_of(state: State) -> &'static str {
 
 fn state_of(name: &str) -> Option<State> {
     STATES.iter().find(|(_, of)| *of == name).map(|(state, _)| *state)
+}
+
+const TRUST: [(Trust, &str); 3] = [
+    (Trust::FirstContact, "first_contact"),
+    (Trust::KeyChanged, "key_changed"),
+    (Trust::Unopened, "unopened"),
+];
+
+fn trust_word(trust: Trust) -> &'static str {
+    TRUST.iter().find(|(of, _)| *of == trust).map_or("unopened", |(_, word)| word)
+}
+
+fn trust_of(word: &str) -> Option<Trust> {
+    TRUST.iter().find(|(_, of)| *of == word).map(|(trust, _)| *trust)
 }

@@ -9,19 +9,23 @@ mod check;
 mod error;
 mod events;
 pub mod identity;
+mod keys;
 mod messages;
 mod outbox;
 mod schema;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use aside::{SET_ASIDE_MAX, SetAside, set_aside_last};
 pub use error::{DatabaseError, OpenError};
 pub use events::{EventRow, What};
+pub use keys::{Contact, DeviceRow, SESSIONS_PER_CONTACT_MAX, SessionRow};
 pub use messages::{Direction, Incoming, MessageRow, Outgoing, RowId, Slice};
 pub use outbox::{Kind, OutboxRow, Queued};
 pub use settings::{Account, Settings, Stored};
+pub use waiting::{UNOPENED_MAX, Waiting};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{fmt, ops::Deref, path::Path, time::Duration};

@@ -70,7 +70,7 @@ const COLUMNS: &str =
     "first_seq, last_seq, message, payload, tried, given_up, committed_at IS NOT NULL";
 
 impl Reader<'_> {
-    /// How many texts the server does not hold yet and were not given up.
+    /// How many texts in the outbox the server does not hold yet and were not given up.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -123,14 +123,14 @@ impl Reader<'_> {
         Ok(row.filter(|row| row.last >= record))
     }
 
-    /// The row of a message.
+    /// The row of a message; the latest one, where it was sealed anew.
     ///
     /// # Errors
     /// The database cannot be read.
     pub fn outbox_of(&self, message: RowId) -> Result<Option<OutboxRow>, DatabaseError> {
-        let mut select = self
-            .connection
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM outbox WHERE message = ?1"))?;
+        let mut select = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM outbox WHERE message = ?1 ORDER BY first_seq DESC LIMIT 1"
+        ))?;
         Ok(select.query_one([message.0], OutboxRow::read).optional()?)
     }
 
@@ -140,8 +140,10 @@ impl Reader<'_> {
     /// The database cannot be read.
     pub fn next_expiry(&self) -> Result<Option<u64>, DatabaseError> {
         let mut select = self.connection.prepare_cached(
-            "SELECT min(expires_at) FROM outbox
-             WHERE expires_at IS NOT NULL AND tried = 0 AND given_up = 0",
+            "SELECT min(at) FROM
+                 (SELECT min(expires_at) AS at FROM outbox
+                  WHERE expires_at IS NOT NULL AND tried = 0 AND given_up = 0
+                  UNION ALL SELECT min(expires_at) FROM waiting WHERE expires_at IS NOT NULL)",
         )?;
         Ok(select.query_one((), |row| row.get::<_, Option<i64>>(0))?.map(from_sql))
     }

@@ -1,6 +1,7 @@
 //! Who we are, where the server is, and how far both directions have come.
 
 use super::{DatabaseError, Reader, Tx, from_sql, to_sql};
+use pychat_e2e::DeviceKey;
 use pychat_proto::{Cursor, DisplayName, JoinLink, PublicKey, Seq, StreamId, UserName};
 use rusqlite::{Row, params};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub wants_link: bool,
     /// The round trip measured last.
     pub rtt_hint: Option<Duration>,
+    /// When another machine was seen to have published keys for this identity, in Unix milliseconds.
+    pub other_machine_at: Option<u64>,
 }
 
 /// A user at a server.
@@ -42,8 +45,10 @@ pub struct Account {
 pub struct Stored {
     /// The settings.
     pub settings: Settings,
-    /// Texts in the outbox that the server does not hold yet and that were not given up.
+    /// Texts that the server does not hold yet and that were not given up, those that wait for keys too.
     pub queued: u64,
+    /// Our device key as it is published, and for which user name; none before the first account.
+    pub device: Option<(UserName, DeviceKey)>,
 }
 
 impl Reader<'_> {
@@ -53,15 +58,16 @@ impl Reader<'_> {
     /// The database cannot be read.
     pub fn stored(&self) -> Result<Stored, DatabaseError> {
         let settings = self.settings()?;
-        let queued = self.count_queued()?;
-        Ok(Stored { settings, queued })
+        let queued = self.count_queued()? + self.count_waiting()?;
+        let device = self.device_key()?;
+        Ok(Stored { settings, queued, device })
     }
 
     /// The settings alone.
     pub(super) fn settings(&self) -> Result<Settings, DatabaseError> {
         let mut select = self.connection.prepare_cached(
             "SELECT user, name, host, port, server_key, stream, logged_in, next_seq, committed_seq,
-                    cursor, wants_link, rtt_hint_us FROM settings WHERE id = 1",
+                    cursor, wants_link, rtt_hint_us, other_machine_at FROM settings WHERE id = 1",
         )?;
         select.query_one((), |row| {
             Ok(Self::account(row).and_then(|account| {
@@ -74,6 +80,7 @@ impl Reader<'_> {
                     rtt_hint: row
                         .get::<_, Option<i64>>("rtt_hint_us")?
                         .map(|micros| Duration::from_micros(from_sql(micros))),
+                    other_machine_at: row.get::<_, Option<i64>>("other_machine_at")?.map(from_sql),
                 })
             }))
         })?
@@ -110,7 +117,7 @@ impl Tx<'_> {
         let mut update = self.connection.prepare_cached(
             "UPDATE settings SET user = ?1, name = ?2, host = ?3, port = ?4, server_key = ?5,
                     stream = ?6, logged_in = ?7, next_seq = ?8, committed_seq = ?9, cursor = ?10,
-                    wants_link = ?11, rtt_hint_us = ?12
+                    wants_link = ?11, rtt_hint_us = ?12, other_machine_at = ?13
              WHERE id = 1",
         )?;
         update.execute(params![
@@ -126,6 +133,7 @@ impl Tx<'_> {
             to_sql(settings.cursor.0),
             settings.wants_link,
             settings.rtt_hint.map(|rtt| i64::try_from(rtt.as_micros()).unwrap_or(i64::MAX)),
+            settings.other_machine_at.map(to_sql),
         ])?;
         Ok(())
     }

@@ -46,6 +46,16 @@ impl Reader<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// How many texts wait for one recipient's keys.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn count_waiting_for(&self, recipient: &UserName) -> Result<u64, DatabaseError> {
+        let mut count =
+            self.connection.prepare_cached("SELECT count(*) FROM waiting WHERE recipient = ?1")?;
+        Ok(count.query_one([recipient.as_str()], |row| row.get(0)).map(from_sql)?)
+    }
+
     /// Whether something waits for a recipient's keys.
     ///
     /// # Errors
@@ -115,7 +125,9 @@ impl Tx<'_> {
         expires_at: Option<UnixMillis>,
     ) -> Result<(), DatabaseError> {
         self.connection
-            .prepare_cached("INSERT INTO waiting (message, recipient, expires_at) VALUES (?1, ?2, ?3)")?
+            .prepare_cached(
+                "INSERT INTO waiting (message, recipient, expires_at) VALUES (?1, ?2, ?3)",
+            )?
             .execute(params![message.0, recipient.as_str(), expires_at.map(to_sql)])?;
         Ok(())
     }
@@ -135,11 +147,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn expired_waiting(
-        &self,
-        unix_ms: u64,
-        limit: usize,
-    ) -> Result<Vec<RowId>, DatabaseError> {
+    pub fn expired_waiting(&self, unix_ms: u64, limit: usize) -> Result<Vec<RowId>, DatabaseError> {
         let mut select = self.connection.prepare_cached(
             "SELECT message FROM waiting WHERE expires_at IS NOT NULL AND expires_at <= ?1
              ORDER BY expires_at LIMIT ?2",

@@ -48,7 +48,7 @@ fn a_link_with_another_key_is_not_trusted_without_being_told_to() {
     let trust_key = Some(world.server.key.to_string());
     let trusting = ConnectParams { trust_key, ..params };
     world.request::<Connected>(0, Request::Connect(trusting)).unwrap();
-    world.until("what was queued", |world| world.server.texts == ["for the new one"]);
+    world.until("what was queued", |world| world.stored_texts() == ["for the new one"]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn what_was_queued_before_any_login_goes_out_under_the_name_that_got_in() {
     fresh.online = true;
     fresh.link(0, Link::Refused);
     fresh.connect(0, "free").unwrap();
-    fresh.until("the text", |world| world.server.texts == ["hello"]);
+    fresh.until("the text", |world| world.stored_texts() == ["hello"]);
     assert_eq!(fresh.history(0)[0].from, "free");
 }
 
@@ -166,7 +166,7 @@ fn a_new_display_name_logs_in_again_and_keeps_the_stream() {
     assert_eq!(connected.name, "Alice the Second");
     assert_eq!(world.daemons[0].core.stored.settings.account.clone().unwrap().stream, stream);
     world.send(0, "bob", "two").unwrap();
-    assert_eq!(world.server.texts, ["one", "two"]);
+    assert_eq!(world.stored_texts(), ["one", "two"]);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn a_server_that_forgot_gets_again_what_it_lacks_and_nobody_sees_doubles() {
     world.server = world.server.restarted(1);
     world.send(0, "bob", "5").unwrap();
     world.until("all again", quiet);
-    assert_eq!(world.server.texts, numbers(0..6));
+    assert_eq!(world.stored_texts(), numbers(0..6));
     assert_eq!(world.received(1), numbers(0..6));
 }
 
@@ -87,7 +87,7 @@ fn what_is_no_longer_kept_is_skipped() {
     world.server.texts.clear();
     world.server = world.server.restarted(1);
     world.sql(0, "DELETE FROM outbox WHERE first_seq <= 3;");
-    world.until("the rest", |world| world.server.texts == ["3", "4"]);
+    world.until("the rest", |world| world.stored_texts() == ["3", "4"]);
     world.send(0, "bob", "5").unwrap();
     world.until("all", quiet);
     assert_eq!(world.received(1), numbers(0..6));
@@ -171,7 +171,7 @@ fn a_long_queue_goes_out_in_order_over_a_restart() {
     world.until("half", |world| world.server.texts.len() > 100);
     world.restart(0);
     world.until("all", quiet);
-    assert_eq!(world.server.texts, numbers(0..600));
+    assert_eq!(world.stored_texts(), numbers(0..600));
     world.until("bob has all", |world| world.daemons[1].events.len() >= 600);
     assert_eq!(world.received(1), numbers(0..600));
 }

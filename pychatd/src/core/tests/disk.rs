@@ -23,7 +23,7 @@ fn a_send_that_was_not_kept_says_so() {
     fail(&mut world, 0, false);
     world.send(0, "bob", "kept").unwrap();
     assert_eq!(world.status(0).last_error, None);
-    assert_eq!(world.server.texts, ["kept"]);
+    assert_eq!(world.stored_texts(), ["kept"]);
     assert_eq!(world.history(0).len(), 1);
 }
 

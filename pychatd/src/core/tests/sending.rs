@@ -71,7 +71,7 @@ fn the_same_key_is_the_same_message() {
     world.restart(0);
     let again: Sent = world.request(0, Request::Send(keyed("once"))).unwrap();
     assert_eq!(first.id, again.id);
-    assert_eq!(world.server.texts, ["once"]);
+    assert_eq!(world.stored_texts(), ["once"]);
     let other = world.request::<Sent>(0, Request::Send(keyed("another"))).unwrap_err();
     assert_eq!(other.code, ErrorCode::Usage);
     assert_eq!(world.life(0, "job-7")[0], "queued", "the key names the message");
@@ -92,7 +92,7 @@ fn keys_and_texts_are_bounded_exactly() {
     assert_eq!(send(1, KEY_CHARS_MAX + 1), Err(ErrorCode::Usage));
     assert_eq!(send(1, 0), Err(ErrorCode::Usage));
     world.until("the long text", |world| world.server.texts.len() == 2);
-    assert_eq!(world.server.texts[0].len(), TEXT_BYTES_MAX);
+    assert_eq!(world.stored_texts()[0].len(), TEXT_BYTES_MAX);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_send_that_times_out_stays_queued_and_goes_out_later() {
     assert_eq!(failure.code, ErrorCode::TimedOut);
     assert_eq!(failure.sent.unwrap().state, State::Queued);
     world.online = true;
-    world.until("the text", |world| world.server.texts == ["patient"]);
+    world.until("the text", |world| world.stored_texts() == ["patient"]);
     world.until("its arrival", |world| {
         world.daemons[1].events.iter().any(|event| event.cursor.is_some())
     });
@@ -149,7 +149,7 @@ fn only_what_was_never_handed_over_can_be_cancelled() {
     world.server.holds = false;
     world.connect(0, "alice").unwrap();
     world.until("the others", |world| world.daemons[0].core.stored.queued == 0);
-    assert_eq!(world.server.texts, ["on its way", "after it"]);
+    assert_eq!(world.stored_texts(), ["on its way", "after it"]);
     assert_eq!(world.life(0, &doomed.id), ["queued", "cancelled"]);
     let unknown = world.request::<Sent>(0, Request::Cancel { id: "what".to_owned() }).unwrap_err();
     assert_eq!(unknown.code, ErrorCode::Usage);
@@ -173,7 +173,7 @@ fn what_expires_was_never_sent_and_what_was_sent_never_expires() {
     assert_eq!(world.now.unix_ms - started, 2_000);
     world.server.holds = false;
     world.connect(0, "alice").unwrap();
-    world.until("the first", |world| world.server.texts == ["handed over"]);
+    world.until("the first", |world| world.stored_texts() == ["handed over"]);
     assert!(world.answer(0, handed).unwrap().is_ok());
 }
 
@@ -185,7 +185,7 @@ fn a_refused_message_is_told_with_its_reason_and_blocks_nothing() {
         .into_iter()
         .map(|(to, body)| world.ask(0, Request::Send(text(to, body, State::Accepted))))
         .collect();
-    world.until("the last", |world| world.server.texts == ["b", "d"]);
+    world.until("the last", |world| world.stored_texts() == ["b", "d"]);
     world.pass(Duration::from_secs(1));
     let answers: Vec<Result<_, Failure>> =
         tokens.into_iter().map(|token| world.answer(0, token).unwrap()).collect();
@@ -210,7 +210,7 @@ fn a_refusal_outlives_a_crash_before_its_skip() {
     // The refusal is on disk, the skip was lost.
     world.sql(0, "UPDATE outbox SET given_up = 1, payload = x'' WHERE first_seq = 1;");
     world.server.holds = false;
-    world.until("the second", |world| world.server.texts == ["b"]);
+    world.until("the second", |world| world.stored_texts() == ["b"]);
 }
 
 #[test]
@@ -235,5 +235,5 @@ fn many_sends_of_one_wake_up_cost_one_flush() {
     world.online = true;
     world.until("all", |world| world.server.texts.len() == 100);
     let expected: Vec<String> = (0..100).map(|n| n.to_string()).collect();
-    assert_eq!(world.server.texts, expected);
+    assert_eq!(world.stored_texts(), expected);
 }

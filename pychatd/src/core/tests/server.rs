@@ -1,11 +1,19 @@
 //! The smallest server that keeps the promises: positions, mailboxes, receipts, refusals.
 
 use pychat_proto::{
-    CloseCode, Cursor, DisplayName, Endpoint, EndpointConfig, EndpointEvent, Lane, PublicKey,
-    RefuseCode, SecretKey, Seq, ServerSecrets, SessionId, StreamId, Urgency, UserName, Welcome,
-    chat::{self, Call, MailboxEntry, Note, Presence, Reply, ToClient, ToServer, UserState},
+    CloseCode, Cursor, DisplayName, Endpoint, EndpointConfig, EndpointEvent, Lane, MessageId,
+    PublicKey, RefuseCode, SecretKey, Seq, ServerSecrets, SessionId, StreamId, Urgency, UserName,
+    Welcome,
+    chat::{
+        self, Call, MailboxEntry, Note, OwnKeys, Presence, Reply, ToClient, ToServer, UserKeys,
+        UserState,
+    },
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::core::Now;
 
@@ -19,7 +27,9 @@ pub(super) struct Server {
     pub(super) positions: BTreeMap<(UserName, StreamId), Seq>,
     pub(super) mailboxes: BTreeMap<UserName, Mailbox>,
     /// Texts that were stored, in their order, doubles and all.
-    pub(super) texts: Vec<String>,
+    pub(super) texts: Vec<MessageId>,
+    /// End-to-end keys.
+    pub(super) keys: BTreeMap<UserName, Keys>,
     /// Takes no more messages: they stay on their way.
     pub(super) holds: bool,
     /// Refuses texts to this user as "mailbox full".
@@ -27,6 +37,15 @@ pub(super) struct Server {
     /// Answers this many questions with "try later".
     pub(super) try_later: u32,
     sessions: BTreeMap<SessionId, Session>,
+}
+
+/// What a user published.
+#[derive(Clone, Default)]
+pub(super) struct Keys {
+    pub(super) device: Vec<u8>,
+    pub(super) fallback: Vec<u8>,
+    pub(super) unused: VecDeque<Vec<u8>>,
+    pub(super) next: u64,
 }
 
 #[derive(Default)]
@@ -68,6 +87,7 @@ impl Server {
             positions: BTreeMap::new(),
             mailboxes: BTreeMap::new(),
             texts: Vec::new(),
+            keys: BTreeMap::new(),
             holds: false,
             full: None,
             try_later: 0,
@@ -82,6 +102,7 @@ impl Server {
             positions: self.positions,
             mailboxes: self.mailboxes,
             texts: self.texts,
+            keys: self.keys,
             ..Self::new(identity)
         }
     }
@@ -142,7 +163,10 @@ impl Server {
             }
             EndpointEvent::Committed { session, up_to, .. } => self.confirmed(session, up_to),
             EndpointEvent::Call { session, id, payload } => {
-                let reply = chat::encode(&self.answer(&chat::decode(&payload).unwrap()));
+                let Some(user) = self.sessions.get(&session).map(|session| session.user) else {
+                    return;
+                };
+                let reply = chat::encode(&self.answer(user, chat::decode(&payload).unwrap()));
                 self.endpoint.reply(now.mono, session, id, &reply);
             }
             EndpointEvent::Closed { session, .. } => drop(self.sessions.remove(&session)),
@@ -210,7 +234,7 @@ impl Server {
                 if self.full.as_ref() == Some(&to) {
                     return Err(RefuseCode::MailboxFull);
                 }
-                self.texts.push(String::from_utf8(body.clone()).unwrap());
+                self.texts.push(id);
                 let (from, name) = (*from, DisplayName::parse("").unwrap());
                 self.append(&to, ToClient::Text { id, from, name, accepted_at: at, body });
             }
@@ -264,7 +288,7 @@ impl Server {
         }
     }
 
-    fn answer(&mut self, call: &Call) -> Reply {
+    fn answer(&mut self, asking: UserName, call: Call) -> Reply {
         if self.try_later > 0 {
             self.try_later -= 1;
             return Reply::TryLater;
@@ -278,22 +302,57 @@ impl Server {
         let after = match call {
             Call::Users { after, .. } => after,
             Call::User { name } => {
-                return Reply::User(self.accounts.contains_key(name).then(|| state(name)));
+                return Reply::User(self.accounts.contains_key(&name).then(|| state(&name)));
             }
-            Call::OwnKeys
-            | Call::PublishDevice { .. }
-            | Call::PublishPrekeys { .. }
-            | Call::UserKeys { .. } => return Reply::TryLater,
+            Call::OwnKeys => return self.own_keys(&asking),
+            Call::PublishDevice { device, fallback } => {
+                let keys = self.keys.entry(asking).or_default();
+                if keys.device != device {
+                    *keys = Keys { device, ..Keys::default() };
+                }
+                keys.fallback = fallback;
+                return self.own_keys(&asking);
+            }
+            Call::PublishPrekeys { first, keys: new } => {
+                let keys = self.keys.entry(asking).or_default();
+                for (number, key) in (first..).zip(new) {
+                    if number >= keys.next {
+                        keys.next = number + 1;
+                        keys.unused.push_back(key.0);
+                    }
+                }
+                return self.own_keys(&asking);
+            }
+            Call::UserKeys { user, claim } => {
+                if !self.accounts.contains_key(&user) {
+                    return Reply::UserKeys(None);
+                }
+                let keys = self.keys.entry(user).or_default();
+                let device = keys.device.clone();
+                let prekey = match claim {
+                    true => keys.unused.pop_front().unwrap_or_else(|| keys.fallback.clone()),
+                    false => Vec::new(),
+                };
+                return Reply::UserKeys(Some(UserKeys { device, prekey }));
+            }
         };
+        let after = after.as_ref();
         let mut users: Vec<UserState> = self
             .accounts
             .keys()
-            .filter(|user| after.as_ref().is_none_or(|after| *user > after))
+            .filter(|user| after.is_none_or(|after| *user > after))
             .take(PAGE_USERS + 1)
             .map(state)
             .collect();
         let more = users.len() > PAGE_USERS;
         users.truncate(PAGE_USERS);
         Reply::Users { users, more }
+    }
+
+    fn own_keys(&self, user: &UserName) -> Reply {
+        let keys = self.keys.get(user).cloned().unwrap_or_default();
+        let unused = keys.unused.len() as u32;
+        let Keys { device, fallback, next, .. } = keys;
+        Reply::OwnKeys(OwnKeys { device, fallback, unused, next })
     }
 }

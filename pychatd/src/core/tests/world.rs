@@ -178,6 +178,20 @@ impl World {
         self.inbox(index).into_iter().map(|message| message.body).collect()
     }
 
+    /// The texts that the server stored, in their order, doubles and all; each as its sender wrote it.
+    pub(super) fn stored_texts(&self) -> Vec<String> {
+        let ids = self.server.texts.clone();
+        let mut bodies = BTreeMap::new();
+        for daemon in &self.daemons {
+            for id in &ids {
+                if let Some(message) = daemon.core.database.read().outgoing(*id).unwrap() {
+                    bodies.insert(*id, message.body);
+                }
+            }
+        }
+        ids.iter().filter_map(|id| bodies.get(id).cloned()).collect()
+    }
+
     pub(super) fn history(&mut self, index: usize) -> Vec<Message> {
         let params = HistoryParams { limit: 1000, ..HistoryParams::default() };
         self.request::<List<Message>>(index, Request::History(params)).unwrap().items

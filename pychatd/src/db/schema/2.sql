@@ -52,6 +52,9 @@ CREATE TABLE unopened (
     PRIMARY KEY (sender, message_id)
 ) STRICT;
 
+-- When another machine was seen to have published keys for this identity.
+ALTER TABLE settings ADD COLUMN other_machine_at INTEGER;
+
 -- What is to be known of a text's key: first_contact, key_changed, unopened; nothing for most.
 ALTER TABLE messages ADD COLUMN trust TEXT;
 -- How often a text of ours was sealed anew because its recipient could not open it.

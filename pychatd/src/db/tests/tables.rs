@@ -68,6 +68,7 @@ fn an_incoming_message_is_stored_once_for_each_sender() {
                 body: "hello",
                 sent_at: 1,
                 received_at: 2,
+                trust: None,
             })
         });
         stored.unwrap().is_some()
