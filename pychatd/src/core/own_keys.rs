@@ -45,13 +45,14 @@ impl Core {
 
     /// Asks what the server holds of our keys, when it is time.
     pub(super) fn run_own_keys(&mut self) {
-        if matches!(self.own_keys, Asking::NotBefore(at) if at <= self.now.mono) && self.is_live() {
+        let is_due = matches!(self.own_keys, Asking::NotBefore(at) if at <= self.now.mono);
+        if is_due && self.is_live() && self.disk.is_ready() {
             self.ask_own_keys(&Call::OwnKeys);
         }
     }
 
     pub(super) fn own_keys_deadline(&self) -> Option<Instant> {
-        self.own_keys.not_before().filter(|_| self.is_live())
+        self.own_keys.not_before().filter(|_| self.is_live() && self.disk.is_ready())
     }
 
     fn ask_own_keys(&mut self, call: &Call) {

@@ -44,6 +44,7 @@ fn a_link_with_another_key_is_not_trusted_without_being_told_to() {
 
     let accounts = world.server.accounts.clone();
     new.accounts = accounts;
+    new.keys = world.server.keys.clone();
     world.server = new;
     let trust_key = Some(world.server.key.to_string());
     let trusting = ConnectParams { trust_key, ..params };

@@ -34,8 +34,10 @@ pub(super) struct Server {
     pub(super) holds: bool,
     /// Refuses texts to this user as "mailbox full".
     pub(super) full: Option<UserName>,
-    /// Answers this many questions with "try later".
+    /// Answers this many questions for users with "try later".
     pub(super) try_later: u32,
+    /// Answers questions for keys with "try later".
+    pub(super) keeps_keys: bool,
     sessions: BTreeMap<SessionId, Session>,
 }
 
@@ -91,6 +93,7 @@ impl Server {
             holds: false,
             full: None,
             try_later: 0,
+            keeps_keys: false,
             sessions: BTreeMap::new(),
         }
     }
@@ -289,9 +292,20 @@ impl Server {
     }
 
     fn answer(&mut self, asking: UserName, call: Call) -> Reply {
-        if self.try_later > 0 {
-            self.try_later -= 1;
-            return Reply::TryLater;
+        match call {
+            Call::Users { .. } | Call::User { .. } if self.try_later > 0 => {
+                self.try_later -= 1;
+                return Reply::TryLater;
+            }
+            Call::OwnKeys
+            | Call::PublishDevice { .. }
+            | Call::PublishPrekeys { .. }
+            | Call::UserKeys { .. }
+                if self.keeps_keys =>
+            {
+                return Reply::TryLater;
+            }
+            _ => {}
         }
         let state = |user: &UserName| UserState {
             user: *user,
