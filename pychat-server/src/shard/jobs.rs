@@ -27,10 +27,6 @@ pub(super) enum Purpose {
     Page(SessionId),
     /// The session's question of this number.
     Call(SessionId, u64),
-    /// The echo peer's name.
-    EchoClaim,
-    /// A page of the echo peer's mailbox.
-    EchoPage,
     /// Nobody asks what came of it.
     Unwatched,
 }

@@ -9,12 +9,11 @@
 //! - `mailbox`: what comes into the mailboxes that live here (`parcel`), to the readers and to the store.
 //! - `delivery`: from a user's mailbox to the session, in order and once (`unsettled`), and the
 //!   receipts that follow (`receipts`).
-//! - `calls`: questions. `echo`: the peer that answers during development.
+//! - `calls`: questions.
 
 mod appends;
 mod calls;
 mod delivery;
-mod echo;
 mod health;
 mod jobs;
 mod logins;
@@ -35,7 +34,6 @@ use crate::{
     committer::{Done, Job, Outcome, Work},
     store::{Command, StoreError},
 };
-use echo::Echo;
 use health::Health;
 use jobs::{Jobs, Purpose};
 use logins::Applicants;
@@ -72,10 +70,6 @@ pub struct ShardConfig {
     pub shard: u8,
     /// How many there are.
     pub shards: u8,
-    /// Whether a user `echo` answers each text with the same text.
-    pub dev_echo: bool,
-    /// When the server started: since then `echo` is online.
-    pub started_at: UnixMillis,
     /// Who may claim a new name.
     pub registration: Registration,
     /// Logins per second beyond which every newcomer has to prove its address first.
@@ -92,8 +86,6 @@ impl ShardConfig {
             secrets,
             shard,
             shards,
-            dev_echo: false,
-            started_at: 0,
             registration: Registration::Open,
             retry_beyond_per_s: RETRY_BEYOND_PER_S,
             always_write: false,
@@ -135,7 +127,6 @@ pub struct Shard {
     broken: Option<String>,
     /// Sessions that hold something back until the store works again.
     stalled: BTreeSet<SessionId>,
-    echo: Option<Echo>,
     random: ChaCha12Rng,
     /// Where entries are encoded.
     scratch: Vec<u8>,
@@ -155,7 +146,7 @@ impl Shard {
             shard: config.shard,
             retry_beyond_per_s: config.retry_beyond_per_s,
         };
-        let mut shard = Self {
+        Self {
             endpoint: Endpoint::new(endpoint, endpoint_seed),
             applicants: Applicants::default(),
             sessions: Sessions::default(),
@@ -171,14 +162,11 @@ impl Shard {
             reads: Health::default(),
             broken: None,
             stalled: BTreeSet::new(),
-            echo: None,
             random,
             scratch: Vec::new(),
             stopping: None,
             config,
-        };
-        shard.start_echo();
-        shard
+        }
     }
 
     /// Whether a datagram names a session of ours; see [`Endpoint::is_for_session`].
@@ -217,7 +205,6 @@ impl Shard {
             FromShard::Receipted(session, number, safe) => {
                 self.on_receipted(now, session, number, safe);
             }
-            FromShard::Echoed(safe) => self.on_echo_answer(now, safe),
         }
     }
 
@@ -243,7 +230,6 @@ impl Shard {
             for session in std::mem::take(&mut self.stalled) {
                 self.pump(now, session);
             }
-            self.pump_echo();
         }
         self.handle_events(now);
     }
@@ -402,17 +388,13 @@ impl Shard {
             Purpose::Position(session) => self.on_position(now, session, outcome.is_ok()),
             Purpose::Page(session) => self.on_page(now, session, outcome),
             Purpose::Call(session, id) => self.on_answer(now, session, id, outcome),
-            Purpose::EchoClaim => self.on_echo_claimed(outcome.is_ok()),
-            Purpose::EchoPage => self.on_echo_page(now, outcome),
             Purpose::Unwatched => {}
         }
     }
 
     fn note_health(&mut self, now: Now, purpose: &Purpose, error: Option<&StoreError>) {
         let health = match purpose {
-            Purpose::Login(_) | Purpose::Page(_) | Purpose::Call(..) | Purpose::EchoPage => {
-                &mut self.reads
-            }
+            Purpose::Login(_) | Purpose::Page(_) | Purpose::Call(..) => &mut self.reads,
             Purpose::Claim(_)
             | Purpose::Raise(_)
             | Purpose::Append(_)
@@ -420,7 +402,6 @@ impl Shard {
             | Purpose::HandedOut(..)
             | Purpose::Advance(..)
             | Purpose::Position(_)
-            | Purpose::EchoClaim
             | Purpose::Unwatched => &mut self.writes,
         };
         match error {

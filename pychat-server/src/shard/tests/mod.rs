@@ -3,7 +3,6 @@
 
 mod bounds;
 mod delivery;
-mod echo;
 mod failing;
 mod logins;
 mod person;
