@@ -87,7 +87,7 @@ impl Peers {
             // The client asks again.
             FromShard::Login(_) => self.dropped += 1,
             FromShard::Parcel(_) | FromShard::Fate(..) | FromShard::Receipted(..) => {
-                self.held.push_back((shard, news))
+                self.held.push_back((shard, news));
             }
         }
     }

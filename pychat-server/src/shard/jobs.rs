@@ -27,6 +27,8 @@ pub(super) enum Purpose {
     Page(SessionId),
     /// The session's question of this number.
     Call(SessionId, u64),
+    /// What the session's question of this number changes.
+    CallThatWrites(SessionId, u64),
     /// Nobody asks what came of it.
     Unwatched,
 }

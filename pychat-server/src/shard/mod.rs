@@ -13,6 +13,7 @@
 
 mod appends;
 mod calls;
+mod claims;
 mod delivery;
 mod health;
 mod jobs;
@@ -26,14 +27,15 @@ mod sessions;
 mod unsettled;
 mod uplink;
 
-pub use parcel::FromShard;
-
+pub use claims::CLAIMS_PER_MINUTE_MAX;
 pub use logins::{CURSOR_MAX, LOGINS_WAITING_MAX, Registration, SKIP_MAX};
+pub use parcel::FromShard;
 
 use crate::{
     committer::{Done, Job, Outcome, Work},
     store::{Command, StoreError},
 };
+use claims::Claims;
 use health::Health;
 use jobs::{Jobs, Purpose};
 use logins::Applicants;
@@ -122,6 +124,7 @@ pub struct Shard {
     /// Sessions whose position is on no disk of ours, and when it will be.
     unwritten: BTreeSet<SessionId>,
     positions_at: Option<Instant>,
+    claims: Claims,
     writes: Health,
     reads: Health,
     broken: Option<String>,
@@ -158,6 +161,7 @@ impl Shard {
             holds: BTreeSet::new(),
             unwritten: BTreeSet::new(),
             positions_at: None,
+            claims: Claims::default(),
             writes: Health::default(),
             reads: Health::default(),
             broken: None,
@@ -224,6 +228,7 @@ impl Shard {
         self.applicants.expire(now.mono);
         self.expire_holds(now);
         self.write_positions(now);
+        self.claims.handle_timeout(now.mono);
         let writes = self.writes.handle_timeout(now.mono);
         let reads = self.reads.handle_timeout(now.mono);
         if writes || reads {
@@ -239,8 +244,13 @@ impl Shard {
     pub fn poll_timeout(&mut self) -> Option<Instant> {
         let store = [self.writes.poll_timeout(), self.reads.poll_timeout()];
         let held = self.holds.first().map(|(at, _)| *at);
-        let others =
-            [self.endpoint.poll_timeout(), self.applicants.poll_timeout(), held, self.positions_at];
+        let others = [
+            self.endpoint.poll_timeout(),
+            self.applicants.poll_timeout(),
+            held,
+            self.positions_at,
+            self.claims.poll_timeout(),
+        ];
         store.into_iter().chain(others).flatten().min()
     }
 
@@ -307,6 +317,8 @@ impl Shard {
         self.endpoint.fills(&mut each);
         let waiting = self.applicants.waiting();
         each(Fill::new("logins that wait for the store", waiting, LOGINS_WAITING_MAX));
+        let (claiming, sessions) = (self.claims.len(), self.sessions.len());
+        each(Fill::new("sessions that took keys within a minute", claiming, sessions));
         for hot in self.sessions.values().filter_map(|session| session.hot.as_deref()) {
             each(Fill::new("messages under way", hot.uplink.pending(), uplink::PENDING_MAX));
         }
@@ -387,7 +399,9 @@ impl Shard {
             }
             Purpose::Position(session) => self.on_position(now, session, outcome.is_ok()),
             Purpose::Page(session) => self.on_page(now, session, outcome),
-            Purpose::Call(session, id) => self.on_answer(now, session, id, outcome),
+            Purpose::Call(session, id) | Purpose::CallThatWrites(session, id) => {
+                self.on_answer(now, session, id, outcome);
+            }
             Purpose::Unwatched => {}
         }
     }
@@ -402,6 +416,7 @@ impl Shard {
             | Purpose::HandedOut(..)
             | Purpose::Advance(..)
             | Purpose::Position(_)
+            | Purpose::CallThatWrites(..)
             | Purpose::Unwatched => &mut self.writes,
         };
         match error {

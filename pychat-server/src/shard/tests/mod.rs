@@ -4,6 +4,7 @@
 mod bounds;
 mod delivery;
 mod failing;
+mod keys;
 mod logins;
 mod person;
 mod refusals;
