@@ -68,7 +68,7 @@ pub struct ServeArgs {
     /// Threads that serve sessions [default: one for each two cores]
     #[arg(long, value_name = "N", env = "PYCHAT_SERVER_SHARDS")]
     pub shards: Option<NonZeroU8>,
-    /// For development: listen on this machine only, keep data apart, answer as the user `echo`
+    /// For development: listen on this machine only, and keep data apart
     #[arg(long, env = "PYCHAT_SERVER_DEV")]
     pub dev: bool,
     /// Write every text to the disk, also one that its recipient's disk has by then. Costs more, and

@@ -22,7 +22,7 @@ use crate::{
 };
 use pychat_proto::{
     Seq, StreamId, UserName,
-    chat::{Presence, UnixMillis, UserState},
+    chat::{OwnKeys, Presence, UnixMillis, UserKeys, UserState},
 };
 
 /// A shard's request.
@@ -80,6 +80,16 @@ pub enum Work {
         /// Whom.
         name: UserName,
     },
+    /// What is held of a user's own end-to-end keys. Outcome: [`Outcome::OwnKeys`].
+    OwnKeys {
+        /// Whose.
+        user: UserName,
+    },
+    /// A user's end-to-end keys as others see them. Outcome: [`Outcome::UserKeys`].
+    UserKeys {
+        /// Whose.
+        user: UserName,
+    },
 }
 
 /// What came of a job.
@@ -105,6 +115,10 @@ pub enum Outcome {
     },
     /// Of [`Work::User`].
     User(Option<UserState>),
+    /// Of [`Work::OwnKeys`]; `None` if nobody has claimed the name.
+    OwnKeys(Option<OwnKeys>),
+    /// Of [`Work::UserKeys`], without a one-time key; `None` if nobody has claimed the name.
+    UserKeys(Option<UserKeys>),
 }
 
 /// What the committer tells a shard: what came of a job.

@@ -34,8 +34,6 @@ pub struct Settings {
     pub host: Option<String>,
     /// Threads that serve sessions.
     pub shards: u8,
-    /// Whether the user `echo` answers.
-    pub dev: bool,
     /// What to log.
     pub log: String,
     /// Over how long clients are to come back after a stop.
@@ -158,7 +156,6 @@ impl Settings {
             data: data.map_or_else(|| default_data(args.dev), Ok)?,
             host: args.common.host.clone().or(file.host),
             shards: args.shards.or(file.shards).map_or_else(half_the_cores, NonZeroU8::get),
-            dev: args.dev,
             log: args.log.clone().or(file.log).unwrap_or_else(|| "info".into()),
             restart_spread: file
                 .restart_spread_s

@@ -7,7 +7,11 @@ use crate::{
     source::Source,
     stage::{Stage, insider_address},
 };
-use pychat_proto::hostile::Frames;
+use pychat_proto::{
+    UserName,
+    chat::{self, Call, Prekey},
+    hostile::Frames,
+};
 use std::{net::SocketAddr, time::Duration};
 
 /// Acts in one run.
@@ -55,7 +59,8 @@ fn act(stage: &mut Stage, source: &mut Source<'_>) {
             let number = u64::from(source.u32()) << (bits * 2);
             insider(stage, insider_address(), Some(number), source);
         }
-        12 => stage.log_insider_in(),
+        12 if bits < 8 => stage.log_insider_in(),
+        12 => question(stage, source),
         13 => {
             stage.say();
             stage.settle();
@@ -69,6 +74,30 @@ fn act(stage: &mut Stage, source: &mut Source<'_>) {
 fn overheard(stage: &Stage, source: &mut Source<'_>) -> Vec<u8> {
     let at = source.below(stage.overheard.len());
     stage.overheard.get(at).cloned().unwrap_or_default()
+}
+
+/// A question, of those that say something about keys too.
+fn question(stage: &mut Stage, source: &mut Source<'_>) {
+    let id = u64::from(source.u8());
+    let Some(peer) = &mut stage.insider else { return };
+    let user = UserName::parse(["alice", "mallory"][source.below(2)]).expect("a name");
+    let call = match source.below(5) {
+        0 => Call::OwnKeys,
+        1 => Call::PublishDevice { device: bytes(source), fallback: bytes(source) },
+        2 => {
+            let first = u64::from(source.u32()) << source.below(32);
+            let keys = (0..source.below(9)).map(|_| Prekey(bytes(source))).collect();
+            Call::PublishPrekeys { first, keys }
+        }
+        claim => Call::UserKeys { user, claim: claim == 3 },
+    };
+    let packet = peer.packet(&Frames::default().call(id, &chat::encode(&call)));
+    stage.strike(insider_address(), &packet);
+}
+
+/// A key, perhaps one that is too long.
+fn bytes(source: &mut Source<'_>) -> Vec<u8> {
+    vec![source.u8(); usize::from(source.u8()) + 2 * source.below(3)]
 }
 
 /// Any frames, sealed with good keys.

@@ -10,7 +10,8 @@ use crate::{
 };
 use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName};
 use pychat_server::store::{
-    Account, Append, Command, MailboxStore, Origin, Quota, ReadLimit, StoreError,
+    Account, Append, Command, DeviceKey, MailboxStore, Origin, Prekey, Quota, ReadLimit,
+    StoreError,
     embedded::{Embedded, OpenError},
 };
 use rusqlite::Connection;
@@ -62,6 +63,7 @@ pub fn server_db(data: &[u8]) {
 struct Content {
     accounts: usize,
     entries: usize,
+    prekeys: usize,
 }
 
 /// As for the daemon's: see `daemon_db`.
@@ -69,6 +71,7 @@ fn check(content: Content, whole: &Template, hit: Hit) {
     if hit.log {
         assert!(content.accounts >= whole.in_file.accounts, "{content:?}");
         assert!(content.entries >= whole.in_file.entries, "{content:?}");
+        assert!(content.prekeys >= whole.in_file.prekeys, "{content:?}");
     } else {
         assert_eq!(content, whole.content, "something is missing");
     }
@@ -77,10 +80,11 @@ fn check(content: Content, whole: &Template, hit: Hit) {
 fn content(store: &mut Embedded) -> Result<Content, StoreError> {
     let accounts = store.accounts(None, LIMIT)?;
     let limit = ReadLimit { entries: LIMIT, bytes: usize::MAX };
-    let mut content = Content { accounts: accounts.len(), entries: 0 };
+    let mut content = Content { accounts: accounts.len(), entries: 0, prekeys: 0 };
     for account in &accounts {
         content.entries += store.read(&account.user, Cursor::NONE, limit)?.entries.len();
         store.position(&account.user, StreamId([1; 16]))?;
+        content.prekeys += store.keys(&account.user)?.map_or(0, |keys| keys.unused as usize);
     }
     Ok(content)
 }
@@ -99,7 +103,8 @@ fn template() -> &'static Template {
         let path = directory.path().join("mail.db");
         let open = || Embedded::open(&path, Quota::default()).expect("a good store");
         let mut store = open();
-        let claims: Vec<Command> = (0..USERS).map(claim).collect();
+        let claims: Vec<Command> =
+            (0..USERS).flat_map(|user| [claim(user), device(user)]).collect();
         store.commit(&claims).expect("a good disk");
         fill(&mut store, 0..ENTRIES / 2);
         // Closed, it has no log.
@@ -109,7 +114,8 @@ fn template() -> &'static Template {
         let in_file = content(&mut store).expect("a good store");
         fill(&mut store, ENTRIES / 2..ENTRIES);
         let content = content(&mut store).expect("a good store");
-        assert_eq!(content, Content { accounts: USERS, entries: USERS * ENTRIES });
+        let (entries, prekeys) = (USERS * ENTRIES, USERS * ENTRIES);
+        assert_eq!(content, Content { accounts: USERS, entries, prekeys });
         let files = Files::read(&path);
         assert!(!files.log.is_empty());
         Template { files, content, in_file }
@@ -141,6 +147,17 @@ fn claim(number: usize) -> Command {
     })
 }
 
+fn device(number: usize) -> Command {
+    let device = DeviceKey::parse(vec![number as u8; 200]).expect("a key's length");
+    let fallback = Prekey::parse(vec![number as u8; 100]).expect("a key's length");
+    Command::PublishDevice { user: user(number), device, fallback }
+}
+
+fn prekey(of: usize, number: usize) -> Command {
+    let key = Prekey::parse(vec![number as u8; 100]).expect("a key's length");
+    Command::PublishPrekeys { user: user(of), first: number as u64, keys: vec![key] }
+}
+
 fn fill(store: &mut Embedded, numbers: std::ops::Range<usize>) {
     for number in numbers {
         // One in four does not fit a page.
@@ -160,7 +177,8 @@ fn fill(store: &mut Embedded, numbers: std::ops::Range<usize>) {
                 entry: vec![number as u8; bytes].into(),
             })
         };
-        let batch: Vec<Command> = (0..USERS).map(append).collect();
+        let prekey = |of| prekey(of, number);
+        let batch: Vec<Command> = (0..USERS).flat_map(|to| [append(to), prekey(to)]).collect();
         store.commit(&batch).expect("a good disk");
     }
 }

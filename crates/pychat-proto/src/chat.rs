@@ -103,7 +103,7 @@ pub enum ToClient {
     },
 }
 
-/// A question to the server. Asking twice has no second effect.
+/// A question to the server. Asking twice has no second effect, but that each claim of a one-time key takes one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Call {
     /// Users in the order of their names, those after `after`.
@@ -121,12 +121,12 @@ pub enum Call {
     /// What the server holds of our end-to-end keys.
     OwnKeys,
     /// Our device's keys from now on. If `device` is another than before, the one-time keys of the
-    /// one before are gone. Answer: [`Reply::OwnKeys`].
+    /// one before are gone, and numbers begin at 0. Answer: [`Reply::OwnKeys`].
     PublishDevice {
-        /// A signed device key, at most [`DEVICE_KEY_BYTES_MAX`]. The server never looks into it.
+        /// A signed device key, 1 to [`DEVICE_KEY_BYTES_MAX`] bytes. The server never looks into it.
         #[serde(with = "serde_bytes")]
         device: Vec<u8>,
-        /// What is handed out when the one-time keys are used up; at most [`PREKEY_BYTES_MAX`].
+        /// What is handed out when the one-time keys are used up; 1 to [`PREKEY_BYTES_MAX`] bytes.
         #[serde(with = "serde_bytes")]
         fallback: Vec<u8>,
     },
@@ -135,7 +135,7 @@ pub enum Call {
     PublishPrekeys {
         /// The number of the first one.
         first: u64,
-        /// At most [`PREKEYS_PER_CALL_MAX`], each of at most [`PREKEY_BYTES_MAX`].
+        /// At most [`PREKEYS_PER_CALL_MAX`], each of 1 to [`PREKEY_BYTES_MAX`] bytes.
         keys: Vec<Prekey>,
     },
     /// A user's keys. Answer: [`Reply::UserKeys`].

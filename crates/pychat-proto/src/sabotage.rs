@@ -17,6 +17,8 @@ pub enum Sabotage {
     SkipReplayWindow,
     /// What a killed program left unsynced in its log is taken for durable.
     TrustLeftLog,
+    /// A one-time key that was handed out is taken out in memory alone.
+    KeepPrekeys,
 }
 
 thread_local! {

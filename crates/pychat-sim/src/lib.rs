@@ -5,6 +5,7 @@
 
 mod daemon;
 mod disk;
+mod keys;
 mod machine;
 mod server;
 mod trace;

@@ -1,6 +1,10 @@
 //! The server: its shards and its committer, driven by hand.
 
-use crate::{disk::Disk, machine::Start};
+use crate::{
+    disk::Disk,
+    keys::{self, KeyUser},
+    machine::Start,
+};
 use pychat_proto::{Endpoint, Instant, Owner, SecretKey, ServerSecrets};
 use pychat_server::{
     committer::{Committer, Done, Job},
@@ -10,7 +14,7 @@ use pychat_server::{
 use pychat_testkit::dice::Dice;
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
-const SHARDS: u8 = 2;
+pub(crate) const SHARDS: u8 = 2;
 const ALWAYS_WRITE_ONE_IN: u64 = 4;
 /// Users in memory who are not busy, where the server forgets users.
 const CLEAN_USERS_MAX: usize = 2;
@@ -31,6 +35,7 @@ pub(crate) struct Server {
     /// Whether its store keeps hardly any user in memory who is not busy.
     forgets_users: bool,
     secrets: Arc<ServerSecrets>,
+    keys: KeyUser,
     running: Option<Running>,
 }
 
@@ -58,6 +63,7 @@ impl Server {
             always_write,
             forgets_users,
             secrets,
+            keys: KeyUser::new(seed),
             running: None,
         }
     }
@@ -143,11 +149,11 @@ impl Server {
             shard.handle_timeout(now);
         }
         loop {
-            let exchanged = running.exchange(now, dice, self.flush_max);
+            let exchanged = running.exchange(now, dice, self.flush_max, &mut self.keys);
             if self.disk.is_pulled() {
                 return;
             }
-            running.answer(now);
+            running.answer(now, &mut self.keys);
             let sent = running.transmit(now, out);
             if !exchanged && !sent {
                 return;
@@ -173,7 +179,13 @@ impl Server {
 
 impl Running {
     /// Jobs to the committer, and what shards tell each other.
-    fn exchange(&mut self, now: Now, dice: &mut Dice, flush_max: Duration) -> bool {
+    fn exchange(
+        &mut self,
+        now: Now,
+        dice: &mut Dice,
+        flush_max: Duration,
+        keys: &mut KeyUser,
+    ) -> bool {
         let mut busy = !self.answers.is_empty();
         for index in 0..self.shards.len() {
             while let Some((to, message)) = self.shards[index].poll_to_shard() {
@@ -187,6 +199,7 @@ impl Running {
         }
         if self.flush_at.is_some_and(|at| at <= now.mono) {
             self.flush_at = None;
+            self.jobs.extend(keys.ask());
             let mut answers = Vec::new();
             self.committer.step(std::mem::take(&mut self.jobs), &mut answers);
             self.answers.extend(answers);
@@ -196,8 +209,12 @@ impl Running {
     }
 
     /// The committer's answers to the shards.
-    fn answer(&mut self, now: Now) {
+    fn answer(&mut self, now: Now, keys: &mut KeyUser) {
         while let Some((shard, answer)) = self.answers.pop_front() {
+            if shard == keys::SHARD {
+                keys.hear(answer);
+                continue;
+            }
             self.shards[usize::from(shard)].handle_committer(now, answer);
         }
     }

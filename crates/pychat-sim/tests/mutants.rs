@@ -31,7 +31,10 @@ fn without_deduplication_texts_are_doubled() {
 
 #[test]
 fn with_commits_before_the_sync_people_are_told_what_is_not_true() {
-    is_noticed(Sabotage::CommitBeforeSync, &["is not on disk", "does not open", "arrived"]);
+    is_noticed(
+        Sabotage::CommitBeforeSync,
+        &["is not on disk", "does not open", "arrived", "keys are taken", "handed out twice"],
+    );
 }
 
 #[test]
@@ -46,7 +49,15 @@ fn without_the_replay_window_packets_are_taken_twice() {
 
 #[test]
 fn with_trust_in_a_log_that_was_not_synced_people_are_told_what_is_not_true() {
-    is_noticed(Sabotage::TrustLeftLog, &["is not on disk", "arrived"]);
+    is_noticed(
+        Sabotage::TrustLeftLog,
+        &["is not on disk", "arrived", "keys are taken", "handed out twice"],
+    );
+}
+
+#[test]
+fn with_one_time_keys_that_stay_one_is_handed_out_twice() {
+    is_noticed(Sabotage::KeepPrekeys, &["handed out twice"]);
 }
 
 #[test]

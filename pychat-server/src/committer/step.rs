@@ -5,7 +5,10 @@ use super::{
     presence::{PresenceTable, offline},
 };
 use crate::store::{Command, MailboxStore, StoreError};
-use pychat_proto::{UserName, chat::USERS_PER_PAGE_MAX};
+use pychat_proto::{
+    UserName,
+    chat::{OwnKeys, USERS_PER_PAGE_MAX, UserKeys},
+};
 
 /// Owns the store, and knows who is there.
 pub struct Committer {
@@ -58,7 +61,9 @@ impl Committer {
                 | Work::Login { .. }
                 | Work::Presence { .. }
                 | Work::Users { .. }
-                | Work::User { .. } => self.questions.push(job),
+                | Work::User { .. }
+                | Work::OwnKeys { .. }
+                | Work::UserKeys { .. } => self.questions.push(job),
             }
         }
         if !self.batch.is_empty() {
@@ -137,6 +142,11 @@ impl Committer {
             }),
             Work::Users { after, offline_too } => self.users(after.as_ref(), offline_too),
             Work::User { name } => self.user(&name).map(Outcome::User),
+            Work::OwnKeys { user } => self.store.keys(&user).map(Outcome::OwnKeys),
+            Work::UserKeys { user } => {
+                let keys = self.store.keys(&user);
+                keys.map(|keys| Outcome::UserKeys(keys.map(without_prekey)))
+            }
         })
     }
 
@@ -163,6 +173,10 @@ impl Committer {
             None => Ok(self.store.account(name)?.map(offline)),
         }
     }
+}
+
+fn without_prekey(OwnKeys { device, .. }: OwnKeys) -> UserKeys {
+    UserKeys { device, prekey: Vec::new() }
 }
 
 /// What a command hears that came behind one that failed.

@@ -7,12 +7,12 @@ use super::{
 use crate::bell::Bell;
 use crate::person::Person;
 use crate::store::{
-    Account, Answer, Append, Claimed, Command, MailboxStore, Origin, Page, Quota, ReadLimit,
-    StoreError, embedded::Embedded,
+    Account, Answer, Append, Claimed, Command, DeviceKey, MailboxStore, Origin, Page, Prekey,
+    Quota, ReadLimit, StoreError, embedded::Embedded,
 };
 use pychat_proto::{
     Cursor, DisplayName, PublicKey, Seq, StreamId, UserName,
-    chat::{Presence, USERS_PER_PAGE_MAX, UserState},
+    chat::{OwnKeys, Presence, USERS_PER_PAGE_MAX, UserKeys, UserState},
 };
 use std::sync::{Arc, Mutex, mpsc as std_mpsc};
 
@@ -168,6 +168,32 @@ fn one_user_is_found_present_or_offline() {
     assert_eq!(ask(&mut committer, find("bob")), Ok(Outcome::User(None)));
 }
 
+#[test]
+fn keys_are_published_claimed_and_asked_for() {
+    let mut committer = committer();
+    let (device, fallback) = (DeviceKey::parse([1]).unwrap(), Prekey::parse([2]).unwrap());
+    let keys = vec![Prekey::parse([3]).unwrap()];
+    let ann = user("ann");
+    let publish = [
+        Command::PublishDevice { user: ann, device, fallback },
+        Command::PublishPrekeys { user: ann, first: 0, keys },
+    ];
+    step(&mut committer, [claim("ann")].into_iter().chain(publish.map(Work::Commit)).collect());
+    let own = OwnKeys { device: vec![1], fallback: vec![2], unused: 1, next: 1 };
+    let asked = ask(&mut committer, Work::OwnKeys { user: ann });
+    assert_eq!(asked, Ok(Outcome::OwnKeys(Some(own.clone()))));
+    // To look at them takes none.
+    let seen = ask(&mut committer, Work::UserKeys { user: ann });
+    let shown = |prekey: &[u8]| UserKeys { device: vec![1], prekey: prekey.into() };
+    assert_eq!(seen, Ok(Outcome::UserKeys(Some(shown(b"")))));
+    let claimed = ask(&mut committer, Work::Commit(Command::ClaimPrekey { user: ann }));
+    assert_eq!(claimed, Ok(Outcome::Committed(Answer::Prekey(Some(shown(&[3]))))));
+    let asked = ask(&mut committer, Work::OwnKeys { user: ann });
+    assert_eq!(asked, Ok(Outcome::OwnKeys(Some(OwnKeys { unused: 0, ..own }))));
+    let unknown = ask(&mut committer, Work::UserKeys { user: user("bob") });
+    assert_eq!(unknown, Ok(Outcome::UserKeys(None)));
+}
+
 /// A shard's channel, and the shard's end of it.
 fn channel(length: usize) -> (ToShard, std_mpsc::Receiver<Done>) {
     let (queue, told) = std_mpsc::sync_channel(length);
@@ -208,6 +234,9 @@ impl MailboxStore for Scripted {
     }
     fn accounts(&mut self, _: Option<&UserName>, _: usize) -> Result<Vec<Account>, StoreError> {
         Ok(Vec::new())
+    }
+    fn keys(&mut self, _: &UserName) -> Result<Option<OwnKeys>, StoreError> {
+        Ok(None)
     }
     fn position(&mut self, _: &UserName, _: StreamId) -> Result<Seq, StoreError> {
         Ok(Seq::NONE)
@@ -285,6 +314,20 @@ fn a_batch_ends_at_its_bytes() {
     let batches: Vec<_> =
         std::iter::from_fn(|| super::thread::gather(&queue)).map(|batch| batch.len()).collect();
     assert_eq!(batches, [2, 2]);
+}
+
+#[test]
+fn a_change_of_keys_weighs_as_much_as_all_of_a_users_keys() {
+    let (jobs, queue) = std_mpsc::sync_channel(10);
+    let keys = Work::Commit(Command::ClaimPrekey { user: user("ann") });
+    let weight = super::thread::KEYS_BYTES;
+    for work in [receipt("ann", &vec![0; super::BATCH_BYTES_MAX - weight]), keys, claim("ann")] {
+        jobs.send(Job { shard: 0, ticket: 0, generation: 0, work }).unwrap();
+    }
+    drop(jobs);
+    let batches: Vec<_> =
+        std::iter::from_fn(|| super::thread::gather(&queue)).map(|batch| batch.len()).collect();
+    assert_eq!(batches, [2, 1]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::{
     bell::Bell,
     store::{Command, StoreError},
 };
+use pychat_proto::chat::{DEVICE_KEY_BYTES_MAX, PREKEY_BYTES_MAX, PREKEYS_MAX};
 use std::{
     io,
     sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
@@ -18,8 +19,12 @@ use std::{
 /// Most jobs executed at once. The others wait in the queue for the next batch.
 pub const JOBS_PER_BATCH_MAX: usize = 4096;
 
-/// Bytes of entries from which on a batch takes no further job. The last one may exceed it.
+/// Bytes of entries and keys from which on a batch takes no further job. The last one may exceed it.
 pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// What a user's end-to-end keys take at most: whatever changes them, all of them are written.
+pub(super) const KEYS_BYTES: usize =
+    DEVICE_KEY_BYTES_MAX + (PREKEYS_MAX + 1) * (PREKEY_BYTES_MAX + 1);
 
 /// Jobs that wait while a batch is on its way to the disk. Beyond it [`CommitterHandle::submit`]
 /// gives the job back.
@@ -118,16 +123,38 @@ fn run(
 /// timer: a lone job is executed at once. `None` after the last job of the last handle.
 pub(super) fn gather(queue: &Receiver<Job>) -> Option<Vec<Job>> {
     let first = queue.recv().ok()?;
-    let mut bytes = entry_bytes(&first);
+    let mut taken = bytes(&first);
     let mut jobs = vec![first];
-    while jobs.len() < JOBS_PER_BATCH_MAX && bytes < BATCH_BYTES_MAX {
+    while jobs.len() < JOBS_PER_BATCH_MAX && taken < BATCH_BYTES_MAX {
         let Ok(job) = queue.try_recv() else { break };
-        bytes += entry_bytes(&job);
+        taken += bytes(&job);
         jobs.push(job);
     }
     Some(jobs)
 }
 
-fn entry_bytes(job: &Job) -> usize {
-    if let Work::Commit(Command::Append(append)) = &job.work { append.entry.len() } else { 0 }
+/// What a job has the store hold until its batch is written.
+fn bytes(job: &Job) -> usize {
+    match &job.work {
+        Work::Commit(Command::Append(append)) => append.entry.len(),
+        Work::Commit(
+            Command::PublishDevice { .. }
+            | Command::PublishPrekeys { .. }
+            | Command::ClaimPrekey { .. },
+        ) => KEYS_BYTES,
+        Work::Commit(
+            Command::Advance { .. }
+            | Command::Trim { .. }
+            | Command::Raise { .. }
+            | Command::Reserve { .. }
+            | Command::Claim(_),
+        )
+        | Work::Read { .. }
+        | Work::Login { .. }
+        | Work::Presence { .. }
+        | Work::Users { .. }
+        | Work::User { .. }
+        | Work::OwnKeys { .. }
+        | Work::UserKeys { .. } => 0,
+    }
 }

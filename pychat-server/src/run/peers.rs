@@ -86,10 +86,9 @@ impl Peers {
         match news {
             // The client asks again.
             FromShard::Login(_) => self.dropped += 1,
-            FromShard::Parcel(_)
-            | FromShard::Fate(..)
-            | FromShard::Receipted(..)
-            | FromShard::Echoed(_) => self.held.push_back((shard, news)),
+            FromShard::Parcel(_) | FromShard::Fate(..) | FromShard::Receipted(..) => {
+                self.held.push_back((shard, news));
+            }
         }
     }
 
@@ -116,7 +115,7 @@ mod tests {
     use super::*;
 
     fn news() -> FromShard {
-        FromShard::echoed()
+        FromShard::receipted()
     }
 
     #[test]
@@ -139,7 +138,7 @@ mod tests {
         assert!(!peers.holds_back());
         let told = std::iter::from_fn(|| inbox.try_recv().ok());
         assert_eq!(
-            told.filter(|mail| matches!(mail, Mail::Relay(FromShard::Echoed(_)))).count(),
+            told.filter(|mail| matches!(mail, Mail::Relay(FromShard::Receipted(..)))).count(),
             3
         );
     }

@@ -152,8 +152,6 @@ fn pack(
     let seed = *random::bytes().map_err(Failure::system("asking for randomness"))?;
     let sockets = config.listeners.sockets()?;
     let config = ShardConfig {
-        dev_echo: settings.dev,
-        started_at: pychat_udp::unix_ms(),
         registration: settings.registration.clone(),
         always_write: settings.always_write,
         ..ShardConfig::new(config.secrets.clone(), shard, settings.shards)

@@ -36,7 +36,6 @@ impl Shard {
         entry: &[u8],
         owed: Option<Owed>,
     ) {
-        self.wake_echo(mailbox);
         let Some(id) = self.sessions.of_user(mailbox) else { return };
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match session.delivery {
@@ -57,7 +56,6 @@ impl Shard {
 
     /// There may be an entry that was not announced.
     pub(super) fn on_unannounced(&mut self, mailbox: &UserName) {
-        self.wake_echo(mailbox);
         let Some(id) = self.sessions.of_user(mailbox) else { return };
         self.end_lease(id);
         let Some(session) = self.sessions.get_mut(&id) else { return };

@@ -27,10 +27,8 @@ pub(super) enum Purpose {
     Page(SessionId),
     /// The session's question of this number.
     Call(SessionId, u64),
-    /// The echo peer's name.
-    EchoClaim,
-    /// A page of the echo peer's mailbox.
-    EchoPage,
+    /// What the session's question of this number changes.
+    CallThatWrites(SessionId, u64),
     /// Nobody asks what came of it.
     Unwatched,
 }

@@ -377,6 +377,7 @@ impl Shard {
         }
         let Some((mut session, was_its_users)) = self.sessions.remove(&id) else { return };
         self.stalled.remove(&id);
+        self.claims.forget(id);
         if let Some(hot) = session.hot.take() {
             for receipt in hot.receipts.into_remaining(&session.user(), now.unix_ms) {
                 self.send_receipt(receipt, None);

@@ -288,7 +288,6 @@ impl Shard {
                     self.tell(shard, FromShard::Receipted(session, number, safe));
                 }
             }
-            Asker::Echo(shard) => self.tell(shard, FromShard::Echoed(safe)),
         }
     }
 
@@ -350,7 +349,7 @@ fn origin(asker: &Asker) -> Origin {
             first: place.first,
             last: record.last,
         },
-        Asker::Receipt(_) | Asker::Echo(_) => Origin::Server,
+        Asker::Receipt(_) => Origin::Server,
     }
 }
 

@@ -9,12 +9,12 @@
 //! - `mailbox`: what comes into the mailboxes that live here (`parcel`), to the readers and to the store.
 //! - `delivery`: from a user's mailbox to the session, in order and once (`unsettled`), and the
 //!   receipts that follow (`receipts`).
-//! - `calls`: questions. `echo`: the peer that answers during development.
+//! - `calls`: questions.
 
 mod appends;
 mod calls;
+mod claims;
 mod delivery;
-mod echo;
 mod health;
 mod jobs;
 mod logins;
@@ -27,15 +27,15 @@ mod sessions;
 mod unsettled;
 mod uplink;
 
-pub use parcel::FromShard;
-
+pub use claims::CLAIMS_PER_MINUTE_MAX;
 pub use logins::{CURSOR_MAX, LOGINS_WAITING_MAX, Registration, SKIP_MAX};
+pub use parcel::FromShard;
 
 use crate::{
     committer::{Done, Job, Outcome, Work},
     store::{Command, StoreError},
 };
-use echo::Echo;
+use claims::Claims;
 use health::Health;
 use jobs::{Jobs, Purpose};
 use logins::Applicants;
@@ -72,10 +72,6 @@ pub struct ShardConfig {
     pub shard: u8,
     /// How many there are.
     pub shards: u8,
-    /// Whether a user `echo` answers each text with the same text.
-    pub dev_echo: bool,
-    /// When the server started: since then `echo` is online.
-    pub started_at: UnixMillis,
     /// Who may claim a new name.
     pub registration: Registration,
     /// Logins per second beyond which every newcomer has to prove its address first.
@@ -92,8 +88,6 @@ impl ShardConfig {
             secrets,
             shard,
             shards,
-            dev_echo: false,
-            started_at: 0,
             registration: Registration::Open,
             retry_beyond_per_s: RETRY_BEYOND_PER_S,
             always_write: false,
@@ -130,12 +124,12 @@ pub struct Shard {
     /// Sessions whose position is on no disk of ours, and when it will be.
     unwritten: BTreeSet<SessionId>,
     positions_at: Option<Instant>,
+    claims: Claims,
     writes: Health,
     reads: Health,
     broken: Option<String>,
     /// Sessions that hold something back until the store works again.
     stalled: BTreeSet<SessionId>,
-    echo: Option<Echo>,
     random: ChaCha12Rng,
     /// Where entries are encoded.
     scratch: Vec<u8>,
@@ -155,7 +149,7 @@ impl Shard {
             shard: config.shard,
             retry_beyond_per_s: config.retry_beyond_per_s,
         };
-        let mut shard = Self {
+        Self {
             endpoint: Endpoint::new(endpoint, endpoint_seed),
             applicants: Applicants::default(),
             sessions: Sessions::default(),
@@ -167,18 +161,16 @@ impl Shard {
             holds: BTreeSet::new(),
             unwritten: BTreeSet::new(),
             positions_at: None,
+            claims: Claims::default(),
             writes: Health::default(),
             reads: Health::default(),
             broken: None,
             stalled: BTreeSet::new(),
-            echo: None,
             random,
             scratch: Vec::new(),
             stopping: None,
             config,
-        };
-        shard.start_echo();
-        shard
+        }
     }
 
     /// Whether a datagram names a session of ours; see [`Endpoint::is_for_session`].
@@ -217,7 +209,6 @@ impl Shard {
             FromShard::Receipted(session, number, safe) => {
                 self.on_receipted(now, session, number, safe);
             }
-            FromShard::Echoed(safe) => self.on_echo_answer(now, safe),
         }
     }
 
@@ -237,13 +228,13 @@ impl Shard {
         self.applicants.expire(now.mono);
         self.expire_holds(now);
         self.write_positions(now);
+        self.claims.handle_timeout(now.mono);
         let writes = self.writes.handle_timeout(now.mono);
         let reads = self.reads.handle_timeout(now.mono);
         if writes || reads {
             for session in std::mem::take(&mut self.stalled) {
                 self.pump(now, session);
             }
-            self.pump_echo();
         }
         self.handle_events(now);
     }
@@ -253,8 +244,13 @@ impl Shard {
     pub fn poll_timeout(&mut self) -> Option<Instant> {
         let store = [self.writes.poll_timeout(), self.reads.poll_timeout()];
         let held = self.holds.first().map(|(at, _)| *at);
-        let others =
-            [self.endpoint.poll_timeout(), self.applicants.poll_timeout(), held, self.positions_at];
+        let others = [
+            self.endpoint.poll_timeout(),
+            self.applicants.poll_timeout(),
+            held,
+            self.positions_at,
+            self.claims.poll_timeout(),
+        ];
         store.into_iter().chain(others).flatten().min()
     }
 
@@ -321,6 +317,8 @@ impl Shard {
         self.endpoint.fills(&mut each);
         let waiting = self.applicants.waiting();
         each(Fill::new("logins that wait for the store", waiting, LOGINS_WAITING_MAX));
+        let (claiming, sessions) = (self.claims.len(), self.sessions.len());
+        each(Fill::new("sessions that took keys within a minute", claiming, sessions));
         for hot in self.sessions.values().filter_map(|session| session.hot.as_deref()) {
             each(Fill::new("messages under way", hot.uplink.pending(), uplink::PENDING_MAX));
         }
@@ -401,18 +399,16 @@ impl Shard {
             }
             Purpose::Position(session) => self.on_position(now, session, outcome.is_ok()),
             Purpose::Page(session) => self.on_page(now, session, outcome),
-            Purpose::Call(session, id) => self.on_answer(now, session, id, outcome),
-            Purpose::EchoClaim => self.on_echo_claimed(outcome.is_ok()),
-            Purpose::EchoPage => self.on_echo_page(now, outcome),
+            Purpose::Call(session, id) | Purpose::CallThatWrites(session, id) => {
+                self.on_answer(now, session, id, outcome);
+            }
             Purpose::Unwatched => {}
         }
     }
 
     fn note_health(&mut self, now: Now, purpose: &Purpose, error: Option<&StoreError>) {
         let health = match purpose {
-            Purpose::Login(_) | Purpose::Page(_) | Purpose::Call(..) | Purpose::EchoPage => {
-                &mut self.reads
-            }
+            Purpose::Login(_) | Purpose::Page(_) | Purpose::Call(..) => &mut self.reads,
             Purpose::Claim(_)
             | Purpose::Raise(_)
             | Purpose::Append(_)
@@ -420,7 +416,7 @@ impl Shard {
             | Purpose::HandedOut(..)
             | Purpose::Advance(..)
             | Purpose::Position(_)
-            | Purpose::EchoClaim
+            | Purpose::CallThatWrites(..)
             | Purpose::Unwatched => &mut self.writes,
         };
         match error {

@@ -37,15 +37,13 @@ pub(super) enum Asker {
     Stream(Record, Place),
     /// A receipt's recipient gets it, and then somebody else's entries may go.
     Receipt(Receipt),
-    /// The echo peer, on this shard.
-    Echo(u8),
 }
 
 impl Asker {
     /// Whether somebody waits to hear that the reader has it.
     pub(super) const fn urgency(&self) -> Urgency {
         match self {
-            Self::Stream(..) | Self::Echo(_) => Urgency::Normal,
+            Self::Stream(..) => Urgency::Normal,
             Self::Receipt(_) => Urgency::Low,
         }
     }
@@ -105,14 +103,12 @@ pub enum FromShard {
     Fate(Record, Fate),
     /// Whether a receipt of a session's round is safe; its number.
     Receipted(SessionId, usize, Result<(), Failed>),
-    /// Whether one of the echo peer's answers is safe.
-    Echoed(Result<(), Failed>),
 }
 
 #[cfg(test)]
 impl FromShard {
     /// News of no weight, for a queue's tests.
-    pub(crate) const fn echoed() -> Self {
-        Self::Echoed(Ok(()))
+    pub(crate) const fn receipted() -> Self {
+        Self::Receipted(SessionId::NONE, 0, Ok(()))
     }
 }

@@ -169,7 +169,11 @@ pub(super) fn owed_for(entry: &[u8]) -> Option<Owed> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::parcel::Receipt, *};
+    use super::{
+        super::parcel::{Place, Receipt},
+        *,
+    };
+    use pychat_proto::{SessionId, StreamId};
 
     const NOW: Instant = Instant::ZERO;
 
@@ -178,8 +182,14 @@ mod tests {
         Owed { to, id, record: None }
     }
 
+    fn asker() -> Asker {
+        let record = Record { shard: 0, session: SessionId::NONE, last: Seq(1) };
+        let (user, stream) = (UserName::parse("bob").unwrap(), StreamId([1; 16]));
+        Asker::Stream(record, Place { user, stream, safe: Seq::NONE, first: Seq(1) })
+    }
+
     fn held() -> Held {
-        Held { entry: Arc::from(&b"entry"[..]), asker: Asker::Echo(0), generation: 0 }
+        Held { entry: Arc::from(&b"entry"[..]), asker: asker(), generation: 0 }
     }
 
     #[test]
@@ -227,7 +237,7 @@ mod tests {
         assert_eq!(unsettled.pop_held().unwrap().0, Cursor(3));
         assert_eq!(unsettled.pop_held().unwrap().0, Cursor(4));
         assert!(unsettled.pop_held().is_none() && !unsettled.holds_any());
-        unsettled.failed(Cursor(4), &Asker::Echo(0));
+        unsettled.failed(Cursor(4), &asker());
         let settled = unsettled.settle(NOW, Seq(4)).unwrap();
         assert_eq!((settled.stored_up_to, settled.delivered.len()), (Some(Cursor(3)), 1));
     }

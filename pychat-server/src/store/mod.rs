@@ -1,13 +1,20 @@
-//! What must survive a power cut: mailboxes, accounts and stream positions, behind one small trait.
+//! What must survive a power cut: mailboxes, accounts, stream positions and end-to-end keys, behind
+//! one small trait.
 //!
 //! A mailbox is a log per user; the client owns the cursor; the server trims behind it.
 
-use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat::UnixMillis};
+use pychat_proto::{
+    Cursor, DisplayName, PublicKey, Seq, StreamId, UserName,
+    chat::{OwnKeys, UnixMillis, UserKeys},
+};
 use std::sync::Arc;
 
 #[cfg(test)]
 mod contract;
 pub mod embedded;
+mod keys;
+
+pub use keys::{DeviceKey, Opaque, PREKEY_NUMBER_MAX, Prekey};
 
 /// A mailbox engine. One thread owns it, so that what it does has one order.
 pub trait MailboxStore: Send {
@@ -36,6 +43,10 @@ pub trait MailboxStore: Send {
 
     /// The highest record of a user's outbox stream that was committed; zero for an unknown one.
     fn position(&mut self, user: &UserName, stream: StreamId) -> Result<Seq, StoreError>;
+
+    /// What is held of a user's end-to-end keys; `None` if nobody has claimed the name. Empty before the
+    /// first [`Command::PublishDevice`].
+    fn keys(&mut self, user: &UserName) -> Result<Option<OwnKeys>, StoreError>;
 
     /// Does what was put off (trims), before an orderly end. Changes no answer; an engine that is
     /// dropped without it has lost nothing else.
@@ -86,6 +97,41 @@ pub enum Command {
     /// Claims a name, or updates the display name of one that is ours already (compare-and-set on
     /// the key). Answer: [`Answer::Claim`].
     Claim(Account),
+    /// Sets the keys of a user's device. The same `device` as before keeps its one-time keys; with
+    /// another one they are gone, and numbers begin anew at 0. Of a device that comes back nothing is
+    /// known any more. Answer: [`Answer::Keys`].
+    PublishDevice {
+        /// Whose.
+        user: UserName,
+        /// The device's key.
+        device: DeviceKey,
+        /// Handed out, as often as it takes, where no one-time key is left.
+        fallback: Prekey,
+    },
+    /// Adds one-time keys to a user's device. Passed over, without a trace, are those
+    ///
+    /// - of a number below one that was stored for this device before: a key that was handed out stays
+    ///   dead, and the same command twice changes nothing;
+    /// - for which there is no room beside `chat::PREKEYS_MAX` others: [`OwnKeys::next`] says where to go
+    ///   on;
+    /// - of a number above [`PREKEY_NUMBER_MAX`], or of a user without a device.
+    ///
+    /// Answer: [`Answer::Keys`].
+    PublishPrekeys {
+        /// Whose.
+        user: UserName,
+        /// The number of the first.
+        first: u64,
+        /// In the order of their numbers.
+        keys: Vec<Prekey>,
+    },
+    /// Takes a user's one-time key, of those that are left the one of the lowest number. Each is
+    /// answered once, however many ask and whatever crashes come. When none is left the answer is the
+    /// fallback key. Answer: [`Answer::Prekey`].
+    ClaimPrekey {
+        /// Whose.
+        user: UserName,
+    },
 }
 
 /// An entry on its way into a mailbox.
@@ -133,6 +179,11 @@ pub enum Answer {
     Claim(Claimed),
     /// Of [`Command::Reserve`]: cursors up to here are set aside.
     Reserved(Cursor),
+    /// Of [`Command::PublishDevice`] and [`Command::PublishPrekeys`]: what is held now; `None` if nobody
+    /// has claimed the name, and nothing was done.
+    Keys(Option<OwnKeys>),
+    /// Of [`Command::ClaimPrekey`]; `None` if nobody has claimed the name.
+    Prekey(Option<UserKeys>),
     /// Of the others.
     Done,
 }

@@ -3,7 +3,7 @@
 use crate::{Attack, Insider, Target};
 use pychat_proto::{
     RECORD_BYTES_MAX, RECORD_WINDOW,
-    chat::{self, Call},
+    chat::{self, Call, Prekey},
     hostile::{Frames, Heard},
 };
 
@@ -16,8 +16,9 @@ const PATH_FRAMES: usize = 128;
 /// Packets of `PATH_CHALLENGE` frames after one login.
 const PACKETS_A_LOGIN: u64 = 100;
 
-/// Questions in a packet.
+/// Questions at once, and how many fit a packet.
 const CALLS: u64 = 32;
+const CALLS_A_PACKET: usize = 16;
 
 /// Records that never become a message: the first of the window is missing forever.
 pub struct RecordGaps {
@@ -171,7 +172,7 @@ impl Attack for ControlFrames {
 /// Questions whose answers are not acknowledged.
 pub struct Calls {
     insider: Insider,
-    question: Vec<u8>,
+    questions: Vec<Vec<u8>>,
     next: u64,
     replies: u64,
     closed: u64,
@@ -181,9 +182,17 @@ impl Calls {
     /// Logs in.
     #[must_use]
     pub fn new(target: &Target, seed: u64) -> Self {
-        let question = chat::encode(&Call::Users { after: None, offline_too: true });
         let insider = Insider::log_in("curious", target, seed);
-        Self { insider, question, next: 0, replies: 0, closed: 0 }
+        let (user, key) = (*insider.name(), vec![7; 16]);
+        let questions = [
+            Call::Users { after: None, offline_too: true },
+            Call::PublishDevice { device: key.clone(), fallback: key.clone() },
+            Call::PublishPrekeys { first: 0, keys: vec![Prekey(key); 2] },
+            Call::UserKeys { user, claim: true },
+            Call::OwnKeys,
+        ];
+        let questions = questions.iter().map(chat::encode).collect();
+        Self { insider, questions, next: 0, replies: 0, closed: 0 }
     }
 }
 
@@ -191,8 +200,12 @@ impl Attack for Calls {
     fn strike(&mut self) -> u64 {
         let ids = self.next..self.next + CALLS;
         self.next += CALLS;
-        let frames = ids.fold(Frames::default(), |frames, id| frames.call(id, &self.question));
-        self.insider.send(&frames);
+        let questions = &self.questions;
+        let ask =
+            |frames: Frames, id: &u64| frames.call(*id, &questions[*id as usize % questions.len()]);
+        for ids in ids.collect::<Vec<_>>().chunks(CALLS_A_PACKET) {
+            self.insider.send(&ids.iter().fold(Frames::default(), ask));
+        }
         let heard = self.insider.hear();
         self.closed += closes(&heard);
         self.replies +=

@@ -45,6 +45,9 @@ pub struct SessionId {
 }
 
 impl SessionId {
+    /// No session: an endpoint has fewer places.
+    pub const NONE: Self = Self { slot: u32::MAX, generation: u32::MAX };
+
     /// A small number that no other live session of this endpoint has; those of sessions that are gone are
     /// used again.
     #[must_use]

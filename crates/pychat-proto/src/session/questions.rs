@@ -223,6 +223,21 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::{
+        Call, DEVICE_KEY_BYTES_MAX, PREKEY_BYTES_MAX, PREKEYS_PER_CALL_MAX, Prekey, encode,
+    };
+
+    #[test]
+    fn the_longest_questions_about_keys_fit_and_not_one_key_more() {
+        let (device, fallback) = (vec![7; DEVICE_KEY_BYTES_MAX], vec![7; PREKEY_BYTES_MAX]);
+        assert!(encode(&Call::PublishDevice { device, fallback }).len() <= CALL_BYTES_MAX);
+        let publish = |count| {
+            let keys = vec![Prekey(vec![7; PREKEY_BYTES_MAX]); count];
+            encode(&Call::PublishPrekeys { first: u64::MAX, keys }).len()
+        };
+        assert!(publish(PREKEYS_PER_CALL_MAX) <= CALL_BYTES_MAX);
+        assert!(publish(PREKEYS_PER_CALL_MAX + 1) > CALL_BYTES_MAX);
+    }
 
     #[test]
     fn a_long_answer_arrives_whole_whatever_the_order() {

@@ -4,8 +4,8 @@ use super::Vectors;
 use crate::{
     CloseCode, Cursor, DisplayName, MessageId, UserName,
     chat::{
-        self, Call, LoginPayload, LoginReply, MailboxEntry, Note, Presence, Reply, ToClient,
-        ToServer, UserState,
+        self, Call, LoginPayload, LoginReply, MailboxEntry, Note, OwnKeys, Prekey, Presence, Reply,
+        ToClient, ToServer, UserKeys, UserState,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -103,6 +103,23 @@ fn payloads_have_their_exact_bytes() {
     put(&mut to, "reply_user", &Reply::User(Some(alice())));
     put(&mut to, "reply_user_none", &Reply::User(None));
     put(&mut to, "reply_try_later", &Reply::TryLater);
+
+    to.comment(
+        "End-to-end keys: device 0d0d, fallback 0f, one-time keys 0a and 0b0b from number 300.",
+    );
+    let (device, fallback) = (vec![0x0d; 2], vec![0x0f]);
+    put(&mut to, "call_own_keys", &Call::OwnKeys);
+    let publish = Call::PublishDevice { device: device.clone(), fallback: fallback.clone() };
+    put(&mut to, "call_publish_device", &publish);
+    let keys = vec![Prekey(vec![0x0a]), Prekey(vec![0x0b; 2])];
+    put(&mut to, "call_publish_prekeys", &Call::PublishPrekeys { first: 300, keys });
+    put(&mut to, "call_user_keys", &Call::UserKeys { user: user("alice"), claim: false });
+    put(&mut to, "call_claim", &Call::UserKeys { user: user("alice"), claim: true });
+    let own = OwnKeys { device: device.clone(), fallback, unused: 2, next: 302 };
+    put(&mut to, "reply_own_keys", &Reply::OwnKeys(own));
+    let keys = UserKeys { device, prekey: vec![0x0a] };
+    put(&mut to, "reply_user_keys", &Reply::UserKeys(Some(keys)));
+    put(&mut to, "reply_user_keys_none", &Reply::UserKeys(None));
 
     to.comment("Note.");
     put(&mut to, "note_presence", &Note::Presence(alice()));

@@ -3,8 +3,8 @@
 
 mod bounds;
 mod delivery;
-mod echo;
 mod failing;
+mod keys;
 mod logins;
 mod person;
 mod refusals;

@@ -3,7 +3,7 @@
 use crate::store::{
     Account, Answer, Command, MailboxStore, Page, Quota, ReadLimit, StoreError, embedded::Embedded,
 };
-use pychat_proto::{Cursor, Seq, StreamId, UserName};
+use pychat_proto::{Cursor, Seq, StreamId, UserName, chat::OwnKeys};
 use std::sync::{
     Arc, Mutex, MutexGuard,
     atomic::{AtomicU8, Ordering},
@@ -115,6 +115,11 @@ impl MailboxStore for FailingStore {
     ) -> Result<Vec<Account>, StoreError> {
         self.readable()?;
         self.inner().store().accounts(after, limit)
+    }
+
+    fn keys(&mut self, user: &UserName) -> Result<Option<OwnKeys>, StoreError> {
+        self.readable()?;
+        self.inner().store().keys(user)
     }
 
     fn position(&mut self, user: &UserName, stream: StreamId) -> Result<Seq, StoreError> {

@@ -18,7 +18,6 @@ const EPOCH_MS: u64 = 1_700_000_000_000;
 /// What a world is made of.
 pub(super) struct Options {
     pub(super) shards: u8,
-    pub(super) dev_echo: bool,
     pub(super) registration: Registration,
     pub(super) quota: Quota,
     pub(super) always_write: bool,
@@ -27,7 +26,7 @@ pub(super) struct Options {
 impl Default for Options {
     fn default() -> Self {
         let (registration, quota) = (Registration::Open, Quota::default());
-        Self { shards: 2, dev_echo: false, registration, quota, always_write: false }
+        Self { shards: 2, registration, quota, always_write: false }
     }
 }
 
@@ -77,7 +76,6 @@ impl World {
         self.committer = Committer::new(Box::new(store), self.options.shards);
         let shard = |number| {
             let config = ShardConfig {
-                dev_echo: self.options.dev_echo,
                 registration: self.options.registration.clone(),
                 always_write: self.options.always_write,
                 ..ShardConfig::new(self.secrets.clone(), number, self.options.shards)

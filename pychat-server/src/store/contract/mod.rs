@@ -1,5 +1,6 @@
 //! What [`MailboxStore`] promises: one test for each promise, run on every engine.
 
+mod keys;
 pub(in crate::store) mod words;
 
 use crate::store::{
@@ -66,6 +67,17 @@ macro_rules! contract {
             a_page_has_one_entry_whatever_its_size,
             a_page_begins_after_its_cursor,
             mailboxes_do_not_see_each_other,
+            keys_survive_a_crash,
+            nobody_has_no_keys,
+            a_prekey_is_handed_out_once_and_the_oldest_first,
+            a_prekey_number_is_never_taken_again,
+            another_device_begins_anew,
+            the_same_device_with_another_fallback_changes_that_alone,
+            prekeys_beyond_the_most_are_passed_over_and_may_come_again,
+            the_fallback_is_handed_out_when_no_prekey_is_left,
+            a_user_without_a_device_has_no_prekeys,
+            prekey_numbers_end_at_their_bound,
+            keys_of_users_do_not_mix,
             an_empty_batch_is_nothing,
             flush_changes_no_answer,
         );
@@ -78,6 +90,14 @@ macro_rules! contract {
     };
 }
 pub(in crate::store) use contract;
+pub(in crate::store) use keys::{
+    a_prekey_is_handed_out_once_and_the_oldest_first, a_prekey_number_is_never_taken_again,
+    a_user_without_a_device_has_no_prekeys, another_device_begins_anew, keys_of_users_do_not_mix,
+    keys_survive_a_crash, nobody_has_no_keys, prekey_numbers_end_at_their_bound,
+    prekeys_beyond_the_most_are_passed_over_and_may_come_again,
+    the_fallback_is_handed_out_when_no_prekey_is_left,
+    the_same_device_with_another_fallback_changes_that_alone,
+};
 
 pub(in crate::store) fn entries_are_read_in_the_order_of_their_cursors(engine: &mut impl Engine) {
     let store = engine.store();

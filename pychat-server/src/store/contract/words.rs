@@ -1,9 +1,10 @@
 //! Commands in few words.
 
 use crate::store::{
-    Account, Answer, Append, Appended, Command, Entry, MailboxStore, Origin, Page, Quota, ReadLimit,
+    Account, Answer, Append, Appended, Command, DeviceKey, Entry, MailboxStore, Origin, Page,
+    Prekey, Quota, ReadLimit,
 };
-use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName};
+use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat::OwnKeys};
 
 pub(in crate::store) const ALL: ReadLimit = ReadLimit { entries: usize::MAX, bytes: usize::MAX };
 pub(in crate::store) const ROOMY: Quota = Quota { entries: 1000, bytes: 1_000_000 };
@@ -93,9 +94,11 @@ pub(in crate::store) fn append(store: &mut dyn MailboxStore, batch: &[Command]) 
     let answers = store.commit(batch).unwrap();
     let appended = answers.into_iter().map(|answer| match answer {
         Answer::Append(appended) => appended,
-        Answer::Claim(_) | Answer::Reserved(_) | Answer::Done => {
-            panic!("{answer:?} answers no append")
-        }
+        Answer::Claim(_)
+        | Answer::Reserved(_)
+        | Answer::Keys(_)
+        | Answer::Prekey(_)
+        | Answer::Done => panic!("{answer:?} answers no append"),
     });
     appended.collect()
 }
@@ -137,4 +140,50 @@ pub(in crate::store) fn position(
     stream: StreamId,
 ) -> u64 {
     store.position(&user(name), stream).unwrap().0
+}
+
+/// A device's key of so many same bytes, and its fallback key.
+pub(in crate::store) fn publish_device(name: &str, device: u8, fallback: u8) -> Command {
+    let device = DeviceKey::parse(vec![device; 32]).unwrap();
+    let fallback = Prekey::parse(vec![fallback; 32]).unwrap();
+    Command::PublishDevice { user: user(name), device, fallback }
+}
+
+/// So many one-time keys from `first` on.
+pub(in crate::store) fn publish(name: &str, first: u64, count: u64) -> Command {
+    let keys = (first..first + count).map(publish_one).collect();
+    Command::PublishPrekeys { user: user(name), first, keys }
+}
+
+/// The one-time key of this number.
+pub(in crate::store) fn publish_one(number: u64) -> Prekey {
+    Prekey::parse(prekey(number)).unwrap()
+}
+
+/// Its bytes: as many as its number says, within reason.
+pub(in crate::store) fn prekey(number: u64) -> Vec<u8> {
+    let mut bytes = number.to_be_bytes().to_vec();
+    bytes.resize(8 + number as usize % 90, 7);
+    bytes
+}
+
+pub(in crate::store) fn claim_prekey(name: &str) -> Command {
+    Command::ClaimPrekey { user: user(name) }
+}
+
+/// The key that was handed out; none for any other answer.
+pub(in crate::store) fn claimed_prekey(answer: Answer) -> Vec<u8> {
+    match answer {
+        Answer::Prekey(Some(keys)) => keys.prekey,
+        Answer::Append(_)
+        | Answer::Claim(_)
+        | Answer::Reserved(_)
+        | Answer::Keys(_)
+        | Answer::Prekey(None)
+        | Answer::Done => Vec::new(),
+    }
+}
+
+pub(in crate::store) fn own_keys(store: &mut dyn MailboxStore, name: &str) -> Option<OwnKeys> {
+    store.keys(&user(name)).unwrap()
 }

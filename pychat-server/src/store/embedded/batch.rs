@@ -2,6 +2,7 @@
 
 use super::{
     Quota, archive,
+    keys::Rows,
     memory::{Memory, Owner, Slot, Usage, UserId},
 };
 use crate::store::{Account, Answer, Append, Appended, Claimed, Command, Origin};
@@ -18,6 +19,7 @@ pub(super) struct Plan {
     pub(super) streams: Vec<(UserId, u64)>,
     /// Streams whose row goes.
     pub(super) evicted: Vec<u64>,
+    pub(super) keys: Rows,
 }
 
 /// A row of `entries`. The bytes are in the batch.
@@ -31,11 +33,12 @@ pub(super) struct Insert {
 }
 
 impl Plan {
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.inserts.is_empty()
             && self.users.is_empty()
             && self.streams.is_empty()
             && self.evicted.is_empty()
+            && self.keys.are_unchanged()
     }
 
     pub(super) fn clear(&mut self) {
@@ -43,6 +46,7 @@ impl Plan {
         self.users.clear();
         self.streams.clear();
         self.evicted.clear();
+        self.keys.clear();
     }
 }
 
@@ -66,6 +70,20 @@ impl Run<'_> {
             Command::Reserve { mailbox, up_to } => {
                 return self.reserve(mailbox, *up_to).map(Answer::Reserved);
             }
+            Command::PublishDevice { user, device, fallback } => {
+                let Some(id) = self.claimed(user)? else { return Ok(Answer::Keys(None)) };
+                let keys = self.plan.keys.publish_device(self.connection, id, device, fallback)?;
+                return Ok(Answer::Keys(Some(keys)));
+            }
+            Command::PublishPrekeys { user, first, keys } => {
+                let Some(id) = self.claimed(user)? else { return Ok(Answer::Keys(None)) };
+                let keys = self.plan.keys.publish_prekeys(self.connection, id, *first, keys)?;
+                return Ok(Answer::Keys(Some(keys)));
+            }
+            Command::ClaimPrekey { user } => {
+                let Some(id) = self.claimed(user)? else { return Ok(Answer::Prekey(None)) };
+                return Ok(Answer::Prekey(Some(self.plan.keys.claim(self.connection, id)?)));
+            }
         }
         Ok(Answer::Done)
     }
@@ -88,9 +106,7 @@ impl Run<'_> {
             }
             in_turn = position.max(*safe).next() >= *first;
         }
-        let mailbox = self.memory.named(self.connection, &append.mailbox)?;
-        let claimed = |id: &UserId| self.memory.user(*id).account.is_some();
-        let Some(mailbox) = mailbox.filter(claimed) else {
+        let Some(mailbox) = self.claimed(&append.mailbox)? else {
             return Ok(Appended::NoSuchUser);
         };
         let Ok(bytes) = u32::try_from(append.entry.len()) else { return Ok(Appended::Full) };
@@ -190,6 +206,12 @@ impl Run<'_> {
         self.memory.own(id, owner);
         self.plan.users.push(id);
         Ok(claimed)
+    }
+
+    /// The user of that name, if somebody has claimed it.
+    fn claimed(&mut self, name: &UserName) -> rusqlite::Result<Option<UserId>> {
+        let id = self.memory.named(self.connection, name)?;
+        Ok(id.filter(|id| self.memory.user(*id).account.is_some()))
     }
 
     /// The user of that name, with a row if it is new.

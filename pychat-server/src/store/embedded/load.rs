@@ -206,7 +206,7 @@ fn refused(error: Error) -> OpenError {
     }
 }
 
-fn damaged(table: &str, row: u64) -> Error {
+pub(super) fn damaged(table: &str, row: u64) -> Error {
     let text = format!("row {row} of table {table} makes no sense");
     Error::FromSqlConversionFailure(0, Type::Null, text.into())
 }

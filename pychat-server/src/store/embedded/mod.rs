@@ -4,7 +4,7 @@
 //! rebuilt at the start. Users without anything in it are loaded when they are asked for (`load`). A batch is executed against memory first (`batch`), with a journal to take
 //! it back (`undo`), then written as one transaction (`write`). Trims, and whatever else may be
 //! late, are done in portions between batches (`tidy`); old entries move to a table keyed by
-//! mailbox (`archive`).
+//! mailbox (`archive`). Users' end-to-end keys are a row each, of which memory holds nothing (`keys`).
 //!
 //! To drop an engine without [`MailboxStore::flush`] is a crash, which is safe.
 
@@ -13,6 +13,7 @@ mod batch;
 mod check;
 mod checkpoint;
 mod failure;
+mod keys;
 mod load;
 mod memory;
 mod open;
@@ -29,7 +30,7 @@ use super::{Account, Answer, Command, Entry, MailboxStore, Page, Quota, ReadLimi
 use batch::{Plan, Run};
 use checkpoint::Checkpointer;
 use memory::{Memory, Slot, UserId};
-use pychat_proto::{Cursor, Seq, StreamId, UserName};
+use pychat_proto::{Cursor, Seq, StreamId, UserName, chat::OwnKeys};
 use rusqlite::{Connection, ErrorCode};
 use std::fs::File;
 use tidy::{Bounds, Late, Portion};
@@ -239,6 +240,15 @@ impl MailboxStore for Embedded {
         let position = id.map_or(Seq::NONE, |id| self.memory.user(id).position(stream));
         self.memory.evict(self.bounds.clean_users_max);
         Ok(position)
+    }
+
+    fn keys(&mut self, user: &UserName) -> Result<Option<OwnKeys>, StoreError> {
+        self.usable()?;
+        let id = self.named(user)?.filter(|id| self.memory.user(*id).account.is_some());
+        let keys = id.map(|id| keys::read(&self.connection, id)).transpose();
+        let keys = keys.map_err(|error| self.failed(&error));
+        self.memory.evict(self.bounds.clean_users_max);
+        keys
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {

@@ -15,7 +15,7 @@ const APPLICATION_ID: i32 = 0x5059_434d;
 ///
 /// `entries.stream` and `entries.last` carry the sender's position, so that an append writes nothing
 /// else; `streams.position` is brought up to date before such a row goes.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE users(
         id INTEGER PRIMARY KEY,
@@ -54,6 +54,15 @@ const MIGRATIONS: [&str; 2] = [
     "
     -- Users are loaded one by one. Moving a stream does not touch it.
     CREATE INDEX streams_by_user ON streams(user);
+",
+    "
+    CREATE TABLE keys(
+        user INTEGER PRIMARY KEY,
+        device BLOB NOT NULL,               -- as published last
+        fallback BLOB NOT NULL,
+        next INTEGER NOT NULL,              -- the lowest number that a new one-time key may have
+        prekeys BLOB NOT NULL               -- one-time keys that are left, each behind its length (a byte)
+    ) STRICT;
 ",
 ];
 

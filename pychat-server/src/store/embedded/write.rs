@@ -32,6 +32,7 @@ pub(super) fn batch(
             .prepare_cached("DELETE FROM streams WHERE id = ?1")?
             .execute([row.cast_signed()])?;
     }
+    plan.keys.write(connection)?;
     entries(connection, plan, batch)?;
     transaction.commit()
 }

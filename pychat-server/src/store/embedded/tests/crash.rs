@@ -3,12 +3,15 @@
 use super::{Bounds, CRAMPED, Embedded};
 use crate::store::{
     Answer, Append, Appended, Command, MailboxStore, Origin,
-    contract::words::{ALL, ROOMY, claim, entries, page, position, receipt, records, trim, user},
+    contract::words::{
+        ALL, ROOMY, claim, claim_prekey, entries, own_keys, page, position, prekey, publish,
+        publish_device, receipt, records, trim, user,
+    },
 };
-use pychat_proto::StreamId;
+use pychat_proto::{StreamId, chat::OwnKeys};
 use rusqlite::Connection;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -38,16 +41,31 @@ struct Told {
     trimmed: [u64; NAMES.len()],
     highest: [u64; NAMES.len()],
     positions: BTreeMap<(usize, u8), u64>,
+    keys: BTreeMap<usize, OwnKeys>,
+    /// One-time keys that were handed out, by their user, device and bytes.
+    taken: BTreeSet<(usize, u8, Vec<u8>)>,
 }
+
+/// A device's fallback key has bytes of a number that no one-time key has.
+const FALLBACK: u8 = 200;
 
 fn batch(random: &mut Random, told: &Told) -> Vec<Command> {
     let mut positions = told.positions.clone();
     let commands = (0..=random.below(6)).map(|_| {
         let (from, to) = (random.below(4) as usize, random.below(4) as usize);
         let body = vec![random.below(256) as u8; random.below(2000) as usize];
-        match random.below(4) {
+        let keys = told.keys.get(&to);
+        let device = keys.map_or(1, |keys| keys.device[0]);
+        match random.below(8) {
             0 => trim(NAMES[to], random.below(told.highest[to] + 2)),
             1 => receipt(NAMES[to], &body),
+            // A device that is gone does not come back.
+            2 => publish_device(NAMES[to], device + (random.below(4) / 3) as u8, FALLBACK),
+            3 => {
+                let next = keys.map_or(0, |keys| keys.next);
+                publish(NAMES[to], (next + random.below(3)).saturating_sub(1), random.below(5))
+            }
+            4 | 5 => claim_prekey(NAMES[to]),
             _ => {
                 let stream = random.below(2) as u8;
                 let position = positions.entry((from, stream)).or_default();
@@ -79,6 +97,28 @@ impl Told {
                     let of = place(mailbox);
                     self.trimmed[of] = self.trimmed[of].max(up_to.0.min(self.highest[of]));
                 }
+                (
+                    Command::PublishDevice { user, .. } | Command::PublishPrekeys { user, .. },
+                    Answer::Keys(Some(keys)),
+                ) => {
+                    // Before a device there is nothing.
+                    if !keys.device.is_empty() {
+                        self.keys.insert(place(user), keys.clone());
+                    }
+                }
+                (Command::ClaimPrekey { user }, Answer::Prekey(Some(claimed))) => {
+                    let of = place(user);
+                    match self.keys.get_mut(&of) {
+                        Some(own) if own.unused > 0 => {
+                            own.unused -= 1;
+                            let key = (of, claimed.device[0], claimed.prekey.clone());
+                            assert!((0..own.next).any(|number| prekey(number) == claimed.prekey));
+                            assert!(self.taken.insert(key), "handed out twice");
+                        }
+                        Some(own) => assert_eq!(claimed.prekey, own.fallback),
+                        None => assert!(claimed.prekey.is_empty()),
+                    }
+                }
                 (command, answer) => panic!("{answer:?} to {command:?}"),
             }
         }
@@ -100,6 +140,8 @@ impl Told {
             for entry in entries(store, name) {
                 assert_eq!(self.entries.get(&(of, entry.cursor.0)), Some(&entry.entry));
             }
+            let own = own_keys(store, name).filter(|own| !own.device.is_empty());
+            assert_eq!(own.as_ref(), self.keys.get(&of), "{name}");
             for stream in 0..2 {
                 let told = self.positions.get(&(of, stream)).copied().unwrap_or(0);
                 assert_eq!(position(store, name, StreamId([stream; 16])), told, "{name} {stream}");

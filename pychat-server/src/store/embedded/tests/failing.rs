@@ -4,8 +4,8 @@ use super::Embedded;
 use crate::store::{
     Appended, MailboxStore, StoreError,
     contract::words::{
-        ALL, LAPTOP, ROOMY, advance, append, bodies, claim, entries, page, position, raise,
-        receipt, records, text, trim,
+        ALL, LAPTOP, ROOMY, advance, append, bodies, claim, claim_prekey, entries, page, position,
+        publish, publish_device, raise, receipt, records, text, trim,
     },
 };
 use pychat_proto::StreamId;
@@ -77,6 +77,9 @@ fn a_failed_commit_leaves_memory_as_it_was() {
         raise("bob", 1 << 30),
         trim("bob", 2),
         receipt("ann", b""),
+        publish_device("bob", 1, 100),
+        publish("bob", 0, 3),
+        claim_prekey("bob"),
     ];
     let memory = format!("{:?}", sorted(&store));
     assert!(matches!(store.commit(&batch), Err(StoreError::NotWritten(_))));
@@ -110,6 +113,7 @@ fn after_a_fatal_failure_every_call_fails_until_the_store_is_opened_anew() {
     assert!(matches!(store.account(&bob), Err(StoreError::Fatal(_))));
     assert!(matches!(store.accounts(None, 1), Err(StoreError::Fatal(_))));
     assert!(matches!(store.position(&bob, LAPTOP), Err(StoreError::Fatal(_))));
+    assert!(matches!(store.keys(&bob), Err(StoreError::Fatal(_))));
     assert!(matches!(store.flush(), Err(StoreError::Fatal(_))));
     let mut store = Embedded::from_connection(store.into_connection(), ROOMY).unwrap();
     store.commit(&[receipt("bob", b"")]).unwrap();

@@ -4,6 +4,7 @@ mod bounds;
 mod checkpoints;
 mod crash;
 mod failing;
+mod keys;
 mod opening;
 mod users;
 

@@ -4,8 +4,8 @@ use super::Embedded;
 use crate::store::{
     Command, MailboxStore, StoreError,
     contract::words::{
-        ALL, LAPTOP, PHONE, ROOMY, advance, claim, entries, page, position, raise, receipt,
-        records, reserve, text, trim, user,
+        ALL, LAPTOP, PHONE, ROOMY, advance, claim, claim_prekey, entries, own_keys, page, position,
+        publish, publish_device, raise, receipt, records, reserve, text, trim, user,
     },
     embedded::memory::CLEAN_USERS_MAX,
 };
@@ -116,7 +116,9 @@ fn a_file_of_the_first_version_gets_its_index() {
     let mut store = keeping(0);
     store.commit(&[claim("bob"), advance("bob", LAPTOP, 7)]).unwrap();
     let connection = store.into_connection();
-    connection.execute_batch("DROP INDEX streams_by_user; PRAGMA user_version = 1").unwrap();
+    connection
+        .execute_batch("DROP INDEX streams_by_user; DROP TABLE keys; PRAGMA user_version = 1")
+        .unwrap();
     let mut store = Embedded::from_connection(connection, ROOMY).unwrap();
     assert_eq!(position(&mut store, "bob", LAPTOP), 7);
 }
@@ -144,6 +146,9 @@ fn command() -> impl Strategy<Value = Command> {
         (name(), 0..5000u64).prop_map(|(of, above)| raise(of, above)),
         (name(), 0..5000u64).prop_map(|(of, up_to)| reserve(of, up_to)),
         (name(), stream(), 1..9u64).prop_map(|(of, stream, to)| advance(of, stream, to)),
+        (name(), 1..3u8, 1..3u8).prop_map(|(of, device, other)| publish_device(of, device, other)),
+        (name(), 0..9u64, 0..5u64).prop_map(|(of, first, count)| publish(of, first, count)),
+        name().prop_map(claim_prekey),
     ]
 }
 
@@ -176,7 +181,8 @@ fn play(store: &mut Option<Embedded>, step: &Step) -> String {
     };
     let seen = NAMES.map(|name| {
         let places = [LAPTOP, PHONE].map(|stream| position(&mut it, name, stream));
-        (page(&mut it, name, 0, ALL), it.account(&user(name)).unwrap(), places)
+        let keys = own_keys(&mut it, name);
+        (page(&mut it, name, 0, ALL), it.account(&user(name)).unwrap(), places, keys)
     });
     let accounts = it.accounts(None, 3).unwrap();
     *store = Some(it);

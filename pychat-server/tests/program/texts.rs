@@ -59,10 +59,10 @@ impl Device {
         }
     }
 
-    fn write(&mut self, seq: u64, body: &str) {
+    fn write(&mut self, to: &str, seq: u64, body: &str) {
         let text = ToServer::Text {
             id: MessageId::from_bytes([seq as u8; 16]),
-            to: UserName::parse("echo").unwrap(),
+            to: UserName::parse(to).unwrap(),
             body: body.as_bytes().to_vec(),
         };
         let now = pychat_udp::now();
@@ -83,6 +83,17 @@ impl Device {
         }
     }
 
+    /// The server has everything up to here.
+    async fn committed(&mut self, last: Seq) {
+        loop {
+            if let ClientEvent::Committed { up_to, .. } = self.next().await
+                && up_to >= last
+            {
+                return;
+            }
+        }
+    }
+
     async fn connect(&mut self) -> Seq {
         loop {
             if let ClientEvent::Connected { committed, .. } = self.next().await {
@@ -99,24 +110,35 @@ fn within_the_deadline(story: impl Future<Output = ()>) {
 }
 
 #[test]
-fn texts_come_back_from_the_echo_peer_on_any_shard_and_address() {
+fn texts_arrive_whatever_the_shard_and_address() {
     let data = tempfile::tempdir().unwrap();
     let more = ["--dev", "--shards", "3", "--listen", "127.0.0.2:0"];
     let server = Server::start(data.path(), &more);
     let (addresses, link) = server.address_and_link();
     let link: JoinLink = link.parse().unwrap();
     within_the_deadline(async {
-        // Names that live on different shards, each over both of the server's addresses.
+        // Names that live on different shards, each over one of the server's addresses. Each writes to
+        // the one before, the first to herself.
+        let mut before = None;
         for (number, user) in (1..).zip(["ann", "bea", "cid", "dan", "eve", "fay"]) {
             let at = addresses.split(" and ").nth(usize::from(number % 2)).unwrap();
             let (host, port) = at.rsplit_once(':').unwrap();
             let link = JoinLink { host: host.into(), port: port.parse().unwrap(), ..link.clone() };
             let mut device = Device::new(user, number, &link, "127.0.0.1:0");
             assert_eq!(device.connect().await, Seq::NONE);
-            (1..=20).for_each(|seq| device.write(seq, &format!("{user} {seq}")));
-            for seq in 1..=20 {
-                assert_eq!(device.next_text().await, format!("{user} {seq}"));
+            let (to, mut reader) = match before.take() {
+                Some((name, reader)) => (name, Some(reader)),
+                None => (user, None),
+            };
+            (1..=20).for_each(|seq| device.write(to, seq, &format!("{user} {seq}")));
+            if reader.is_some() {
+                device.committed(Seq(20)).await;
             }
+            let reads = reader.as_mut().unwrap_or(&mut device);
+            for seq in 1..=20 {
+                assert_eq!(reads.next_text().await, format!("{user} {seq}"));
+            }
+            before = Some((user, device));
         }
     });
 }
@@ -134,7 +156,7 @@ fn a_client_is_told_when_the_server_stops_and_finds_its_position_when_it_is_back
     within_the_deadline(async {
         let mut device = Device::new("ann", 1, &link.parse().unwrap(), "127.0.0.1:0");
         device.connect().await;
-        device.write(1, "one");
+        device.write("ann", 1, "one");
         assert_eq!(device.next_text().await, "one");
         server.signal(rustix::process::Signal::TERM);
         let code = loop {
@@ -147,7 +169,7 @@ fn a_client_is_told_when_the_server_stops_and_finds_its_position_when_it_is_back
         assert_eq!(status.code(), Some(0), "{said:#?}");
         let _server = Server::start_at(&address, data.path(), &config);
         assert_eq!(device.connect().await, Seq(1));
-        device.write(2, "two");
+        device.write("ann", 2, "two");
         assert_eq!(device.next_text().await, "two");
     });
 }
