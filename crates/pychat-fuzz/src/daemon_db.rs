@@ -189,6 +189,7 @@ fn fill(database: &mut Database, numbers: std::ops::Range<usize>) {
                 body: &body,
                 sent_at,
                 received_at: sent_at,
+                trust: None,
             })?;
             let row = row.expect("each id is new");
             tx.add_event(sent_at, row, What::Received, None).map(drop)
