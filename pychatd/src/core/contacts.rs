@@ -155,7 +155,7 @@ impl Core {
         let peer = self.lookups[index].peer;
         let failure = match chat::decode(payload) {
             Ok(Reply::UserKeys(Some(keys))) => {
-                match self.change(|change| change.admit(&peer, &keys)) {
+                match self.change(|change| change.admit(&peer, &keys, false)) {
                     Ok(super::sealing::Admitted::Unusable(why)) => {
                         Some(answer::unusable_keys(&peer, why))
                     }

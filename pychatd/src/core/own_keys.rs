@@ -35,6 +35,14 @@ enum Next {
     Nothing,
 }
 
+/// What became of our device meanwhile.
+#[derive(Default)]
+struct News {
+    to_be_saved: bool,
+    /// One-time keys were made.
+    keys_made: bool,
+}
+
 impl Core {
     /// After a login, and when one of our one-time keys was used: look what the server holds.
     pub(super) fn look_after_keys(&mut self) {
@@ -76,20 +84,20 @@ impl Core {
             | Err(_) => return,
         };
         let may_make = self.keys_made_at.is_none_or(|at| at + AGAIN_AFTER <= now);
-        let mut made = false;
+        let mut news = News::default();
         // A failure is shown in `status`, and tried again after the pause.
         let Ok(next) = self.change(|change| {
             let Some(mut row) = change.own_device()? else { return Ok(Next::Nothing) };
             let changed = row.catch_up(&held);
-            let next = row.next(change, &held, may_make, &mut made)?;
-            if changed || made {
+            let next = row.next(change, &held, may_make, &mut news)?;
+            if changed || news.to_be_saved {
                 change.save_own_device(&row)?;
             }
             Ok(next)
         }) else {
             return;
         };
-        if made {
+        if news.keys_made {
             self.keys_made_at = Some(now);
         }
         match next {
@@ -121,7 +129,7 @@ impl DeviceRow {
         change: &mut super::change::Change<'_>,
         held: &OwnKeys,
         may_make: bool,
-        made: &mut bool,
+        news: &mut News,
     ) -> Result<Next, DatabaseError> {
         let identity = &change.keys.identity;
         let now = change.now.unix_ms;
@@ -132,12 +140,12 @@ impl DeviceRow {
             device.mark_published();
             self.fallback = Prekey::sign(identity, &self.signed.olm, PrekeyKind::Fallback, key);
             self.fallback_at = now;
-            *made = true;
+            news.to_be_saved = true;
         }
         if held.device != self.signed.encode() || held.fallback != self.fallback.encode() {
             if held.device != self.signed.encode() {
                 self.take_the_place_of(change, held)?;
-                *made = true;
+                news.to_be_saved = true;
             }
             let (device, fallback) = (self.signed.encode(), self.fallback.encode());
             return Ok(Next::Call(Call::PublishDevice { device, fallback }));
@@ -150,7 +158,7 @@ impl DeviceRow {
             device.make_one_time_keys(ONE_TIME_KEYS.saturating_sub(held.unused as usize));
             keys = device.unpublished();
             self.batch_first = held.next;
-            *made = true;
+            (news.to_be_saved, news.keys_made) = (true, true);
         }
         let done = held.next.saturating_sub(self.batch_first) as usize;
         let sign = |key: &[u8; 32]| {

@@ -180,11 +180,13 @@ impl Change<'_> {
         Ok(Some(Trust::KeyChanged))
     }
 
-    /// Takes what the server gave as somebody's keys: pins, begins a session, or holds what waits.
+    /// Takes what the server gave as somebody's keys: pins, begins a session where a prekey was claimed, or
+    /// holds what waits.
     pub(super) fn admit(
         &mut self,
         user: &UserName,
         keys: &UserKeys,
+        claimed: bool,
     ) -> Result<Admitted, DatabaseError> {
         if keys.device.is_empty() {
             return Ok(Admitted::Unusable("their daemon has not published its keys yet"));
@@ -199,16 +201,14 @@ impl Change<'_> {
         {
             return Ok(Admitted::Unusable("the server gave keys that were replaced since"));
         }
-        let prekey = match &keys.prekey[..] {
-            [] => None,
-            bytes => match Prekey::decode(bytes, &device) {
-                Ok(prekey) => Some(prekey),
-                Err(_) => {
-                    return Ok(Admitted::Unusable(
-                        "the server gave a prekey whose signature is wrong",
-                    ));
-                }
-            },
+        let prekey = match claimed.then(|| Prekey::decode(&keys.prekey, &device)) {
+            None => None,
+            Some(Ok(prekey)) => Some(prekey),
+            Some(Err(_)) => {
+                return Ok(Admitted::Unusable(
+                    "the server gave no prekey, or one that is not theirs",
+                ));
+            }
         };
         if self.meet(user, &device)? == Some(Trust::KeyChanged) {
             return Ok(Admitted::Held);

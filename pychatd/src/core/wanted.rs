@@ -187,7 +187,7 @@ impl Core {
     fn admit(&mut self, user: UserName, keys: &UserKeys) {
         let id = self.fresh_message_id();
         let admitted = self.change(|change| {
-            let admitted = change.admit(&user, keys)?;
+            let admitted = change.admit(&user, keys, true)?;
             let mut more = false;
             if admitted == Admitted::Known {
                 change.ask_anew(&user, id)?;

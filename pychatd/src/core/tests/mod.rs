@@ -3,6 +3,7 @@
 mod connecting;
 mod crashes;
 mod disk;
+mod keys;
 mod reading;
 mod sending;
 mod server;

@@ -75,10 +75,18 @@ impl World {
         world
     }
 
+    /// One more daemon, with an empty database.
+    pub(super) fn join(&mut self, number: u8) -> usize {
+        let connection = Connection::open_in_memory().unwrap();
+        let daemon = self.daemon(number, connection, Limits::default());
+        self.daemons.push(daemon);
+        self.daemons.len() - 1
+    }
+
     fn daemon(&mut self, number: u8, connection: Connection, limits: Limits) -> Daemon {
         self.seed += 1;
         let config = CoreConfig {
-            identity: SecretKey::from_bytes([100 + number; 32]),
+            identity: SecretKey::from_bytes([100_u8.wrapping_add(number); 32]),
             profile: "default".to_owned(),
             pid: 7,
             started_at_unix_ms: self.now.unix_ms,
