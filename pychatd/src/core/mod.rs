@@ -304,7 +304,7 @@ impl Core {
             self.connects.iter().map(|waiter| waiter.deadline).min(),
             self.users.iter().map(UsersQuery::next_deadline).min(),
             self.lookups.iter().map(Lookup::next_deadline).min(),
-            self.wanted.deadline().filter(|_| self.is_live()),
+            self.wanted.deadline(self.now.mono).filter(|_| self.is_live()),
             self.own_keys_deadline(),
             self.confirming.and_then(Asking::not_before),
             self.resolver.retry_at(),

@@ -56,8 +56,11 @@ impl Wanted {
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.by_user.values().filter_map(|asking| asking.not_before()).min()
+    /// When something is to be asked again. What could be asked now waits for an answer to another
+    /// question, or for the disk, and comes with it.
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let times = self.by_user.values().filter_map(|asking| asking.not_before());
+        times.filter(|at| *at > now).min()
     }
 
     pub(super) fn asked(&self, id: u64) -> Option<UserName> {
