@@ -104,20 +104,28 @@ impl DeviceKey {
     /// # Errors
     /// It is no such thing, or the login key did not sign it.
     pub fn decode(bytes: &[u8], user: &UserName) -> Result<Self, InvalidKeys> {
-        if bytes.len() != DEVICE_KEY_BYTES || bytes[0] != VERSION {
-            return Err(InvalidKeys::Malformed);
-        }
-        let key = Self {
-            login: PublicKey(array(&bytes[1..33])),
-            olm: array(&bytes[33..65]),
-            since: u64::from_be_bytes(array(&bytes[65..73])),
-            signature: array(&bytes[73..]),
-        };
+        let key = Self::from_disk(bytes)?;
         let parts: [&[u8]; 3] = [user.as_str().as_bytes(), &key.olm, &key.since.to_be_bytes()];
         if !is_signed(&key.login, b"pychat device key", &parts, &key.signature) {
             return Err(InvalidKeys::Forged);
         }
         Ok(key)
+    }
+
+    /// What we signed ourselves and kept: not looked at again.
+    ///
+    /// # Errors
+    /// It is no such thing.
+    pub fn from_disk(bytes: &[u8]) -> Result<Self, InvalidKeys> {
+        if bytes.len() != DEVICE_KEY_BYTES || bytes[0] != VERSION {
+            return Err(InvalidKeys::Malformed);
+        }
+        Ok(Self {
+            login: PublicKey(array(&bytes[1..33])),
+            olm: array(&bytes[33..65]),
+            since: u64::from_be_bytes(array(&bytes[65..73])),
+            signature: array(&bytes[73..]),
+        })
     }
 }
 
@@ -140,6 +148,19 @@ impl Prekey {
     /// # Errors
     /// It is no such thing, or the device's login key did not sign it for this device.
     pub fn decode(bytes: &[u8], device: &DeviceKey) -> Result<Self, InvalidKeys> {
+        let prekey = Self::from_disk(bytes)?;
+        let parts: [&[u8]; 3] = [&device.olm, &[prekey.kind.byte()], &prekey.key];
+        if !is_signed(&device.login, b"pychat prekey", &parts, &prekey.signature) {
+            return Err(InvalidKeys::Forged);
+        }
+        Ok(prekey)
+    }
+
+    /// What we signed ourselves and kept: not looked at again.
+    ///
+    /// # Errors
+    /// It is no such thing.
+    pub fn from_disk(bytes: &[u8]) -> Result<Self, InvalidKeys> {
         if bytes.len() != PREKEY_BYTES {
             return Err(InvalidKeys::Malformed);
         }
@@ -148,12 +169,7 @@ impl Prekey {
             KIND_FALLBACK => PrekeyKind::Fallback,
             _ => return Err(InvalidKeys::Malformed),
         };
-        let prekey = Self { kind, key: array(&bytes[1..33]), signature: array(&bytes[33..]) };
-        let parts: [&[u8]; 3] = [&device.olm, &[kind.byte()], &prekey.key];
-        if !is_signed(&device.login, b"pychat prekey", &parts, &prekey.signature) {
-            return Err(InvalidKeys::Forged);
-        }
-        Ok(prekey)
+        Ok(Self { kind, key: array(&bytes[1..33]), signature: array(&bytes[33..]) })
     }
 }
 

@@ -12,7 +12,7 @@ use ed25519_dalek::{
 };
 use pychat_proto::{PublicKey, SecretKey};
 use sha2::{Digest, Sha512};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes of a signature.
 pub(crate) const SIGNATURE_BYTES: usize = 64;
@@ -21,13 +21,30 @@ pub(crate) const SIGNATURE_BYTES: usize = 64;
 pub struct Identity {
     secret: SecretKey,
     public: PublicKey,
+    /// The same scalar, or its negative, whose point has its sign bit cleared.
+    scalar: Scalar,
+    /// That point.
+    point: VerifyingKey,
+    nonces: Zeroizing<[u8; 32]>,
 }
 
 impl Identity {
     /// The identity of a login key.
+    ///
+    /// # Panics
+    /// Never: a multiple of the base is a point.
     #[must_use]
     pub fn new(secret: &SecretKey) -> Self {
-        Self { secret: secret.clone(), public: secret.public() }
+        let clamped = Zeroizing::new(clamp_integer(*secret.as_bytes()));
+        let mut scalar = Scalar::from_bytes_mod_order(*clamped);
+        let mut point = EdwardsPoint::mul_base(&scalar).compress();
+        if point.0[31] & SIGN_BIT != 0 {
+            scalar = -scalar;
+            point.0[31] &= !SIGN_BIT;
+        }
+        let point = VerifyingKey::from_bytes(&point.0).expect("a multiple of the base is a point");
+        let nonces = derive(secret, b"signature nonces");
+        Self { secret: secret.clone(), public: secret.public(), scalar, point, nonces }
     }
 
     /// The login key's public half.
@@ -38,30 +55,33 @@ impl Identity {
 
     /// 32 bytes that only the holder of the login key can know, for one `purpose`.
     pub(crate) fn derive(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
-        let hash = Zeroizing::new(<[u8; 64]>::from(
-            Sha512::new_with_prefix(b"pychat derive")
-                .chain_update(purpose)
-                .chain_update(self.secret.as_bytes())
-                .finalize(),
-        ));
-        let mut key = Zeroizing::new([0; 32]);
-        key.copy_from_slice(&hash[..32]);
-        key
+        derive(&self.secret, purpose)
     }
 
     /// Signs `parts`, separated from every other use by `domain`.
     pub(crate) fn sign(&self, domain: &[u8], parts: &[&[u8]]) -> [u8; SIGNATURE_BYTES] {
-        let clamped = Zeroizing::new(clamp_integer(*self.secret.as_bytes()));
-        let mut scalar = Scalar::from_bytes_mod_order(*clamped);
-        let mut point = EdwardsPoint::mul_base(&scalar).compress();
-        if point.0[31] & SIGN_BIT != 0 {
-            scalar = -scalar;
-            point.0[31] &= !SIGN_BIT;
-        }
-        let key = VerifyingKey::from_bytes(&point.0).expect("a multiple of the base is a point");
-        let expanded = ExpandedSecretKey { scalar, hash_prefix: *self.derive(b"signature nonces") };
-        raw_sign::<Sha512>(&expanded, &message(domain, &self.public, parts), &key).to_bytes()
+        let message = message(domain, &self.public, parts);
+        // It wipes itself when it goes.
+        let key = ExpandedSecretKey { scalar: self.scalar, hash_prefix: *self.nonces };
+        raw_sign::<Sha512>(&key, &message, &self.point).to_bytes()
     }
+}
+
+impl Drop for Identity {
+    fn drop(&mut self) {
+        self.scalar.zeroize();
+    }
+}
+
+fn derive(secret: &SecretKey, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+    let hash = Sha512::new_with_prefix(b"pychat derive")
+        .chain_update(purpose)
+        .chain_update(secret.as_bytes())
+        .finalize();
+    let hash = Zeroizing::new(<[u8; 64]>::from(hash));
+    let mut key = Zeroizing::new([0; 32]);
+    key.copy_from_slice(&hash[..32]);
+    key
 }
 
 /// Whether `signature` is the login key's, of the same `domain` and `parts`.

@@ -94,10 +94,10 @@ impl Reader<'_> {
             let (fallback_at, batch_first) = (from_sql(row.get(4)?), from_sql(row.get(5)?));
             let parse = || {
                 let user = user.parse().map_err(|_| DatabaseError::column("user"))?;
-                let signed = DeviceKey::decode(&signed, &user)
-                    .map_err(|_| DatabaseError::column("signed"))?;
-                let fallback = Prekey::decode(&fallback, &signed)
-                    .map_err(|_| DatabaseError::column("fallback"))?;
+                let signed =
+                    DeviceKey::from_disk(&signed).map_err(|_| DatabaseError::column("signed"))?;
+                let fallback =
+                    Prekey::from_disk(&fallback).map_err(|_| DatabaseError::column("fallback"))?;
                 let device = Device::open(vault, &account);
                 Ok(DeviceRow { device, user, signed, fallback, fallback_at, batch_first })
             };
@@ -117,7 +117,7 @@ impl Reader<'_> {
             .optional()?;
         let parse = |(user, signed): (String, Vec<u8>)| {
             let user = user.parse().map_err(|_| DatabaseError::column("user"))?;
-            let signed = DeviceKey::decode(&signed, &user);
+            let signed = DeviceKey::from_disk(&signed);
             Ok((user, signed.map_err(|_| DatabaseError::column("signed"))?))
         };
         row.map(parse).transpose()
