@@ -347,7 +347,13 @@ impl Change<'_> {
     /// `by` could not open these texts of ours: they go out again.
     pub(super) fn reseal(&mut self, by: &UserName, ids: &[MessageId]) -> Result<(), DatabaseError> {
         for id in ids {
-            let Some(message) = self.tx.outgoing(*id)? else { continue };
+            let Some(message) = self.tx.outgoing(*id)? else {
+                // No text of ours: most likely what we asked them ourselves.
+                if self.tx.ask_unopened_again(by, UNOPENED_TRIES_MAX)? {
+                    self.told.wanted.push(*by);
+                }
+                continue;
+            };
             let was_taken = matches!(message.state, State::Accepted | State::Delivered);
             if message.recipient != *by
                 || !was_taken

@@ -3,6 +3,7 @@
 use super::{
     Action, Core, Now, answer,
     change::{Change, Told},
+    session::give_up_unopened,
 };
 use crate::db::DatabaseError;
 use pychat_control::{Empty, Failure, Request, SendParams};
@@ -13,6 +14,9 @@ use std::time::Duration;
 
 /// How often old records and events are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+/// How long a text that did not open is waited for; its sender may be away.
+const UNOPENED_FOR_MS: u64 = 7 * 24 * 3600 * 1000;
 
 impl Core {
     pub(super) fn wake(&mut self, now: Now) {
@@ -111,6 +115,7 @@ impl Core {
         // A failure is shown in `status`, and the next round tries again.
         let _ = self.change(|change| {
             change.tx.prune_outbox(before, limits.kept_bytes)?;
+            give_up_unopened(change, change.now.unix_ms.saturating_sub(UNOPENED_FOR_MS))?;
             change.tx.prune_events(limits.events)
         });
     }

@@ -317,7 +317,10 @@ fn store_text(
                 change.tx.forget_unopened(from, id)?;
                 insert_text(change, arrived, &text, content.sent_at, trust)
             }
-            Content::Unopened(ids) => change.reseal(from, &ids),
+            Content::Unopened(ids) => {
+                change.tx.note_taken(from, id)?;
+                change.reseal(from, &ids)
+            }
         },
         Some(_) | None => match change.miss(from, id)? {
             true => insert_text(change, arrived, "", arrived.accepted_at, Some(Trust::Unopened)),
@@ -325,6 +328,23 @@ fn store_text(
         },
     }
 }
+
+/// Texts that nothing here opened and that did not come again: the person is told.
+pub(super) fn give_up_unopened(change: &mut Change<'_>, before: u64) -> Result<(), DatabaseError> {
+    for (from, id) in change.tx.unopened_before(before, UNOPENED_AT_ONCE)? {
+        change.tx.forget_unopened(&from, id)?;
+        if !change.tx.has_incoming(&from, id)? {
+            let name = DisplayName::parse("").expect("a display name may be empty");
+            let accepted_at = change.now.unix_ms;
+            let arrived = Arrived { id, from: &from, name: &name, accepted_at };
+            insert_text(change, &arrived, "", accepted_at, Some(Trust::Unopened))?;
+        }
+    }
+    Ok(())
+}
+
+/// Texts given up in one transaction.
+const UNOPENED_AT_ONCE: usize = 256;
 
 fn insert_text(
     change: &mut Change<'_>,

@@ -25,7 +25,7 @@ pub use keys::{Contact, DeviceRow, SESSIONS_PER_CONTACT_MAX, SessionRow};
 pub use messages::{Direction, Incoming, MessageRow, Outgoing, RowId, Slice};
 pub use outbox::{Kind, OutboxRow, Queued};
 pub use settings::{Account, Settings, Stored};
-pub use waiting::{UNOPENED_MAX, Waiting};
+pub use waiting::{TAKEN_MAX, UNOPENED_MAX, Waiting};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{fmt, ops::Deref, path::Path, time::Duration};

@@ -17,6 +17,10 @@ pub struct Waiting {
 /// for most likely.
 pub const UNOPENED_MAX: usize = 1000;
 
+/// Messages that are not texts and were taken, that are remembered: those taken last. They are few, and come
+/// twice only after a crash.
+pub const TAKEN_MAX: usize = 1000;
+
 impl Reader<'_> {
     /// How many texts wait.
     ///
@@ -205,6 +209,62 @@ impl Tx<'_> {
         ids.iter().map(parse).collect()
     }
 
+    /// What we asked `sender` may not have reached it: what is not here yet is asked for again, as long as it
+    /// was not asked for `most` times.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn ask_unopened_again(&self, sender: &UserName, most: u32) -> Result<bool, DatabaseError> {
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE unopened SET tries = tries + 1 WHERE sender = ?1 AND asked = tries AND tries < ?2",
+            )?
+            .execute((sender.as_str(), most))?;
+        Ok(changed > 0)
+    }
+
+    /// Texts that were missed before `unix_ms` and did not come since, at most `limit`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn unopened_before(
+        &self,
+        unix_ms: u64,
+        limit: usize,
+    ) -> Result<Vec<(UserName, MessageId)>, DatabaseError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT sender, message_id FROM unopened WHERE at < ?1 ORDER BY at LIMIT ?2",
+        )?;
+        let rows = select
+            .query_map((to_sql(unix_ms), to_sql(limit as u64)), |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        let parse = |(sender, id): &(String, String)| {
+            let sender = sender.parse().map_err(|_| DatabaseError::column("sender"))?;
+            Ok((sender, id.parse().map_err(|_| DatabaseError::column("message_id"))?))
+        };
+        rows.iter().map(parse).collect()
+    }
+
+    /// A message that is not a text was taken.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn note_taken(&self, sender: &UserName, id: MessageId) -> Result<(), DatabaseError> {
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO taken (sender, message_id) VALUES (?1, ?2)")?
+            .execute((sender.as_str(), id.to_string()))?;
+        self.connection
+            .prepare_cached(
+                "DELETE FROM taken WHERE rowid IN
+                     (SELECT rowid FROM taken ORDER BY rowid DESC LIMIT -1 OFFSET ?1)",
+            )?
+            .execute([to_sql(TAKEN_MAX as u64)])?;
+        Ok(())
+    }
+
     /// A text is here after all, or is given up.
     ///
     /// # Errors
@@ -230,13 +290,14 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Whether somebody's text of that id is here.
+    /// Whether somebody's text of that id is here, or what else it was, was taken.
     ///
     /// # Errors
     /// The database cannot be read.
     pub fn has_incoming(&self, sender: &UserName, id: MessageId) -> Result<bool, DatabaseError> {
         let mut select = self.connection.prepare_cached(
-            "SELECT 1 FROM messages WHERE message_id = ?1 AND sender = ?2 AND direction = 'in'",
+            "SELECT 1 FROM messages WHERE message_id = ?1 AND sender = ?2 AND direction = 'in'
+             UNION ALL SELECT 1 FROM taken WHERE message_id = ?1 AND sender = ?2 LIMIT 1",
         )?;
         let found = select.query_one((id.to_string(), sender.as_str()), |_| Ok(()));
         Ok(found.optional()?.is_some())

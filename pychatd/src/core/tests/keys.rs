@@ -1,9 +1,10 @@
 //! End to end: what a server sees, what it can do, and what people are told.
 
 use super::{
-    server::Keys,
+    server::{Keys, Server},
     world::{World, text},
 };
+use crate::db::Slice;
 use pychat_control::{
     Contact, ContactState, ErrorCode, Failure, List, Request, Sent, State, Trust, Trusted,
     Verification, VerifyParams,
@@ -391,6 +392,50 @@ fn what_never_opens_is_told_to_the_person_in_the_end() {
     assert_eq!((inbox[1].body.as_str(), inbox[1].trust), ("", Some(Trust::Unopened)));
 }
 
+/// The order of losses, kills and cuts comes from this seed.
+const SEED: u64 = 5;
+
+#[test]
+fn ten_thousand_texts_there_and_back_open_all_over_losses_kills_and_cuts() {
+    const TEXTS: usize = 10_000;
+    println!("seed {SEED}");
+    let mut dice = dice_from(SEED);
+    let mut world = World::connected(2);
+    world.lose(SEED, 20);
+    let mut sent = [Vec::new(), Vec::new()];
+    while sent[0].len() + sent[1].len() < TEXTS {
+        let from = (dice() % 2) as usize;
+        for _ in 0..=dice() % 20 {
+            let body = format!("{from} {}", sent[from].len());
+            let to = if from == 0 { "bob" } else { "alice" };
+            world.queue(from, to, &body);
+            sent[from].push(body);
+        }
+        match dice() % 10 {
+            0 => world.restart((dice() % 2) as usize),
+            1 => world.online = !world.online,
+            2 => world.server = std::mem::replace(&mut world.server, Server::new(1)).restarted(1),
+            _ => world.pass(Duration::from_millis(dice() % 200)),
+        }
+    }
+    world.online = true;
+    world.until("all", |world| world.daemons.iter().all(|daemon| daemon.core.stored.queued == 0));
+    world.pass(Duration::from_secs(30));
+    for (from, to) in [(0, 1), (1, 0)] {
+        let slice = Slice { limit: TEXTS, ..Slice::default() };
+        let received = world.daemons[to].core.database.read().unread(&slice).unwrap();
+        let received: Vec<String> = received.into_iter().map(|message| message.body).collect();
+        assert_eq!(received, sent[from], "from {from}");
+    }
+}
+
+/// Numbers from a seed.
+fn dice_from(seed: u64) -> impl FnMut() -> u64 {
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+    let mut rng = rand_chacha::ChaCha12Rng::seed_from_u64(seed);
+    move || rng.next_u64() >> 16
+}
+
 #[test]
 fn two_hundred_strangers_reach_somebody_who_was_away_all_the_time() {
     let mut world = World::new(0);
@@ -464,4 +509,45 @@ fn keys_of_more_people_than_are_asked_for_at_once_come_all() {
     }
     world.online = true;
     world.until("all", |world| world.server.texts.len() == many);
+}
+
+#[test]
+fn a_question_for_a_text_that_is_lost_itself_is_asked_again() {
+    let mut world = World::connected(3);
+    // Bob's one-time key goes to alice and carol, and so does alice's to carol and bob.
+    let bobs = world.server.keys[&user("bob")].unused[0].clone();
+    let alices = world.server.keys[&user("alice")].unused[0].clone();
+    world.send(2, "bob", "of carol").unwrap();
+    world.send(2, "alice", "of carol").unwrap();
+    let again = |world: &mut World, name, key| {
+        world.server.keys.get_mut(&user(name)).unwrap().unused.push_front(key);
+    };
+    again(&mut world, "bob", bobs);
+    again(&mut world, "alice", alices);
+    world.send(0, "bob", "of alice").unwrap();
+    world.pass(Duration::from_secs(30));
+    assert_eq!(world.received(1), ["of carol", "of alice"]);
+    let id = world.history(0).iter().find(|message| message.to == "bob").unwrap().id.clone();
+    assert!(world.life(0, &id).contains(&"resealed".to_owned()));
+}
+
+#[test]
+fn what_did_not_open_for_a_week_is_told_to_the_person() {
+    let mut world = World::connected(2);
+    world.send(0, "bob", "hi").unwrap();
+    let entry = ToClient::Text {
+        id: MessageId::from_bytes([9; 16]),
+        from: user("alice"),
+        name: "Alice".parse().unwrap(),
+        accepted_at: 1,
+        body: vec![7; 40],
+    };
+    world.server.append(&user("bob"), entry);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.received(1), ["hi"]);
+    let week = 7 * 24 * 3600 * 1000;
+    world.sql(1, &format!("UPDATE unopened SET at = at - {week}"));
+    world.pass(Duration::from_secs(3700));
+    let inbox = world.inbox(1);
+    assert_eq!((inbox.len(), inbox[1].trust), (2, Some(Trust::Unopened)));
 }

@@ -10,6 +10,10 @@ use pychat_control::{
     Request, SendParams, Sent, State, Status, Trace,
 };
 use pychat_proto::{Instant, SecretKey};
+use rand_chacha::{
+    ChaCha12Rng,
+    rand_core::{Rng as _, SeedableRng as _},
+};
 use rusqlite::Connection;
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
@@ -29,6 +33,8 @@ pub(super) struct World {
     pub(super) daemons: Vec<Daemon>,
     /// Whether datagrams get through.
     pub(super) online: bool,
+    /// Of those that do, so many of a hundred are lost.
+    loss: (ChaCha12Rng, u64),
     seed: u8,
 }
 
@@ -56,8 +62,14 @@ impl World {
     /// A server and `count` daemons with empty databases.
     pub(super) fn new(count: u8) -> Self {
         let now = Now { mono: Instant::from_micros(1_000_000), unix_ms: 1_700_000_000_000 };
-        let mut world =
-            Self { now, server: Server::new(1), daemons: Vec::new(), online: true, seed: 0 };
+        let mut world = Self {
+            now,
+            server: Server::new(1),
+            daemons: Vec::new(),
+            online: true,
+            loss: (ChaCha12Rng::seed_from_u64(0), 0),
+            seed: 0,
+        };
         for number in 0..count {
             let connection = Connection::open_in_memory().unwrap();
             let daemon = world.daemon(number, connection, Limits::default());
@@ -73,6 +85,16 @@ impl World {
             world.connect(index, user).unwrap();
         }
         world
+    }
+
+    /// From now on so many datagrams of a hundred are lost.
+    pub(super) fn lose(&mut self, seed: u64, percent: u64) {
+        self.loss = (ChaCha12Rng::seed_from_u64(seed), percent);
+    }
+
+    fn gets_through(&mut self) -> bool {
+        let (dice, percent) = &mut self.loss;
+        self.online && (*percent == 0 || dice.next_u64() % 100 >= *percent)
     }
 
     /// One more daemon, with an empty database.
@@ -269,8 +291,9 @@ impl World {
                 quiet = false;
                 let SocketAddr::V4(to) = transmit.to else { continue };
                 let number = to.ip().octets()[3];
+                let through = self.gets_through();
                 let daemon = self.daemons.iter_mut().find(|daemon| daemon.number == number);
-                if let Some(daemon) = daemon.filter(|_| self.online) {
+                if let Some(daemon) = daemon.filter(|_| through) {
                     for datagram in buffer.chunks_mut(transmit.segment_bytes) {
                         daemon.core.handle_datagram(self.now, server_address(), datagram);
                     }
@@ -285,6 +308,8 @@ impl World {
     /// Carries out what a daemon's core gives out. Says whether there was anything.
     fn serve(&mut self, index: usize) -> bool {
         let now = self.now;
+        let (online, (dice, percent)) = (self.online, &mut self.loss);
+        let mut gets_through = || online && (*percent == 0 || dice.next_u64() % 100 >= *percent);
         let daemon = &mut self.daemons[index];
         let from = SocketAddr::from(([10, 0, 1, daemon.number], 5000));
         let mut busy = false;
@@ -292,7 +317,7 @@ impl World {
         while let Some(transmit) = daemon.core.poll_transmit(now, &mut buffer) {
             busy = true;
             assert_eq!(transmit.to, server_address());
-            if self.online {
+            if gets_through() {
                 for datagram in buffer.chunks_mut(transmit.segment_bytes) {
                     self.server.endpoint.handle_datagram(now.mono, from, datagram);
                 }

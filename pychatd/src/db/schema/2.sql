@@ -52,6 +52,13 @@ CREATE TABLE unopened (
     PRIMARY KEY (sender, message_id)
 ) STRICT;
 
+-- Others' messages that are not texts and were taken, so that one that comes twice is known.
+CREATE TABLE taken (
+    sender     TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    PRIMARY KEY (sender, message_id)
+) STRICT;
+
 -- When another machine was seen to have published keys for this identity.
 ALTER TABLE settings ADD COLUMN other_machine_at INTEGER;
 

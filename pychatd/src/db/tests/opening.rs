@@ -123,3 +123,33 @@ fn an_identity_is_made_once_for_its_owner_alone() {
         assert_eq!(fs::read(&path).unwrap().len(), length, "it is not overwritten");
     }
 }
+
+#[test]
+fn what_an_earlier_version_had_not_sent_waits_for_keys() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(MIGRATIONS[0]).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO messages (id, direction, message_id, sender, recipient, peer, sender_name, body,
+                                   sent_at, state)
+             VALUES (1, 'out', '01A', 'alice', 'bob', 'bob', '', 'taken', 1, 'accepted'),
+                    (2, 'out', '01B', 'alice', 'bob', 'bob', '', 'on its way', 1, 'queued'),
+                    (3, 'out', '01C', 'alice', 'bob', 'bob', '', 'cancelled', 1, 'cancelled'),
+                    (4, 'out', '01D', 'alice', 'eve', 'eve', '', 'for later', 1, 'queued');
+             INSERT INTO outbox (first_seq, last_seq, message, kind, payload, tried, given_up, expires_at,
+                                 committed_at)
+             VALUES (1, 1, 1, 'text', x'01', 1, 0, NULL, 5), (2, 2, 2, 'text', x'02', 1, 0, NULL, NULL),
+                    (3, 3, 3, 'text', x'', 0, 1, NULL, NULL), (4, 4, NULL, 'receipt', x'04', 1, 0, NULL, NULL),
+                    (5, 6, 4, 'text', x'05', 0, 0, 99, NULL);",
+        )
+        .unwrap();
+    let database = Database::from_connection(connection).unwrap();
+    let read = database.read();
+    let stored = read.stored().unwrap();
+    assert_eq!((stored.queued, read.count_waiting().unwrap()), (2, 2));
+    let rows = read.outbox_after(pychat_proto::Seq(0), 9).unwrap();
+    let given_up: Vec<bool> = rows.iter().map(|row| row.given_up).collect();
+    assert_eq!(given_up, [false, true, true, false, true], "their numbers stay used");
+    assert_eq!(read.next_expiry().unwrap(), Some(99));
+}
