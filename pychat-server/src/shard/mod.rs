@@ -9,7 +9,7 @@
 //! - `mailbox`: what comes into the mailboxes that live here (`parcel`), to the readers and to the store.
 //! - `delivery`: from a user's mailbox to the session, in order and once (`unsettled`), and the
 //!   receipts that follow (`receipts`).
-//! - `calls`: questions.
+//! - `calls`: questions, and how often one may take keys (`claims`).
 
 mod appends;
 mod calls;

@@ -95,7 +95,7 @@ pub enum Command {
         up_to: Cursor,
     },
     /// Claims a name, or updates the display name of one that is ours already (compare-and-set on
-    /// the key). Answer: [`Answer::Claim`].
+    /// the key). A name that nobody has comes without end-to-end keys. Answer: [`Answer::Claim`].
     Claim(Account),
     /// Sets the keys of a user's device. The same `device` as before keeps its one-time keys; with
     /// another one they are gone, and numbers begin anew at 0. Of a device that comes back nothing is

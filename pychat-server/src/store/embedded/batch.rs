@@ -202,6 +202,10 @@ impl Run<'_> {
             Some(owner) if owner.name == account.name => return Ok(Claimed::Ours),
             Some(_) => Claimed::Ours,
         };
+        if claimed == Claimed::New {
+            // A name that was freed by hand may come with the keys of whoever had it.
+            self.plan.keys.remove(self.connection, id)?;
+        }
         let owner = Owner { key: account.key, name: account.name.clone(), since: account.since };
         self.memory.own(id, owner);
         self.plan.users.push(id);

@@ -109,10 +109,21 @@ impl Rows {
         Ok(UserKeys { device: keys.device.as_bytes().into(), prekey })
     }
 
+    /// Removes what somebody left under a name that has a new owner.
+    pub(super) fn remove(&mut self, connection: &Connection, user: UserId) -> Result<()> {
+        let row = self.of(connection, user)?;
+        row.changed |= row.keys.take().is_some();
+        Ok(())
+    }
+
     /// Writes the rows that changed.
     pub(super) fn write(&self, connection: &Connection) -> Result<()> {
         for (user, row) in self.0.iter().filter(|(_, row)| row.changed) {
-            let Some(keys) = &row.keys else { continue };
+            let Some(keys) = &row.keys else {
+                let mut delete = connection.prepare_cached("DELETE FROM keys WHERE user = ?1")?;
+                delete.execute([user.0])?;
+                continue;
+            };
             connection
                 .prepare_cached(
                     "INSERT INTO keys VALUES(?1, ?2, ?3, ?4, ?5)

@@ -60,6 +60,18 @@ fn a_damaged_row_stops_the_store() {
 }
 
 #[test]
+fn a_name_that_was_freed_by_hand_comes_without_keys() {
+    let connection = with_bob().into_connection();
+    connection.execute_batch("UPDATE users SET key = NULL, display = NULL, since = NULL").unwrap();
+    let mut store = Embedded::from_connection(connection, ROOMY).unwrap();
+    assert_eq!(own_keys(&mut store, "bob"), None);
+    store.commit(&[claim("bob")]).unwrap();
+    let mut store = Embedded::from_connection(store.into_connection(), ROOMY).unwrap();
+    let keys = own_keys(&mut store, "bob").unwrap();
+    assert_eq!((keys.device, keys.unused, keys.next), (Vec::new(), 0, 0));
+}
+
+#[test]
 fn a_file_without_keys_gets_their_table() {
     let mut store = Embedded::in_memory(ROOMY).unwrap();
     store.commit(&[claim("bob")]).unwrap();
