@@ -5,6 +5,7 @@ mod completions;
 mod connect;
 mod daemon;
 mod disconnect;
+mod doubts;
 mod follow;
 mod history;
 mod inbox;

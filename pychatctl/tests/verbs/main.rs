@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 mod daemon;
+mod doubts;
 mod errors;
 mod inbox;
 mod run;
