@@ -1,5 +1,9 @@
 //! What can be typed.
 
+mod keys;
+
+pub(crate) use keys::{TrustArgs, VerifyArgs};
+
 use crate::{config::ColorWhen, config::parse_wait, duration};
 use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
 use clap_complete::Shell;
@@ -144,6 +148,13 @@ pub(crate) enum Command {
     Trace(IdArgs),
     /// Take back a message that was not handed to the network yet.
     Cancel(IdArgs),
+    /// Compare keys with somebody, to know that nobody stands between you.
+    Verify(VerifyArgs),
+    /// Accept the new key of somebody whose key changed.
+    Trust(TrustArgs),
+    /// Show whom you know by key, and how well.
+    #[command(after_help = keys::CONTACTS_HELP)]
+    Contacts,
     /// Control the background daemon.
     #[command(subcommand)]
     Daemon(DaemonCommand),
@@ -288,60 +299,4 @@ pub(crate) enum ProfileCommand {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    fn error(words: &[&str]) -> String {
-        let words = std::iter::once("pychatctl").chain(words.iter().copied());
-        Cli::try_parse_from(words).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_mistyped_verb_gets_a_suggestion() {
-        insta::assert_snapshot!(error(&["inbx"]), @r"
-        error: unrecognized subcommand 'inbx'
-
-          tip: a similar subcommand exists: 'inbox'
-
-        Usage: pychatctl [OPTIONS] <COMMAND>
-
-        For more information, try '--help'.
-        ");
-    }
-
-    #[test]
-    fn a_missing_argument_is_named() {
-        insta::assert_snapshot!(error(&["connect", "alice"]), @r"
-        error: the following required arguments were not provided:
-          <NAME>
-
-        Usage: pychatctl connect <USER> <NAME>
-
-        For more information, try '--help'.
-        ");
-    }
-
-    #[test]
-    fn switches_can_be_turned_off_again() {
-        let json = |words: &[&str]| {
-            let words = ["pychatctl", "status"].iter().chain(words);
-            Cli::try_parse_from(words).unwrap().globals.json
-        };
-        assert_eq!(json(&[]), None);
-        assert_eq!(json(&["--json"]), Some(true));
-        assert_eq!(json(&["--json=no"]), Some(false));
-    }
-
-    #[test]
-    fn the_help_fits_80_columns() {
-        let help = Cli::command().term_width(80).render_help().to_string();
-        let wide: Vec<_> = help.lines().filter(|line| line.chars().count() > 80).collect();
-        assert!(wide.is_empty(), "{wide:#?}");
-    }
-}
+mod tests;

@@ -13,6 +13,12 @@ pub const TEXT_BYTES_MAX: usize = 32 * 1024;
 /// The most characters in a `send` key.
 pub const KEY_CHARS_MAX: usize = 64;
 
+/// Digits of a safety number.
+pub const SAFETY_DIGITS: usize = 60;
+
+/// Longest code that can be compared, in bytes: more than any QR code's text of ours.
+pub const CODE_BYTES_MAX: usize = 1024;
+
 /// What is wrong with something that a person typed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidInput {
@@ -40,6 +46,15 @@ pub enum InvalidInput {
     /// An empty key, or more than [`KEY_CHARS_MAX`] characters.
     #[error("a message key has 1 to {KEY_CHARS_MAX} characters, this one has {0}")]
     KeyLength(usize),
+    /// Nothing to compare.
+    #[error("there is no safety number to compare")]
+    CodeEmpty,
+    /// Digits, and not [`SAFETY_DIGITS`] of them.
+    #[error("a safety number has {SAFETY_DIGITS} digits, this one has {0}")]
+    CodeDigits(usize),
+    /// More than [`CODE_BYTES_MAX`] bytes.
+    #[error("the text of a QR code has at most {CODE_BYTES_MAX} bytes, this one has {0}")]
+    CodeTooLong(usize),
 }
 
 /// Checks a user name: 1 to 32 of `a-z 0-9 . _ -`.
@@ -98,6 +113,29 @@ pub fn check_key(text: &str) -> Result<(), InvalidInput> {
     }
 }
 
+/// Checks what is to be compared: a safety number, with or without spaces, or the text of a QR code,
+/// of which only the length is known here.
+///
+/// # Errors
+/// Says what is wrong, for a person.
+pub fn check_code(text: &str) -> Result<(), InvalidInput> {
+    if text.len() > CODE_BYTES_MAX {
+        return Err(InvalidInput::CodeTooLong(text.len()));
+    }
+    let mut digits = 0;
+    for c in text.chars().filter(|c| !c.is_whitespace()) {
+        if !c.is_ascii_digit() {
+            return Ok(());
+        }
+        digits += 1;
+    }
+    match digits {
+        0 => Err(InvalidInput::CodeEmpty),
+        SAFETY_DIGITS => Ok(()),
+        count => Err(InvalidInput::CodeDigits(count)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,5 +172,18 @@ mod tests {
         assert_eq!(check_key(&"x".repeat(64)), Ok(()));
         assert_eq!(check_key(&"x".repeat(65)), Err(InvalidInput::KeyLength(65)));
         assert_eq!(check_key(""), Err(InvalidInput::KeyLength(0)));
+    }
+
+    #[test]
+    fn a_safety_number_has_all_its_digits_and_other_codes_a_bound() {
+        let number = "02866 37825 ".repeat(6);
+        assert_eq!(check_code(&number), Ok(()));
+        assert_eq!(check_code(&number.replace(' ', "\n")), Ok(()));
+        assert_eq!(check_code(&number[1..]), Err(InvalidInput::CodeDigits(59)));
+        assert_eq!(check_code(&format!("{number}1")), Err(InvalidInput::CodeDigits(61)));
+        assert_eq!(check_code(" \n"), Err(InvalidInput::CodeEmpty));
+        assert_eq!(check_code("pychat:1234"), Ok(()));
+        assert_eq!(check_code(&"x".repeat(1024)), Ok(()));
+        assert_eq!(check_code(&"x".repeat(1025)), Err(InvalidInput::CodeTooLong(1025)));
     }
 }

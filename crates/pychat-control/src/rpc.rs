@@ -231,10 +231,10 @@ pub(crate) const EVENT: &str = "event";
 pub(crate) const CUT_OFF: &str = "cut_off";
 
 /// The kinds of [`crate::EventKind`].
-const EVENTS: [&str; 4] = ["message", "state", "connection", "presence"];
+const EVENTS: [&str; 5] = ["message", "state", "connection", "presence", "contact"];
 
 /// The methods of [`Request`].
-const METHODS: [&str; 14] = [
+const METHODS: [&str; 17] = [
     "hello",
     "status",
     "connect",
@@ -247,6 +247,9 @@ const METHODS: [&str; 14] = [
     "unread",
     "trace",
     "cancel",
+    "verify",
+    "trust",
+    "contacts",
     "subscribe",
     "shutdown",
 ];

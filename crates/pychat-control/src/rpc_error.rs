@@ -101,7 +101,9 @@ mod tests {
     #[test]
     fn every_failure_survives_the_socket() {
         for code in ALL {
-            for sent in [None, Some(Sent { id: "01".into(), state: State::Queued })] {
+            let key = Some("0123 4567".to_owned());
+            let queued = Sent { id: "01".into(), state: State::Queued, first_contact: key };
+            for sent in [None, Some(queued)] {
                 let failure =
                     Failure { code, message: "why".into(), hint: Some("do".into()), sent };
                 let json = serde_json::to_string(&RpcError::from(failure.clone())).unwrap();

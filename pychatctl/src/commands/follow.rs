@@ -3,17 +3,19 @@
 
 use super::{
     Context,
+    doubts::Doubts,
     inbox::{mark_read, params, show},
     pages::{PAGE_LEN, next_inbox_page},
 };
 use crate::{
     cli::InboxArgs,
     output::{Failed, Form},
+    screen::clean_line,
     session::{Session, failure_of},
 };
 use pychat_control::{
-    CallError, ErrorCode, Event, EventKind, Failure, InboxParams, Message, Request, State,
-    SubscribeParams, Subscribed,
+    CallError, Contact, ContactState, ErrorCode, Event, EventKind, Failure, InboxParams, Message,
+    Request, State, SubscribeParams, Subscribed,
 };
 use std::{collections::HashSet, time::Duration};
 
@@ -25,11 +27,12 @@ pub(super) fn run(context: &mut Context, args: &InboxArgs) -> Result<(), Failed>
         left: args.limit,
         shown: HashSet::new(),
         cursor: None,
+        doubts: Doubts::default(),
     };
     let mut session = context.session()?;
     loop {
         match follower.follow(context, &mut session)? {
-            Ended::Enough => return Ok(()),
+            Ended::Enough => return follower.doubts.end(),
             Ended::CutOff => {}
             Ended::Closed => {
                 context.out.remark("the daemon ended; waiting for it to come back")?;
@@ -64,6 +67,7 @@ struct Follower {
     /// Unread messages that were shown and may come as an event again.
     shown: HashSet<(String, String)>,
     cursor: Option<u64>,
+    doubts: Doubts,
 }
 
 impl Follower {
@@ -126,7 +130,8 @@ impl Follower {
         Ok(self.left == Some(0))
     }
 
-    /// Shows an event if it is a message to us that is wanted; says whether that is enough.
+    /// Shows an event if it is a message to us that is wanted, or says that a sender's key changed;
+    /// tells whether that is enough.
     fn take(
         &mut self,
         context: &mut Context,
@@ -134,14 +139,40 @@ impl Follower {
         event: Event,
     ) -> Result<bool, Failed> {
         self.cursor = event.cursor.or(self.cursor);
-        let EventKind::Message { message } = event.what else { return Ok(false) };
-        let wanted = self.wanted.from.as_ref().is_none_or(|from| *from == message.from);
+        let message = match event.what {
+            EventKind::Message { message } => message,
+            EventKind::Contact { contact } => {
+                self.tell_change(context, &contact)?;
+                return Ok(false);
+            }
+            EventKind::State { .. } | EventKind::Connection { .. } | EventKind::Presence { .. } => {
+                return Ok(false);
+            }
+        };
+        let wanted = self.wants(&message.from);
         let again = self.shown.contains(&(message.from.clone(), message.id.clone()));
         if !wanted || again || message.state == State::Read {
             return Ok(false);
         }
         self.deliver(context, session, &[message])?;
         Ok(self.left == Some(0))
+    }
+
+    fn wants(&self, sender: &str) -> bool {
+        self.wanted.from.as_ref().is_none_or(|from| from == sender)
+    }
+
+    /// That a key was pinned is told with the message that brought it, and what was verified or
+    /// trusted was so by whoever reads this.
+    fn tell_change(&self, context: &mut Context, contact: &Contact) -> Result<(), Failed> {
+        match contact.state {
+            ContactState::Changed if self.wants(&contact.user) => {
+                let user = clean_line(&contact.user);
+                let change = format!("{user}'s key changed; compare: pychatctl verify {user}");
+                Ok(context.out.remark(&change)?)
+            }
+            ContactState::Pinned | ContactState::Verified | ContactState::Changed => Ok(()),
+        }
     }
 
     fn deliver(
@@ -159,6 +190,7 @@ impl Follower {
             }
             Form::Text | Form::Quiet => show(context, messages)?,
         }
+        self.doubts.note(messages);
         let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
         self.left = self.left.map(|left| left.saturating_sub(count));
         if !self.peek {

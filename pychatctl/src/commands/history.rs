@@ -1,6 +1,6 @@
 //! `history [PEER]`: earlier messages, oldest first.
 
-use super::{Context, users::Listed};
+use super::{Context, doubts::Doubts, users::Listed};
 use crate::{
     cli::HistoryArgs,
     defaults, names,
@@ -48,5 +48,7 @@ pub(super) fn run(context: &mut Context, args: HistoryArgs) -> Result<(), Failed
             }
         }
     }
-    Ok(())
+    let mut doubts = Doubts::default();
+    doubts.note(&items);
+    doubts.end()
 }

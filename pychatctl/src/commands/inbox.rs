@@ -3,6 +3,7 @@
 
 use super::{
     Context,
+    doubts::Doubts,
     pages::{PAGE_LEN, next_inbox_page},
     users::Listed,
 };
@@ -28,9 +29,11 @@ pub(super) fn run(context: &mut Context, args: &InboxArgs) -> Result<(), Failed>
     let mut shown = 0;
     let mut page_after = Some(params);
     let mut all: Vec<Message> = Vec::new();
+    let mut doubts = Doubts::default();
     while shown < limit && page_after.is_some() {
         let page = next_inbox_page(&mut session, &mut page_after, limit - shown)?;
         shown += u32::try_from(page.len()).unwrap_or(u32::MAX);
+        doubts.note(&page);
         if context.out.form == Form::Json {
             all.extend(page);
             continue;
@@ -52,7 +55,7 @@ pub(super) fn run(context: &mut Context, args: &InboxArgs) -> Result<(), Failed>
     } else if next.is_some() {
         context.out.remark("there are more; see them with: pychatctl inbox")?;
     }
-    Ok(())
+    doubts.end()
 }
 
 /// What is asked, from what was typed.

@@ -3,20 +3,25 @@
 mod cancel;
 mod completions;
 mod connect;
+mod contacts;
 mod daemon;
 mod disconnect;
+mod doubts;
 mod follow;
 mod history;
 mod inbox;
 mod man;
 mod notice;
 mod pages;
+mod peer;
 mod profile;
 mod send;
 mod status;
 mod trace;
+mod trust;
 mod unread;
 mod users;
+mod verify;
 
 use crate::{
     cli::{Cli, Command, DaemonCommand},
@@ -80,6 +85,9 @@ fn dispatch(context: &mut Context, command: Command) -> Result<(), Failed> {
         Command::Unread => unread::run(context),
         Command::Trace(args) => trace::run(context, args),
         Command::Cancel(args) => cancel::run(context, args),
+        Command::Verify(args) => verify::run(context, args),
+        Command::Trust(args) => trust::run(context, args),
+        Command::Contacts => contacts::run(context),
         Command::Daemon(DaemonCommand::Start) => daemon::start(context),
         Command::Daemon(DaemonCommand::Stop) => daemon::stop(context),
         Command::Daemon(DaemonCommand::Restart) => daemon::restart(context),

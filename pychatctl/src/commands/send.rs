@@ -9,7 +9,8 @@ use crate::{
     session::{Session, failure_of},
 };
 use pychat_control::{
-    CallError, Failure, Request, SendParams, Sent, State, TEXT_BYTES_MAX, check_key, check_text,
+    CallError, ErrorCode, Failure, Request, SendParams, Sent, State, TEXT_BYTES_MAX, check_key,
+    check_text,
 };
 use std::{
     hash::{BuildHasher, RandomState},
@@ -38,13 +39,19 @@ pub(super) fn run(context: &mut Context, args: SendArgs) -> Result<(), Failed> {
     };
     let peer = params.to.clone();
     match ask(context, params) {
-        Ok(sent) => show(context, &sent, &peer),
+        Ok(sent) => {
+            show(context, &sent, &peer)?;
+            tell_first_contact(context, &sent, &peer)
+        }
         Err(failure) => {
-            // The message exists; scripts need its id to ask for it later.
-            if let (Some(sent), Form::Json | Form::Quiet) = (&failure.sent, context.out.form) {
-                show(context, sent, &peer)?;
+            if let Some(sent) = &failure.sent {
+                // The message exists; scripts need its id to ask for it later.
+                if matches!(context.out.form, Form::Json | Form::Quiet) {
+                    show(context, sent, &peer)?;
+                }
+                tell_first_contact(context, sent, &peer)?;
             }
-            Err(explain(failure).into())
+            Err(explain(failure, &peer).into())
         }
     }
 }
@@ -102,6 +109,22 @@ fn show(context: &mut Context, sent: &Sent, peer: &str) -> Result<(), Failed> {
     Ok(())
 }
 
+/// It is said once, whatever becomes of the message.
+fn tell_first_contact(context: &mut Context, sent: &Sent, peer: &str) -> Result<(), Failed> {
+    if let Some(fingerprint) = &sent.first_contact {
+        context.out.remark(&first_contact(fingerprint, peer))?;
+    }
+    Ok(())
+}
+
+fn first_contact(fingerprint: &str, peer: &str) -> String {
+    let fingerprint = clean_line(fingerprint);
+    format!(
+        "first contact with {peer}, key fingerprint {fingerprint}; compare it with: pychatctl \
+         verify {peer}"
+    )
+}
+
 fn text(sent: &Sent, peer: &str) -> String {
     let id = clean_line(&sent.id);
     match sent.state {
@@ -117,10 +140,14 @@ fn text(sent: &Sent, peer: &str) -> String {
 }
 
 /// Where a message stayed behind, the person should know how to look after it.
-fn explain(mut failure: Failure) -> Failure {
+fn explain(mut failure: Failure, peer: &str) -> Failure {
     if let (None, Some(sent)) = (&failure.hint, &failure.sent) {
         let id = &sent.id;
         failure.hint = match sent.state {
+            State::Queued if failure.code == ErrorCode::KeyChanged => Some(format!(
+                "it is held until you decide: compare with pychatctl verify {peer}, then pychatctl \
+                 trust {peer}; or take it back: pychatctl cancel {id}"
+            )),
             State::Queued => Some(format!(
                 "it stays queued and goes out by itself; see: pychatctl trace {id}, or take it \
                  back: pychatctl cancel {id}"
@@ -190,11 +217,14 @@ fn fresh_key() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pychat_control::ErrorCode;
+
+    fn sent(state: State) -> Sent {
+        Sent { id: "01A".into(), state, first_contact: None }
+    }
 
     #[test]
     fn every_state_is_told() {
-        let told = |state| text(&Sent { id: "01A".into(), state }, "bob");
+        let told = |state| text(&sent(state), "bob");
         insta::assert_snapshot!(told(State::Queued), @"queued on this machine, goes out by itself (01A)");
         insta::assert_snapshot!(told(State::Accepted), @"accepted by the server (01A)");
         insta::assert_snapshot!(told(State::Delivered), @"delivered to bob (01A)");
@@ -203,8 +233,7 @@ mod tests {
 
     #[test]
     fn the_shape_of_the_json_stays() {
-        let sent = Sent { id: "01A".into(), state: State::Accepted };
-        let json = serde_json::to_string(&Versioned::new(&sent)).unwrap();
+        let json = serde_json::to_string(&Versioned::new(sent(State::Accepted))).unwrap();
         insta::assert_snapshot!(json, @r#"{"v":1,"id":"01A","state":"accepted"}"#);
     }
 
@@ -256,13 +285,12 @@ mod tests {
 
     #[test]
     fn a_message_that_stays_queued_is_told_so() {
-        let failure = explain(Failure {
-            code: ErrorCode::TimedOut,
-            message: "no".into(),
-            hint: None,
-            sent: Some(Sent { id: "01A".into(), state: State::Queued }),
-        });
-        insta::assert_snapshot!(failure.hint.unwrap(), @"it stays queued and goes out by itself; see: pychatctl trace 01A, or take it back: pychatctl cancel 01A");
+        let hint = |code| {
+            let (message, sent) = ("no".to_owned(), Some(sent(State::Queued)));
+            explain(Failure { code, message, hint: None, sent }, "bob").hint.unwrap()
+        };
+        insta::assert_snapshot!(hint(ErrorCode::TimedOut), @"it stays queued and goes out by itself; see: pychatctl trace 01A, or take it back: pychatctl cancel 01A");
+        insta::assert_snapshot!(hint(ErrorCode::KeyChanged), @"it is held until you decide: compare with pychatctl verify bob, then pychatctl trust bob; or take it back: pychatctl cancel 01A");
     }
 
     #[test]

@@ -67,6 +67,10 @@ fn text(status: &Status, view: &View) -> String {
         ));
     }
     rows.push(("messages", format!("{} queued, {} unread", status.queued, status.unread)));
+    if let Some(changed) = changed_keys(&status.changed_keys) {
+        let changed = view.paint.bad(&changed);
+        rows.push(("keys", format!("{changed}; see: pychatctl contacts")));
+    }
     if let Some(error) = optional(&status.last_error) {
         rows.push(("last error", error));
     }
@@ -79,6 +83,20 @@ fn text(status: &Status, view: &View) -> String {
     rows.push(("profile", clean_line(&status.profile)));
     rows.into_iter().map(|(head, text)| format!("{head:<11} {text}\n")).collect()
 }
+
+/// Whose keys changed; the first few by name, so that it stays a line.
+fn changed_keys(users: &[String]) -> Option<String> {
+    let (named, more) = users.split_at(users.len().min(CHANGED_NAMED));
+    let named = named.iter().map(|user| clean_line(user)).collect::<Vec<_>>().join(", ");
+    match (users.len(), more.len()) {
+        (0, _) => None,
+        (_, 0) => Some(format!("changed for {named}")),
+        (_, more) => Some(format!("changed for {named} and {more} more")),
+    }
+}
+
+/// Names that fit the line.
+const CHANGED_NAMED: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -103,6 +121,7 @@ mod tests {
             queued: 0,
             unread: 3,
             last_error: None,
+            changed_keys: Vec::new(),
             set_aside: None,
         }
     }
@@ -150,5 +169,20 @@ mod tests {
     fn the_shape_of_the_json_stays() {
         let json = serde_json::to_string(&Versioned::new(&status())).unwrap();
         insta::assert_snapshot!(json, @r#"{"v":1,"version":"0.1.0","pid":42,"profile":"default","started_at":"2026-01-31T10:00:00.000Z","link":"connected","since":"2026-01-31T11:55:00.000Z","user":"alice","name":"Alice Doe","server":"pychat://chat.example.org:7420#abc","address":"192.0.2.1:7420","fingerprint":"0123 4567","rtt_ms":24,"loss_permille":13,"retransmitted":7,"queued":0,"unread":3}"#);
+    }
+
+    #[test]
+    fn changed_keys_are_named_as_long_as_they_are_few() {
+        let users = |users: &[&str]| -> Vec<String> {
+            users.iter().map(|user| (*user).to_owned()).collect()
+        };
+        let changed = Status { changed_keys: users(&["bob", "carol"]), ..status() };
+        let shown = text(&changed, &View::at_noon());
+        let line = shown.lines().find(|line| line.starts_with("keys")).unwrap();
+        insta::assert_snapshot!(line, @"keys        changed for bob, carol; see: pychatctl contacts");
+        let many = changed_keys(&users(&["a", "b", "c", "d", "e"])).unwrap();
+        insta::assert_snapshot!(many, @"changed for a, b, c and 2 more");
+        let json = serde_json::to_string(&changed).unwrap();
+        assert!(json.contains(r#""changed_keys":["bob","carol"]"#), "{json}");
     }
 }

@@ -1,6 +1,6 @@
 //! `trace ID`: what happened to a message.
 
-use super::Context;
+use super::{Context, doubts::Doubts};
 use crate::{
     cli::IdArgs,
     output::{Failed, Form, Versioned},
@@ -18,7 +18,9 @@ pub(super) fn run(context: &mut Context, args: IdArgs) -> Result<(), Failed> {
             context.out.text(&text)?;
         }
     }
-    Ok(())
+    let mut doubts = Doubts::default();
+    doubts.note([&trace.message]);
+    doubts.end()
 }
 
 /// Steps are told to the millisecond, which is what a trace is for.
@@ -58,6 +60,7 @@ mod tests {
                 received_at: None,
                 state: State::Accepted,
                 reason: None,
+                trust: None,
             },
             steps: vec![
                 step("2026-01-31T11:59:00.000Z", "queued", None),

@@ -2,12 +2,13 @@
 //! begins a line.
 
 use super::{View, clean_line, clean_text, wrap, wrap::columns};
-use pychat_control::{Message, State};
+use pychat_control::{Message, State, Trust};
+use std::borrow::Cow;
 
 /// Later lines of a text stand behind this many spaces.
 const INDENT: usize = 4;
 
-/// A message to us: `5 min ago  bob (Bob): the text`.
+/// A message to us: `5 min ago  bob (Bob): the text`. What is to be known of its key stands before it.
 pub(crate) fn incoming(message: &Message, view: &View) -> String {
     let user = clean_line(&message.from);
     let name = clean_line(&message.name);
@@ -15,7 +16,7 @@ pub(crate) fn incoming(message: &Message, view: &View) -> String {
     let time = view.clock.tell(message.received_at.as_deref().unwrap_or(&message.sent_at));
     let plain = format!("{time}  {user}{shown}: ");
     let painted = format!("{}  {}{shown}: ", view.paint.dim(&time), view.paint.bold(&user));
-    wrap(&painted, columns(&plain), &clean_text(&message.body), INDENT, view.width)
+    layout(message, &plain, &painted, view)
 }
 
 /// A message of the history: `5 min ago  alice -> bob [delivered]: the text`.
@@ -36,7 +37,45 @@ pub(crate) fn of_history(message: &Message, view: &View) -> String {
         view.paint.bold(&to),
         view.paint.dim(&state),
     );
-    wrap(&painted, columns(&plain), &clean_text(&message.body), INDENT, view.width)
+    layout(message, &plain, &painted, view)
+}
+
+fn layout(message: &Message, plain: &str, painted: &str, view: &View) -> String {
+    let text = wrap(painted, columns(plain), &body(message), INDENT, view.width);
+    note(message, view) + &text
+}
+
+/// The text, or what stands in its place where no key opened it.
+fn body(message: &Message) -> Cow<'_, str> {
+    match message.trust {
+        Some(Trust::Unopened) => {
+            let from = clean_line(&message.from);
+            format!("[this text could not be opened; ask {from} to send it again]").into()
+        }
+        None | Some(Trust::FirstContact | Trust::KeyChanged) => clean_text(&message.body).into(),
+    }
+}
+
+/// A line before the message, where there is something to say about its key. The message cannot
+/// counterfeit it, as it never begins a line.
+fn note(message: &Message, view: &View) -> String {
+    let from = clean_line(&message.from);
+    match message.trust {
+        None | Some(Trust::Unopened) => String::new(),
+        Some(Trust::FirstContact) => {
+            let note = format!("first message of {from}; compare keys: pychatctl verify {from}");
+            format!("{}\n", view.paint.dim(&note))
+        }
+        Some(Trust::KeyChanged) => {
+            let note = format!(
+                "{from}'s key changed, so somebody else may have written this; compare keys: \
+                 pychatctl verify {from}"
+            );
+            let warning = "warning:";
+            let painted = format!("{} ", view.paint.bad(warning));
+            wrap(&painted, columns(warning) + 1, &note, INDENT, view.width)
+        }
+    }
 }
 
 /// A state as one word.
@@ -68,6 +107,7 @@ mod tests {
             received_at: Some("2026-01-31T11:55:00.000Z".into()),
             state: State::Unread,
             reason: None,
+            trust: None,
         }
     }
 
@@ -96,5 +136,37 @@ mod tests {
         let read = Message { state: State::Read, ..message("hello") };
         insta::assert_snapshot!(of_history(&read, &View::at_noon()), @"5 min ago  bob -> alice: hello");
         insta::assert_snapshot!(of_history(&message("hello"), &View::at_noon()), @"5 min ago  bob -> alice [unread]: hello");
+    }
+
+    #[test]
+    fn what_is_to_be_known_of_the_key_stands_before_the_message() {
+        let told = |trust| {
+            let message = Message { trust: Some(trust), ..message("hello") };
+            incoming(&message, &View::at_noon())
+        };
+        insta::assert_snapshot!(told(Trust::FirstContact), @r"
+        first message of bob; compare keys: pychatctl verify bob
+        5 min ago  bob (Bob B.): hello
+        ");
+        insta::assert_snapshot!(told(Trust::KeyChanged), @r"
+        warning: bob's key changed, so somebody else may have written this; compare
+            keys: pychatctl verify bob
+        5 min ago  bob (Bob B.): hello
+        ");
+        let changed = Message { trust: Some(Trust::KeyChanged), ..message("hello") };
+        insta::assert_snapshot!(of_history(&changed, &View::pipe()), @r"
+        warning: bob's key changed, so somebody else may have written this; compare keys: pychatctl verify bob
+        2026-01-31T11:55:00Z  bob -> alice [unread]: hello
+        ");
+    }
+
+    #[test]
+    fn a_text_that_was_not_opened_has_a_placeholder() {
+        let unopened = Message { trust: Some(Trust::Unopened), ..message("") };
+        insta::assert_snapshot!(incoming(&unopened, &View::at_noon()), @r"
+        5 min ago  bob (Bob B.): [this text could not be opened; ask bob to send it
+            again]
+        ");
+        insta::assert_snapshot!(of_history(&unopened, &View::pipe()), @"2026-01-31T11:55:00Z  bob -> alice [unread]: [this text could not be opened; ask bob to send it again]");
     }
 }

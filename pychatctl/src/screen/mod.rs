@@ -3,6 +3,7 @@
 mod clean;
 mod message;
 mod paint;
+mod qr;
 mod table;
 mod when;
 mod wrap;
@@ -10,6 +11,7 @@ mod wrap;
 pub(crate) use clean::{clean_line, clean_text};
 pub(crate) use message::{incoming, of_history};
 pub(crate) use paint::Paint;
+pub(crate) use qr::{NoQr, qr_code};
 pub(crate) use table::Table;
 pub(crate) use when::{Clock, parse_since};
 pub(crate) use wrap::{Width, wrap};

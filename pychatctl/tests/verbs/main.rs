@@ -1,9 +1,12 @@
 //! The real program against a daemon that says exactly what a test tells it to.
 #![cfg(unix)]
 
+mod camera;
 mod daemon;
+mod doubts;
 mod errors;
 mod inbox;
+mod keys;
 mod run;
 mod send;
 mod settings;

@@ -117,3 +117,46 @@ fn a_daemon_that_ends_meanwhile_is_asked_again_with_the_same_key() {
     assert_eq!(asked.len(), 3);
     assert!(asked.iter().all(|request| *request == asked[0]), "{asked:?}");
 }
+
+#[test]
+fn a_first_contact_is_said_beside_the_data_whatever_becomes_of_the_message() {
+    let home = Home::new();
+    let _daemon = FakeDaemon::start(&home, |_, params| {
+        let mut sent = json!({ "id": "01A", "state": "accepted", "first_contact": "0123 4567" });
+        if params["body"] == "late" {
+            sent["state"] = json!("queued");
+            let data = json!({ "name": "timed_out", "sent": sent });
+            return Reply::Error(json!({ "code": 6, "message": "not in time", "data": data }));
+        }
+        Reply::Result(sent)
+    });
+    let said = home.run(&["send", "bob", "x"]);
+    assert_eq!((said.out.as_str(), said.code), ("accepted by the server (01A)\n", Some(0)));
+    insta::assert_snapshot!(said.err, @"first contact with bob, key fingerprint 0123 4567; compare it with: pychatctl verify bob");
+    let late = home.run(&["send", "bob", "late"]);
+    assert!(late.err.starts_with(&said.err), "{}", late.err);
+    let quiet = home.run(&["send", "bob", "x", "--quiet"]);
+    assert_eq!((quiet.out.as_str(), quiet.err.as_str()), ("01A\n", ""));
+    let json: Value = serde_json::from_str(&home.run(&["send", "bob", "x", "--json"]).out).unwrap();
+    assert_eq!(json["first_contact"], "0123 4567");
+}
+
+#[test]
+fn a_message_that_is_held_for_a_changed_key_is_code_7() {
+    let home = Home::new();
+    let _daemon = FakeDaemon::start(&home, |_, _| {
+        let sent = json!({ "id": "01A", "state": "queued" });
+        let data = json!({ "name": "key_changed", "sent": sent });
+        Reply::Error(json!({ "code": 7, "message": "bob's key changed", "data": data }))
+    });
+    for words in [&["send", "bob", "x"][..], &["send", "bob", "x", "--wait", "queued"]] {
+        let said = home.run(words);
+        insta::allow_duplicates! { insta::assert_snapshot!(said.err, @r"
+        error: bob's key changed
+        hint: it is held until you decide: compare with pychatctl verify bob, then pychatctl trust bob; or take it back: pychatctl cancel 01A
+        "); }
+        assert_eq!((said.out.as_str(), said.code), ("", Some(7)));
+    }
+    let said = home.run(&["send", "bob", "x", "--quiet"]);
+    assert_eq!((said.out.as_str(), said.code), ("01A\n", Some(7)));
+}

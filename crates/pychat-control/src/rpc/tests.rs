@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    ConnectParams, ErrorCode, EventKind, HelloParams, HistoryParams, InboxParams, Link, SendParams,
-    State, SubscribeParams, UsersParams,
+    ConnectParams, Contact, ContactState, ErrorCode, EventKind, HelloParams, HistoryParams,
+    InboxParams, Link, SendParams, State, SubscribeParams, UsersParams, VerifyParams,
 };
 use proptest::prelude::*;
 
@@ -89,13 +89,20 @@ fn errors_reach_the_client_as_failures() {
 
 #[test]
 fn notifications_reach_the_client_and_unknown_ones_do_no_harm() {
-    let event = Event {
-        cursor: None,
-        at: "2026-01-31T12:00:00.000Z".into(),
-        what: EventKind::Connection { state: Link::Connected },
+    let contact = Contact {
+        user: "bob".into(),
+        state: ContactState::Changed,
+        fingerprint: "0123 4567".into(),
+        since: "2026-01-31T11:00:00.000Z".into(),
+        offered: Some("89ab cdef".into()),
+        held: 2,
     };
-    let line = notification_line(EVENT, &event);
-    assert_eq!(parse_from_daemon(line.as_bytes()).unwrap(), FromDaemon::Event(Box::new(event)));
+    for what in [EventKind::Connection { state: Link::Connected }, EventKind::Contact { contact }] {
+        let event = Event { cursor: None, at: "2026-01-31T12:00:00.000Z".into(), what };
+        let line = notification_line(EVENT, &event);
+        let read = parse_from_daemon(line.as_bytes()).unwrap();
+        assert_eq!(read, FromDaemon::Event(Box::new(event)));
+    }
     let cut = CutOff { cursor: 9, message: "slow".into() };
     let line = notification_line(CUT_OFF, &cut);
     assert_eq!(parse_from_daemon(line.as_bytes()).unwrap(), FromDaemon::CutOff(cut));
@@ -143,6 +150,11 @@ fn requests() -> impl Strategy<Value = Request> {
         Just(Request::Unread {}),
         text().prop_map(|id| Request::Trace { id }),
         text().prop_map(|id| Request::Cancel { id }),
+        (text(), any::<Option<String>>(), any::<u64>()).prop_map(|(peer, code, timeout_ms)| {
+            Request::Verify(VerifyParams { peer, code, timeout_ms })
+        }),
+        text().prop_map(|peer| Request::Trust { peer }),
+        Just(Request::Contacts {}),
         any::<Option<u64>>().prop_map(|after| Request::Subscribe(SubscribeParams { after })),
         Just(Request::Shutdown {}),
     ]
