@@ -27,6 +27,10 @@ use std::{
 /// Most bytes of one train: what fits a UDP packet over IPv4.
 const TRAIN_BYTES_MAX: usize = 65_507;
 
+/// Timers that fire before it is looked again what came: many clients that wait for an answer must not keep
+/// this one thread from taking it. Each of them would have a machine of its own.
+const TIMERS_PER_TURN: usize = 16;
+
 /// First bytes of the datagrams that are counted: docs/PROTOCOL.md, "Datagrams".
 const INIT: u8 = 0x01;
 const RETRY: u8 = 0x02;
@@ -161,7 +165,8 @@ impl Crowd {
 
     /// Looks after everybody to whom something happened, or whose time has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(index) = self.timers.pop(now) {
+        for _ in 0..TIMERS_PER_TURN {
+            let Some(index) = self.timers.pop(now) else { break };
             let client = &mut self.members[index as usize].client;
             if client.poll_timeout().is_some_and(|at| at <= now) {
                 client.handle_timeout(now);
