@@ -1,7 +1,8 @@
 //! Who may come in: the account check, the claim of a name, and the older session that goes.
 
 use super::{
-    FromShard, Now, RESTARTING, Shard,
+    FromShard, Now, Shard,
+    goodbye::RESTARTING,
     jobs::Purpose,
     mailbox::USUAL_FIRST,
     session::{Delivery, Hot, Session, Step},
