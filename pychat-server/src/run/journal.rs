@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn no_more_are_told_than_come_back_and_those_who_do_not_are_not_waited_for() {
-        let at = |ms| Instant::from_micros(ms * 1000);
+        let at = |ms: u64| Instant::from_micros(ms * 1000);
         let mut pace = Pace::new(at(0), 0);
         for turn in 0..4 {
             assert_eq!(pace.room(at(10 * turn), 0), POKES_PER_TURN);

@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn receipts_say_nothing_of_how_long_a_client_takes() {
         let mut unsettled = Unsettled::default();
-        let (round, settles, word_back) = (None, [].into(), Urgency::Low);
+        let (round, settles, word_back) = (None, Default::default(), Urgency::Low);
         let asker = Asker::Receipt(Receipt { round, settles, word_back });
         let receipt = || Held { asker: asker.clone(), ..held() };
         unsettled.push_held(Seq(1), Cursor(1), NOW, None, receipt());
