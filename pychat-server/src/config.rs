@@ -20,8 +20,9 @@ pub const DEFAULT_PORT: u16 = 7420;
 /// A configuration file with every setting at its default.
 pub const DEFAULT_FILE: &str = include_str!("default.toml");
 
-/// Over how long the clients of a stopped server come back, so that they do not all come at once.
-const RESTART_SPREAD: Duration = Duration::from_secs(10);
+/// Over how long the clients of a stopped server come back at most: what 300,000 sessions of one shard take at
+/// [`crate::shard::RETURNS_PER_S`]. Fewer take less.
+const RESTART_SPREAD: Duration = Duration::from_secs(300);
 
 /// All that `serve` needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]

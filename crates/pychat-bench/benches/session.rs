@@ -1,7 +1,8 @@
 //! Steps of the protocol: one client and one endpoint in memory, no socket and no disk between them.
 //!
-//! What is inside the protocol's crate is seen only through its door, so a step holds both sides of a
-//! packet: sealed by one, opened by the other.
+//! Most of what is inside the protocol's crate is seen only through its door, so a step holds both sides of
+//! a packet: sealed by one, opened by the other. Ciphers and ACKs have a door of their own, the feature
+//! `micro`.
 
 use divan::{Bencher, black_box, counter::ItemsCount};
 use pychat_proto::{
@@ -9,6 +10,7 @@ use pychat_proto::{
     EndpointEvent, Instant, Lane, Login, MessageId, SecretKey, Seq, ServerKey, ServerSecrets,
     SessionId, StreamId, Urgency, UserName, Welcome,
     chat::{self, MailboxEntry, ToClient, ToServer},
+    micro::{Acknowledged, Cipher},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -31,6 +33,37 @@ fn login(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(Pair::apart).bench_values(|mut pair| {
         pair.log_in();
         pair
+    });
+}
+
+/// A packet of so many bytes, sealed: with the copy that each time begins with.
+#[divan::bench(args = [32, 256, 1152])]
+fn seal(bencher: Bencher<'_, '_>, bytes: usize) {
+    let (cipher, content) = (Cipher::new(), vec![7; bytes]);
+    let mut number = 0;
+    bencher.with_inputs(|| Cipher::packet(&content)).bench_local_values(|mut packet| {
+        number += 1;
+        cipher.seal(number, &mut packet);
+        packet
+    });
+}
+
+/// The same, opened.
+#[divan::bench(args = [32, 256, 1152])]
+fn open(bencher: Bencher<'_, '_>, bytes: usize) {
+    let cipher = Cipher::new();
+    let mut sealed = Cipher::packet(&vec![7; bytes]);
+    cipher.seal(1, &mut sealed);
+    bencher.with_inputs(|| sealed.clone()).bench_local_refs(|packet| cipher.open(1, packet));
+}
+
+/// An ACK of so many packets, each with one frame that had to arrive.
+#[divan::bench(args = [1, 32, 64])]
+fn acknowledge(bencher: Bencher<'_, '_>, packets: u64) {
+    let mut sender = Acknowledged::new();
+    bencher.counter(ItemsCount::new(packets)).bench_local(|| {
+        sender.send(packets);
+        assert_eq!(sender.acknowledge(), 0);
     });
 }
 

@@ -74,24 +74,24 @@ pub fn latencies(title: &str, latency: &Histogram<u64>) -> Option<String> {
     Some(Chart { title, x, y, points, marks: Marks::Hidden }.to_string())
 }
 
-/// Texts a second by the number of sessions. `None` without any point.
+/// A figure by the number of sessions. `None` without any point.
 #[must_use]
-pub fn sweep(title: &str, rates: &[(u32, f64)]) -> Option<String> {
-    let (first, last) = (rates.first()?.0, rates.last()?.0);
-    let most = rates.iter().map(|(_, rate)| *rate).fold(1.0, f64::max) * HEADROOM;
+pub fn sweep(title: &str, label: &'static str, points: &[(u32, f64)]) -> Option<String> {
+    let (first, last) = (points.first()?.0, points.last()?.0);
+    let most = points.iter().map(|(_, rate)| *rate).fold(1.0, f64::max) * HEADROOM;
     let x = Axis {
         label: "sessions",
         from: f64::from(first).log10(),
         to: f64::from(last.max(first + 1)).log10(),
-        ticks: rates.iter().map(|(n, _)| (f64::from(*n).log10(), n.to_string())).collect(),
+        ticks: points.iter().map(|(n, _)| (f64::from(*n).log10(), n.to_string())).collect(),
     };
     let decade = 10_f64.powf(most.log10().floor());
     let finer = LOG_STEPS.map(|step| step * decade / 10.0);
     let step = finer.into_iter().find(|step| most / step <= TICKS_MAX).unwrap_or(decade);
     let ticks = (0..).map(|n| f64::from(n) * step).take_while(|at| *at <= most);
     let ticks = ticks.map(|at| (at, grouped(at))).collect();
-    let y = Axis { label: "texts delivered a second", from: 0.0, to: most, ticks };
-    let points = rates.iter().map(|(n, rate)| (f64::from(*n).log10(), *rate)).collect();
+    let y = Axis { label, from: 0.0, to: most, ticks };
+    let points = points.iter().map(|(n, value)| (f64::from(*n).log10(), *value)).collect();
     Some(Chart { title: title.to_owned(), x, y, points, marks: Marks::Shown }.to_string())
 }
 
@@ -223,18 +223,18 @@ mod tests {
     fn one_latency_and_one_point_of_a_sweep_make_pictures_without_nonsense() {
         let mut latency = Histogram::new_with_max(60_000_000_000, 3).unwrap();
         latency.record(1_000_000).unwrap();
-        let pictures = [latencies("one", &latency), sweep("one", &[(2, 100.0)])];
+        let pictures = [latencies("one", &latency), sweep("one", "y", &[(2, 100.0)])];
         for picture in pictures {
             let picture = picture.unwrap();
             assert!(!picture.contains("NaN") && !picture.contains("inf"), "{picture}");
         }
-        assert_eq!(sweep("none", &[]), None);
+        assert_eq!(sweep("none", "y", &[]), None);
     }
 
     #[test]
     fn a_linear_axis_has_a_few_round_ticks() {
         for most in [1.0, 9.0, 24_000.0, 51_000.0, 99_999.0, 1_300_000.0] {
-            let picture = sweep("rates", &[(2, 0.0), (200, most)]).unwrap();
+            let picture = sweep("rates", "y", &[(2, 0.0), (200, most)]).unwrap();
             let ticks = picture.matches("text-anchor=\"end\"").count();
             assert!((3..=11).contains(&ticks), "{most}: {ticks}");
         }

@@ -33,6 +33,8 @@ pub enum Scenario {
     Idle(Idle),
     /// Storms of logins: how many a second, and what each costs
     Logins(Logins),
+    /// The server restarts under its sessions: how long until all are back
+    Storm(Storm),
     /// Texts for somebody who is away, and how long they take to be collected
     Mailbox(Mailbox),
     /// Texts at a steady rate across a link that loses datagrams: how long each one takes
@@ -52,10 +54,11 @@ pub struct Throughput {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=256))]
     pub window: u64,
     /// Measure with each of these numbers of pairs in turn, instead of one
-    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    #[arg(long, value_name = "N,..", value_delimiter = ',', conflicts_with = "crowd", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub sweep: Vec<u32>,
-    /// Draw texts a second by the number of sessions to this file
-    #[arg(long, value_name = "FILE", requires = "sweep")]
+    /// Draw texts a second by the number of sessions of a sweep to this file, or the server's processor
+    /// time of a text by the crowd
+    #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
 }
 
@@ -71,7 +74,8 @@ pub struct Latency {
     /// Texts a second that each sender writes, whatever comes back
     #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = positive)]
     pub rate: f64,
-    /// Draw how the latencies of all runs are spread to this file
+    /// Draw how the latencies of all runs are spread to this file, or the server's processor time of a
+    /// text by the crowd
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
 }
@@ -96,6 +100,20 @@ pub struct Logins {
     /// How many log in, and then again
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=SESSIONS_MAX))]
     pub sessions: u32,
+}
+
+/// A restart under many sessions.
+#[derive(Clone, Debug, Args)]
+pub struct Storm {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+    /// How many sessions the server has when it ends
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=SESSIONS_MAX))]
+    pub sessions: u32,
+    /// It is killed, without a goodbye
+    #[arg(long)]
+    pub kill: bool,
 }
 
 /// Texts for somebody who is away.
@@ -146,8 +164,11 @@ pub struct Lossy {
 /// Most sessions: the names have five digits for a pair.
 const SESSIONS_MAX: i64 = 199_999;
 
+/// Most sessions of a crowd: as many pairs as there can be take the rest of the names.
+const CROWD_MAX: i64 = 100_000;
+
 /// Who writes, and for how long.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Pairs {
     /// Senders, with a recipient each
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=50_000))]
@@ -158,6 +179,10 @@ pub struct Pairs {
     /// Time before that, which is not measured
     #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = positive)]
     pub warmup: f64,
+    /// Sessions that do nothing beside the pairs, and are measured by themselves before the pairs write;
+    /// of several numbers each in turn
+    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=CROWD_MAX))]
+    pub crowd: Vec<u32>,
 }
 
 /// What all scenarios take.
@@ -207,32 +232,62 @@ impl Scenario {
             Self::Latency(asked) => &asked.common,
             Self::Idle(asked) => &asked.common,
             Self::Logins(asked) => &asked.common,
+            Self::Storm(asked) => &asked.common,
             Self::Mailbox(asked) => &asked.common,
             Self::Lossy(asked) => &asked.common,
         }
     }
 
-    /// What to measure in turn: itself, or each step of a sweep.
+    /// What to measure in turn: itself, or each step of a sweep, of pairs or of the crowd beside them.
     #[must_use]
     pub fn steps(&self) -> Vec<Self> {
         match self {
             Self::Throughput(asked) if !asked.sweep.is_empty() => {
-                let mut sweep = asked.sweep.clone();
-                sweep.sort_unstable();
-                sweep.dedup();
                 let step = |pairs| {
                     let mut step = asked.clone();
                     step.pairs.pairs = pairs;
                     Self::Throughput(step)
                 };
-                sweep.into_iter().map(step).collect()
+                ascending(&asked.sweep).map(step).collect()
+            }
+            Self::Throughput(asked) if !asked.pairs.crowd.is_empty() => {
+                let step = |crowd| {
+                    let mut step = asked.clone();
+                    step.pairs.crowd = vec![crowd];
+                    Self::Throughput(step)
+                };
+                ascending(&asked.pairs.crowd).map(step).collect()
+            }
+            Self::Latency(asked) if !asked.pairs.crowd.is_empty() => {
+                let step = |crowd| {
+                    let mut step = asked.clone();
+                    step.pairs.crowd = vec![crowd];
+                    Self::Latency(step)
+                };
+                ascending(&asked.pairs.crowd).map(step).collect()
             }
             Self::Throughput(_)
             | Self::Latency(_)
             | Self::Idle(_)
             | Self::Logins(_)
+            | Self::Storm(_)
             | Self::Mailbox(_)
             | Self::Lossy(_) => vec![self.clone()],
+        }
+    }
+
+    /// Who writes beside a crowd, if there is one.
+    #[must_use]
+    pub fn crowded(&self) -> Option<&Pairs> {
+        match self {
+            Self::Throughput(Throughput { pairs, .. }) | Self::Latency(Latency { pairs, .. }) => {
+                Some(pairs).filter(|pairs| !pairs.crowd.is_empty())
+            }
+            Self::Idle(_)
+            | Self::Logins(_)
+            | Self::Storm(_)
+            | Self::Mailbox(_)
+            | Self::Lossy(_) => None,
         }
     }
 
@@ -243,7 +298,7 @@ impl Scenario {
             Self::Throughput(asked) => asked.svg.as_deref(),
             Self::Latency(asked) => asked.svg.as_deref(),
             Self::Lossy(asked) => asked.svg.as_deref(),
-            Self::Idle(_) | Self::Logins(_) | Self::Mailbox(_) => None,
+            Self::Idle(_) | Self::Logins(_) | Self::Storm(_) | Self::Mailbox(_) => None,
         }
     }
 
@@ -252,13 +307,17 @@ impl Scenario {
     pub fn label(&self) -> String {
         let work = match self {
             Self::Throughput(asked) => {
-                format!("throughput P={} W={}", asked.pairs.pairs, asked.window)
+                format!("throughput {} W={}", asked.pairs.label(), asked.window)
             }
             Self::Latency(asked) => {
-                format!("latency P={} at {}/s each", asked.pairs.pairs, asked.rate)
+                format!("latency {} at {}/s each", asked.pairs.label(), asked.rate)
             }
             Self::Idle(asked) => format!("idle {} sessions", asked.sessions),
             Self::Logins(asked) => format!("logins {}", asked.sessions),
+            Self::Storm(asked) => {
+                let ending = if asked.kill { "killed" } else { "stopped" };
+                format!("storm {} sessions, {ending}", asked.sessions)
+            }
             Self::Mailbox(asked) => format!("mailbox {} messages", asked.messages),
             Self::Lossy(asked) => asked.label(),
         };
@@ -289,12 +348,28 @@ impl Pairs {
     pub fn relay(&self, common: &Common, load: Load) -> Relay {
         Relay {
             pairs: self.pairs,
+            crowd: self.crowd.first().copied().unwrap_or(0),
             load,
             parallel: common.parallel,
             warmup: Duration::from_secs_f64(self.warmup),
             measured: Duration::from_secs_f64(self.seconds),
         }
     }
+
+    fn label(&self) -> String {
+        let Self { pairs, crowd, .. } = self;
+        let crowd: Vec<String> = crowd.iter().map(u32::to_string).collect();
+        if crowd.is_empty() {
+            return format!("P={pairs}");
+        }
+        format!("P={pairs} beside {}", crowd.join(", "))
+    }
+}
+
+/// Each number once.
+fn ascending(numbers: &[u32]) -> impl Iterator<Item = u32> {
+    let numbers: std::collections::BTreeSet<u32> = numbers.iter().copied().collect();
+    numbers.into_iter()
 }
 
 /// A number above zero and below a million.

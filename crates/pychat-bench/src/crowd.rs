@@ -27,6 +27,14 @@ use std::{
 /// Most bytes of one train: what fits a UDP packet over IPv4.
 const TRAIN_BYTES_MAX: usize = 65_507;
 
+/// Timers that fire before it is looked again what came: many clients that wait for an answer must not keep
+/// this one thread from taking it. Each of them would have a machine of its own.
+const TIMERS_PER_TURN: usize = 16;
+
+/// First bytes of the datagrams that are counted: docs/PROTOCOL.md, "Datagrams".
+const INIT: u8 = 0x01;
+const RETRY: u8 = 0x02;
+
 /// What a [`Crowd`] is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct CrowdConfig {
@@ -106,6 +114,13 @@ impl Crowd {
         self.touch(member);
     }
 
+    /// From now on the tally shows who has a session again; how many have one now.
+    pub fn await_returns(&mut self) -> u64 {
+        self.tally.back.clear();
+        (self.tally.inits, self.tally.retries) = (0, 0);
+        self.members.iter_mut().map(|member| u64::from(member.await_return())).sum()
+    }
+
     /// A member asks whether the server knows its name; `Tally::known` counts who was told yes.
     pub fn ask(&mut self, now: Instant, member: u32) {
         self.members[member as usize].ask(now);
@@ -142,6 +157,7 @@ impl Crowd {
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
         let member = client_id_of(datagram).and_then(|id| self.by_id.get(&id).copied());
         if let Some(member) = member {
+            self.tally.retries += u64::from(datagram.first() == Some(&RETRY));
             self.members[member as usize].client.handle_datagram(now, from, datagram);
             self.touch(member);
         }
@@ -149,7 +165,8 @@ impl Crowd {
 
     /// Looks after everybody to whom something happened, or whose time has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(index) = self.timers.pop(now) {
+        for _ in 0..TIMERS_PER_TURN {
+            let Some(index) = self.timers.pop(now) else { break };
             let client = &mut self.members[index as usize].client;
             if client.poll_timeout().is_some_and(|at| at <= now) {
                 client.handle_timeout(now);
@@ -210,6 +227,10 @@ impl Crowd {
                 break;
             }
             train.extend_from_slice(&self.ahead_bytes);
+        }
+        // A train is of one kind: INITs have a size that nothing else of a client's has.
+        if train.first() == Some(&INIT) {
+            self.tally.inits += train.len().div_ceil(size.max(1)) as u64;
         }
         Some(transmit)
     }

@@ -48,6 +48,8 @@ pub(crate) struct Member {
     standing: Standing,
     /// Whether the server is asked for the name in each session: questions end with theirs.
     curious: bool,
+    /// Whether its next session is a return that is waited for.
+    awaited: bool,
     cursor: Cursor,
     /// The last record received, if it is not committed.
     received: Option<Seq>,
@@ -66,6 +68,7 @@ impl Member {
             touched: false,
             standing: Standing::Apart,
             curious: false,
+            awaited: false,
             cursor: Cursor::NONE,
             received: None,
         }
@@ -82,6 +85,12 @@ impl Member {
         if self.client.call(now, &question).is_some() {
             self.standing = Standing::Asking;
         }
+    }
+
+    /// If it has a session now, its next one is waited for; whether it is.
+    pub(crate) fn await_return(&mut self) -> bool {
+        self.awaited = self.standing != Standing::Apart;
+        self.awaited
     }
 
     /// Says goodbye.
@@ -105,6 +114,9 @@ impl Member {
                     }
                     self.standing = Standing::LoggedIn;
                     tally.logged_in += 1;
+                    if std::mem::take(&mut self.awaited) {
+                        tally.back.push(now);
+                    }
                     self.settle(committed, tally);
                     if let Some(writer) = &mut self.writer {
                         writer.begin(Some(committed.next()));

@@ -6,8 +6,8 @@ use crate::{
     crowd::CrowdConfig,
     driver::Driver,
     record::{Metrics, Record, medians},
-    scenario::{self, Load, Lossy, Mailbox},
-    server::{Choice, Private, Server},
+    scenario::{self, Load, Lossy, Mailbox, Storm},
+    server::{Choice, Ending, Private, Server},
 };
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
@@ -36,7 +36,7 @@ pub struct Measured {
 pub fn run(asked: &Scenario) -> Result<Measured> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let choice = choose(asked)?;
-    let (mut records, mut rates, mut latency) = (Vec::new(), Vec::new(), None);
+    let (mut records, mut points, mut latency) = (Vec::new(), Vec::new(), None);
     for step in asked.steps() {
         let mut runs = Vec::new();
         for number in 1..=asked.common().reps {
@@ -45,11 +45,7 @@ pub fn run(asked: &Scenario) -> Result<Measured> {
             runs.push(run.with_context(of)?);
         }
         let record = record(&step, &runs);
-        if let (Scenario::Throughput(step), Some(rate)) =
-            (&step, record.metrics.get("delivered_per_s"))
-        {
-            rates.push((2 * step.pairs.pairs, *rate));
-        }
+        points.extend(point(&step, &record.metrics));
         records.push(record);
         latency = runs.into_iter().map(|run| run.latency).reduce(|mut all, run| {
             // Histograms of the same bounds: nothing of one is out of the other's.
@@ -59,15 +55,30 @@ pub fn run(asked: &Scenario) -> Result<Measured> {
     }
     let title = format!("PyChat: {}", asked.label());
     let picture = match asked {
+        _ if asked.crowded().is_some() => chart::sweep(&title, CPU_LABEL, &points),
         Scenario::Throughput(asked) => {
-            chart::sweep(&format!("PyChat: throughput W={}", asked.window), &rates)
+            chart::sweep(&format!("PyChat: throughput W={}", asked.window), RATE_LABEL, &points)
         }
         Scenario::Latency(_) | Scenario::Lossy(_) => {
             latency.and_then(|latency| chart::latencies(&title, &latency))
         }
-        Scenario::Idle(_) | Scenario::Logins(_) | Scenario::Mailbox(_) => None,
+        Scenario::Idle(_) | Scenario::Logins(_) | Scenario::Storm(_) | Scenario::Mailbox(_) => None,
     };
     Ok(Measured { records, picture })
+}
+
+/// What the figures of a sweep are.
+const RATE_LABEL: &str = "texts delivered a second";
+const CPU_LABEL: &str = "server CPU, s per million texts, without the crowd's own";
+
+/// Where a step stands in a picture of the sweep: by how many sessions there are.
+fn point(step: &Scenario, metrics: &Metrics) -> Option<(u32, f64)> {
+    if let Some(pairs) = step.crowded() {
+        let sessions = 2 * pairs.pairs + pairs.crowd.iter().sum::<u32>();
+        return Some((sessions, *metrics.get("server_cpu_s_per_m_less_crowd")?));
+    }
+    let Scenario::Throughput(asked) = step else { return None };
+    Some((2 * asked.pairs.pairs, *metrics.get("delivered_per_s")?))
 }
 
 /// What one run found.
@@ -96,7 +107,7 @@ fn record(step: &Scenario, runs: &[Run]) -> Record {
 }
 
 async fn once(asked: &Scenario, choice: &Choice) -> Result<Run> {
-    let server = Server::start(choice).await?;
+    let mut server = Server::start(choice).await?;
     let common = asked.common();
     let link = BadLink::before(&server, asked)?;
     let config = CrowdConfig {
@@ -108,7 +119,7 @@ async fn once(asked: &Scenario, choice: &Choice) -> Result<Run> {
         run: pychat_udp::unix_ms() as u32,
     };
     let mut driver = Driver::new(config)?;
-    let measured = measure(asked, &mut driver, &server).await;
+    let measured = measure(asked, &mut driver, &mut server).await;
     let metrics = measured.map_err(|error| match server.log() {
         Some(log) if !log.is_empty() => {
             error.context(format!("the server's log ends with\n{log}\n"))
@@ -119,7 +130,7 @@ async fn once(asked: &Scenario, choice: &Choice) -> Result<Run> {
     Ok(Run { metrics, version, latency: driver.tally().latency.clone() })
 }
 
-async fn measure(asked: &Scenario, driver: &mut Driver, server: &Server) -> Result<Metrics> {
+async fn measure(asked: &Scenario, driver: &mut Driver, server: &mut Server) -> Result<Metrics> {
     match asked {
         Scenario::Throughput(asked) => {
             let work = asked.pairs.relay(&asked.common, Load::Window(asked.window));
@@ -134,6 +145,12 @@ async fn measure(asked: &Scenario, driver: &mut Driver, server: &Server) -> Resu
         }
         Scenario::Logins(asked) => {
             scenario::logins(driver, server, asked.sessions, asked.common.parallel).await
+        }
+        Scenario::Storm(asked) => {
+            let ending = if asked.kill { Ending::Killed } else { Ending::Orderly };
+            let parallel = asked.common.parallel;
+            let work = Storm { sessions: asked.sessions, ending, parallel };
+            scenario::storm(driver, server, &work).await
         }
         Scenario::Mailbox(asked) => {
             let work = Mailbox { messages: asked.messages, window: asked.window };

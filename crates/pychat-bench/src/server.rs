@@ -64,8 +64,18 @@ pub struct Server {
 /// A private server that runs.
 #[derive(Debug)]
 struct Started {
+    private: Private,
     child: Child,
     directory: TempDir,
+}
+
+/// How a private server ends before it starts again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is asked to, and says goodbye.
+    Orderly,
+    /// It is killed in the middle of everything.
+    Killed,
 }
 
 impl Server {
@@ -90,15 +100,54 @@ impl Server {
     fn start_private(private: &Private) -> Result<Self> {
         let version = version_of(&private.program)?;
         let directory = tempfile::Builder::new().prefix("pychat-bench-").tempdir()?;
-        let log = File::create(directory.path().join("log")).context("making a log")?;
-        let mut command = private.command();
-        command.arg("--data").arg(directory.path().join("data"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
-        let gauge = Some(Gauge::of(child.id())).filter(|gauge| gauge.cpu_s().is_some());
-        let mut started = Started { child, directory };
+        let child = private.spawn(directory.path())?;
+        let mut started = Started { private: private.clone(), child, directory };
         let (address, key) = started.wait_until_ready()?;
+        // Where it listens stays the same if it starts again.
+        started.private.listen = address;
+        let gauge = started.gauge();
         Ok(Self { address, key, version, gauge, started: Some(started) })
+    }
+
+    /// Tells a private one to end; see [`Self::has_ended`].
+    ///
+    /// # Errors
+    /// It is not ours to end.
+    pub fn end(&mut self, ending: Ending) -> Result<()> {
+        let started = self.started.as_mut().context("only a private server can be restarted")?;
+        match ending {
+            Ending::Orderly => terminate(&started.child),
+            Ending::Killed => started.child.kill().context("killing the server"),
+        }
+    }
+
+    /// Whether a private one is gone.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        let started = self.started.as_mut();
+        Ok(started.is_none_or(|started| started.child.try_wait().is_ok_and(|it| it.is_some())))
+    }
+
+    /// Starts a private one again that has ended, with the same data at the same address; see
+    /// [`Self::is_ready`].
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_again(&mut self) -> Result<()> {
+        let started = self.started.as_mut().context("only a private server can be restarted")?;
+        started.child = started.private.spawn(started.directory.path())?;
+        self.gauge = started.gauge();
+        Ok(())
+    }
+
+    /// Whether a private one has said that it is ready.
+    ///
+    /// # Errors
+    /// It ended instead.
+    pub fn is_ready(&mut self) -> Result<bool> {
+        self.started.as_mut().map_or(Ok(true), |started| Ok(started.ready()?.is_some()))
     }
 
     /// Where it listens.
@@ -139,6 +188,15 @@ impl Server {
 }
 
 impl Private {
+    /// Starts it on what this directory holds.
+    fn spawn(&self, directory: &Path) -> Result<Child> {
+        let log = File::create(directory.join("log")).context("making a log")?;
+        let mut command = self.command();
+        command.arg("--data").arg(directory.join("data"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.spawn().with_context(|| format!("starting {command:?}"))
+    }
+
     /// All but where its data is. What our own environment says of servers is not meant for it.
     fn command(&self) -> Command {
         let mut command = match &self.namespace {
@@ -161,21 +219,33 @@ impl Private {
 }
 
 impl Started {
+    fn gauge(&self) -> Option<Gauge> {
+        Some(Gauge::of(self.child.id())).filter(|gauge| gauge.cpu_s().is_some())
+    }
+
     fn wait_until_ready(&mut self) -> Result<(SocketAddr, PublicKey)> {
         let until = Instant::now() + READY_WITHIN;
         loop {
-            let log = self.whole_log();
-            // A line without its end is still being written.
-            let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-            if let Some((address, link)) = lines.filter_map(parse_ready).next() {
-                return Ok((address, link.key.context("a server's link names its key")?));
-            }
-            if let Some(status) = self.child.try_wait()? {
-                bail!("pychat-server ended with {status}\n{}", self.log());
+            if let Some(ready) = self.ready()? {
+                return Ok(ready);
             }
             ensure!(Instant::now() < until, "pychat-server is not ready\n{}", self.log());
             thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// What it said when it was ready, if it is.
+    fn ready(&mut self) -> Result<Option<(SocketAddr, PublicKey)>> {
+        let log = self.whole_log();
+        // A line without its end is still being written.
+        let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        if let Some((address, link)) = lines.filter_map(parse_ready).next() {
+            return Ok(Some((address, link.key.context("a server's link names its key")?)));
+        }
+        if let Some(status) = self.child.try_wait()? {
+            bail!("pychat-server ended with {status}\n{}", self.log());
+        }
+        Ok(None)
     }
 
     fn whole_log(&self) -> String {
@@ -195,6 +265,19 @@ impl Drop for Started {
         let _gone = self.child.kill();
         let _code = self.child.wait();
     }
+}
+
+/// Asks a program to end in its own way.
+#[cfg(unix)]
+fn terminate(child: &Child) -> Result<()> {
+    let program = rustix::process::Pid::from_child(child);
+    let asked = rustix::process::kill_process(program, rustix::process::Signal::TERM);
+    asked.context("asking the server to end")
+}
+
+#[cfg(not(unix))]
+fn terminate(_: &Child) -> Result<()> {
+    bail!("a server is asked to end by a signal, which this system has not: use --kill")
 }
 
 /// `pychat-server: ready on ADDRESS, join with LINK`

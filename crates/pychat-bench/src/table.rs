@@ -15,10 +15,15 @@ const LINES: &[Line] = &[
     Line("sent", "sent", 1.0, "", 0),
     Line("arrived within 20 s", "arrived", 1.0, "", 0),
     Line("server CPU", "server_cpu_s_per_m", 1.0, "s per million", 1),
+    Line("without the crowd's own", "server_cpu_s_per_m_less_crowd", 1.0, "s per million", 1),
     Line("client CPU", "client_cpu_s_per_m", 1.0, "s per million", 1),
     Line("server cores", "server_cores", 1.0, "", 2),
     Line("client cores", "client_cores", 1.0, "", 2),
     Line("other cores", "other_cores", 1.0, "", 2),
+    Line("crowd", "crowd", 1.0, "sessions", 0),
+    Line("crowd alone, cores", "crowd_cores", 1.0, "", 4),
+    Line("crowd, memory each", "crowd_rss_kib_each", 1.0, "KiB", 2),
+    Line("crowd, memory each, PSS", "crowd_pss_kib_each", 1.0, "KiB", 2),
     Line("latency, median", "p50_us", 1e-3, "ms", 2),
     Line("latency, 99 %", "p99_us", 1e-3, "ms", 2),
     Line("latency, 99.9 %", "p999_us", 1e-3, "ms", 2),
@@ -35,6 +40,15 @@ const LINES: &[Line] = &[
     Line("returns", "returns_per_s", 1.0, "/s", 0),
     Line("return, server CPU", "return_cpu_ms_each", 1.0, "ms", 3),
     Line("return, client CPU", "return_client_cpu_ms_each", 1.0, "ms", 3),
+    Line("server gone for", "gone_s", 1.0, "s", 2),
+    Line("all back after", "all_back_s", 1.0, "s", 2),
+    Line("all back, once it is ready", "all_back_since_ready_s", 1.0, "s", 2),
+    Line("back, median", "back_p50_s", 1.0, "s", 2),
+    Line("back, 99 %", "back_p99_s", 1.0, "s", 2),
+    Line("returns, busiest second", "returns_peak_per_s", 1.0, "/s", 0),
+    Line("returns, busiest 100 ms", "returns_peak_per_100_ms", 1.0, "", 0),
+    Line("RETRYs", "retries", 1.0, "", 0),
+    Line("tries without answer", "inits_unanswered", 1.0, "", 0),
     Line("sessions lost meanwhile", "sessions_lost", 1.0, "", 0),
 ];
 
@@ -47,7 +61,7 @@ pub fn lines(record: &Record) -> String {
     for Line(name, metric, factor, unit, decimals) in LINES {
         if let Some(value) = metrics.get(metric) {
             // Writing to a string does not fail.
-            let _written = writeln!(text, "  {name:<24}{:>12.decimals$} {unit}", value * factor);
+            let _written = writeln!(text, "  {name:<28}{:>12.decimals$} {unit}", value * factor);
         }
     }
     text
@@ -72,8 +86,8 @@ mod tests {
         assert_eq!(
             lines(&record),
             "mailbox 9 messages: pychat 1.0, synced, medians of 3 runs\n\n\
-             \x20 stored                         12346 /s\n\
-             \x20 collected after login          0.250 s\n"
+             \x20 stored                             12346 /s\n\
+             \x20 collected after login              0.250 s\n"
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::body::{Fault, Stamp};
 use hdrhistogram::Histogram;
-use pychat_proto::RefuseCode;
+use pychat_proto::{Instant, RefuseCode};
 use std::fmt;
 
 /// The longest latency that is told apart: a minute.
@@ -41,6 +41,12 @@ pub struct Tally {
     pub known: u64,
     /// Sessions that ended without being asked to, or were replaced by another login.
     pub sessions_lost: u64,
+    /// When members who had a session before a restart had one again, in that order.
+    pub back: Vec<Instant>,
+    /// INITs sent, each a try to log in.
+    pub inits: u64,
+    /// RETRYs that came.
+    pub retries: u64,
     /// Texts handed to a session.
     pub sent: u64,
     /// Texts of which the server said that they are safe.
@@ -67,6 +73,9 @@ impl Tally {
             logged_in: 0,
             known: 0,
             sessions_lost: 0,
+            back: Vec::new(),
+            inits: 0,
+            retries: 0,
             sent: 0,
             accepted: 0,
             delivered: 0,

@@ -46,6 +46,8 @@ pub use ids::{
 };
 pub use keys::{InvalidKey, PublicKey, SecretKey, ServerSecrets};
 pub use link::{InvalidLink, JoinLink};
+#[cfg(feature = "micro")]
+pub use session::micro;
 pub use time::Instant;
 pub use wire::packet::client_id_of;
 

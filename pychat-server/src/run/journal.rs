@@ -19,6 +19,14 @@ const WRITE_AFTER_EACH: Duration = Duration::from_micros(50);
 /// Clients that are told in one go, and the pause after it: 3,200 logins a second at most.
 const POKES_PER_TURN: usize = 32;
 const POKE_PAUSE: Duration = Duration::from_millis(10);
+/// Clients that were told and are not back; so many, and no more are told until some are. So logins come as
+/// fast as this machine takes them: where they wait for longer than a client does before it asks again, each
+/// costs several times as much.
+const POKED_MAX: usize = 128;
+/// Who is not back by then is taken for gone.
+const POKED_PATIENCE: Duration = Duration::from_secs(1);
+/// So long after the start everybody has noticed: the pause between two signs of life, and some time.
+const POKE_FOR: Duration = Duration::from_secs(30);
 /// Clients that are read from the files; the rest notices by itself.
 const CLIENTS_MAX: usize = 1_000_000;
 
@@ -30,6 +38,18 @@ pub(super) struct Journal {
     version: u64,
     to_poke: VecDeque<(ConnectionId, SocketAddr)>,
     poke_at: Instant,
+    /// Once the first was told: when nobody is told any more.
+    poke_until: Option<Instant>,
+    pace: Pace,
+}
+
+/// How many may be told now.
+#[derive(Debug)]
+struct Pace {
+    /// Told since `sessions` stood, at `since`.
+    told: usize,
+    sessions: usize,
+    since: Instant,
 }
 
 impl Journal {
@@ -53,6 +73,8 @@ impl Journal {
             version: 0,
             to_poke,
             poke_at: Instant::ZERO,
+            poke_until: None,
+            pace: Pace::new(Instant::ZERO, 0),
         }
     }
 
@@ -60,12 +82,16 @@ impl Journal {
     pub(super) fn work(&mut self, now: Instant, shard: &mut Shard) {
         if !self.to_poke.is_empty() && self.poke_at <= now {
             self.poke_at = now + POKE_PAUSE;
-            for _ in 0..POKES_PER_TURN {
+            if *self.poke_until.get_or_insert(now + POKE_FOR) <= now {
+                self.to_poke.clear();
+            }
+            for _ in 0..self.pace.room(now, shard.sessions()) {
                 let Some((connection, client)) = self.to_poke.pop_front() else { break };
                 if !shard.poke(connection, client) {
                     self.to_poke.push_front((connection, client));
                     break;
                 }
+                self.pace.told += 1;
             }
         }
         let version = shard.clients_version();
@@ -94,6 +120,23 @@ impl Journal {
     /// Everybody was told.
     pub(super) fn remove(&self) {
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Pace {
+    const fn new(now: Instant, sessions: usize) -> Self {
+        Self { told: 0, sessions, since: now }
+    }
+
+    /// How many may be told in this turn. Who came back without being told makes room too: there will be
+    /// one less to wait for.
+    fn room(&mut self, now: Instant, sessions: usize) -> usize {
+        let back = sessions.saturating_sub(self.sessions);
+        if back >= self.told || now.since(self.since) >= POKED_PATIENCE {
+            *self = Self::new(now, sessions);
+        }
+        let awaited = self.told.saturating_sub(sessions.saturating_sub(self.sessions));
+        POKED_MAX.saturating_sub(awaited).min(POKES_PER_TURN)
     }
 }
 
@@ -126,6 +169,24 @@ fn replace(path: &Path, lines: impl Iterator<Item = String>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_are_told_than_come_back_and_those_who_do_not_are_not_waited_for() {
+        let at = |ms: u64| Instant::from_micros(ms * 1000);
+        let mut pace = Pace::new(at(0), 0);
+        for turn in 0..4 {
+            assert_eq!(pace.room(at(10 * turn), 0), POKES_PER_TURN);
+            pace.told += POKES_PER_TURN;
+        }
+        assert_eq!(pace.room(at(50), 0), 0);
+        assert_eq!(pace.room(at(60), 5), 5);
+        pace.told += 5;
+        assert_eq!(pace.room(at(70), 5), 0);
+        assert_eq!(pace.room(at(80), 200), POKES_PER_TURN, "others came by themselves");
+        pace.told += POKED_MAX;
+        assert_eq!(pace.room(at(1079), 200), 0);
+        assert_eq!(pace.room(at(1080), 200), POKES_PER_TURN);
+    }
 
     #[test]
     fn what_one_server_wrote_the_next_one_reads_whatever_its_number_of_shards() {

@@ -155,22 +155,23 @@ impl Shard {
             None => {
                 let by = session.user();
                 for receipt in receipts::gather(owed, &by, now.unix_ms) {
-                    self.send_receipt(receipt, None);
+                    self.send_receipt(receipt, None, Urgency::Low);
                 }
             }
         }
     }
 
-    /// Hands a receipt to the mailbox of whom it is for.
+    /// Hands a receipt to the mailbox of whom it is for, who says in company or at once that it is safe.
     pub(super) fn send_receipt(
         &mut self,
         receipt: receipts::Receipt,
         round: Option<(SessionId, usize)>,
+        word_back: Urgency,
     ) {
         let receipts::Receipt { to, entry, settles } = receipt;
         let home = home(&to, self.config.shards);
         let round = round.map(|(session, number)| (self.config.shard, session, number));
-        let asker = Asker::Receipt(Receipt { round, settles });
+        let asker = Asker::Receipt(Receipt { round, settles, word_back });
         self.hand_over(home, to, entry, None, asker);
     }
 
@@ -209,9 +210,12 @@ impl Shard {
                 return;
             }
             let user = session.person.user();
+            // While a mailbox is collected, its deliveries pause until receipts are safe.
+            let is_collected = !matches!(session.delivery, Delivery::CaughtUp);
+            let word_back = if is_collected { Urgency::Normal } else { Urgency::Low };
             match hot.receipts.next(&user, now.unix_ms) {
                 Some(Next::Receipt(number, receipt)) => {
-                    self.send_receipt(receipt, Some((id, number)));
+                    self.send_receipt(receipt, Some((id, number)), word_back);
                 }
                 Some(Next::Trim(up_to)) => {
                     self.write(Purpose::Unwatched, Command::Trim { mailbox: user, up_to });

@@ -1,7 +1,8 @@
 //! Who may come in: the account check, the claim of a name, and the older session that goes.
 
 use super::{
-    FromShard, Now, RESTARTING, Shard,
+    FromShard, Now, Shard,
+    goodbye::RESTARTING,
     jobs::Purpose,
     mailbox::USUAL_FIRST,
     session::{Delivery, Hot, Session, Step},
@@ -13,7 +14,7 @@ use crate::{
 };
 use pychat_proto::{
     CloseCode, Cursor, DisplayName, Incoming, Instant, PublicKey, Seq, SessionId, StreamId,
-    UserName, Welcome, chat::Presence,
+    Urgency, UserName, Welcome, chat::Presence,
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -380,7 +381,7 @@ impl Shard {
         self.claims.forget(id);
         if let Some(hot) = session.hot.take() {
             for receipt in hot.receipts.into_remaining(&session.user(), now.unix_ms) {
-                self.send_receipt(receipt, None);
+                self.send_receipt(receipt, None, Urgency::Low);
             }
         }
         if was_its_users {

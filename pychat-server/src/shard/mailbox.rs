@@ -68,8 +68,8 @@ impl Shard {
             return Some(parcel);
         }
         let payload = with_place(&mut self.scratch, place, &parcel.entry);
-        let urgency = parcel.asker.urgency();
-        let Some(last) = self.endpoint.send_message(now.mono, id, Lane::CHAT, urgency, payload)
+        let (urgency, word_back) = (parcel.asker.urgency(), parcel.asker.word_back());
+        let Some(last) = self.endpoint.send_message(now.mono, id, Lane::CHAT, word_back, payload)
         else {
             session.delivery = Delivery::Blocked;
             return Some(parcel);
@@ -279,7 +279,7 @@ impl Shard {
         };
         match asker {
             Asker::Stream(record, _) => self.tell(record.shard, FromShard::Fate(record, fate)),
-            Asker::Receipt(Receipt { round, settles }) => {
+            Asker::Receipt(Receipt { round, settles, word_back: _ }) => {
                 let fate = safe.map_or_else(Fate::Failed, |()| Fate::Settled);
                 for record in settles {
                     self.tell(record.shard, FromShard::Fate(record, fate));

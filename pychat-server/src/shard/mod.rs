@@ -4,7 +4,7 @@
 //! until `poll_timeout`. Nothing here waits, reads a clock or touches a disk: what must survive goes
 //! to the committer as a [`Job`] and comes back as [`Done`].
 //!
-//! - `logins`: who may come in, and the older session that has to go.
+//! - `logins`: who may come in, and the older session that has to go. `goodbye`: when all have to.
 //! - `appends`: from a session's outbox to the recipients' mailboxes (`uplink`).
 //! - `mailbox`: what comes into the mailboxes that live here (`parcel`), to the readers and to the store.
 //! - `delivery`: from a user's mailbox to the session, in order and once (`unsettled`), and the
@@ -15,6 +15,7 @@ mod appends;
 mod calls;
 mod claims;
 mod delivery;
+mod goodbye;
 mod health;
 mod jobs;
 mod logins;
@@ -28,6 +29,7 @@ mod unsettled;
 mod uplink;
 
 pub use claims::CLAIMS_PER_MINUTE_MAX;
+pub use goodbye::RETURNS_PER_S;
 pub use logins::{CURSOR_MAX, LOGINS_WAITING_MAX, Registration, SKIP_MAX};
 pub use parcel::FromShard;
 
@@ -40,8 +42,8 @@ use health::Health;
 use jobs::{Jobs, Purpose};
 use logins::Applicants;
 use pychat_proto::{
-    CloseCode, ConnectionId, Cursor, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Fill,
-    Instant, ServerSecrets, SessionId, Transmit, UserName,
+    ConnectionId, Cursor, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Fill, Instant,
+    ServerSecrets, SessionId, Transmit, UserName,
     chat::{Presence, UnixMillis},
 };
 use rand_chacha::{
@@ -59,9 +61,6 @@ use std::{
 /// Logins per second on one shard beyond which every newcomer has to prove its address first.
 /// docs/PROTOCOL.md, "Limits".
 pub const RETRY_BEYOND_PER_S: u32 = 200;
-
-/// Logins per second that a shard asks for when it says goodbye: a tenth of what a core can do.
-const RETURNS_PER_S: u32 = 400;
 
 /// What a [`Shard`] is made of.
 #[derive(Clone, Debug)]
@@ -269,21 +268,6 @@ impl Shard {
         self.to_shards.pop_front()
     }
 
-    /// Says goodbye to all: come back after a random share of the time that their logins take at
-    /// `RETURNS_PER_S`, of `spread_max` at most. Later logins hear the same.
-    pub fn begin_shutdown(&mut self, now: Now, spread_max: Duration) {
-        let sessions = u32::try_from(self.sessions.len()).unwrap_or(u32::MAX);
-        let spread =
-            (Duration::from_secs(1) / RETURNS_PER_S).saturating_mul(sessions).min(spread_max);
-        self.stopping = Some(spread);
-        let sessions: Vec<SessionId> = self.sessions.ids().collect();
-        for session in sessions {
-            let share = self.share_of(spread);
-            self.close(now, session, CloseCode::Restarting, share, RESTARTING);
-        }
-        self.handle_events(now);
-    }
-
     /// This shard's number.
     #[must_use]
     pub const fn number(&self) -> u8 {
@@ -448,15 +432,7 @@ impl Shard {
     fn write(&mut self, purpose: Purpose, command: Command) {
         self.jobs.push(purpose, Work::Commit(command));
     }
-
-    /// A random part of `spread`.
-    fn share_of(&mut self, spread: Duration) -> Duration {
-        spread.mul_f64(f64::from(self.random.next_u32()) / f64::from(u32::MAX))
-    }
 }
-
-/// What a client is told when the server stops.
-const RESTARTING: &str = "the server restarts";
 
 #[cfg(test)]
 mod tests;

@@ -40,11 +40,19 @@ pub(super) enum Asker {
 }
 
 impl Asker {
-    /// Whether somebody waits to hear that the reader has it.
+    /// Whether somebody waits for it: what is of low urgency may be kept from the disk for longer.
     pub(super) const fn urgency(&self) -> Urgency {
         match self {
             Self::Stream(..) => Urgency::Normal,
             Self::Receipt(_) => Urgency::Low,
+        }
+    }
+
+    /// Whether the reader is to say at once that it has it.
+    pub(super) const fn word_back(&self) -> Urgency {
+        match self {
+            Self::Stream(..) => Urgency::Normal,
+            Self::Receipt(receipt) => receipt.word_back,
         }
     }
 }
@@ -61,13 +69,15 @@ pub(super) struct Place {
 }
 
 /// What waits for a receipt to be safe.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Receipt {
     /// A round of receipts, by its session's shard, and the receipt's number in it.
     pub(super) round: Option<(u8, SessionId, usize)>,
     /// Texts that no disk of ours holds, on the shard that the receipt goes to: they are done with only
     /// when their receipt is safe.
     pub(super) settles: SmallVec<[Record; 2]>,
+    /// Whether its reader is to say at once that it has it.
+    pub(super) word_back: Urgency,
 }
 
 /// What became of a message.

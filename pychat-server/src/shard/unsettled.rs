@@ -211,7 +211,9 @@ mod tests {
     #[test]
     fn receipts_say_nothing_of_how_long_a_client_takes() {
         let mut unsettled = Unsettled::default();
-        let receipt = || Held { asker: Asker::Receipt(Receipt::default()), ..held() };
+        let (round, settles, word_back) = (None, Default::default(), Urgency::Low);
+        let asker = Asker::Receipt(Receipt { round, settles, word_back });
+        let receipt = || Held { asker: asker.clone(), ..held() };
         unsettled.push_held(Seq(1), Cursor(1), NOW, None, receipt());
         assert_eq!(unsettled.held_since(Urgency::Low), Some(NOW));
         assert_eq!(unsettled.held_since(Urgency::Normal), None);

@@ -5,11 +5,13 @@ mod lossy;
 mod mailbox;
 mod relay;
 mod schedule;
+mod storm;
 
 pub use logins::{idle, logins};
 pub use lossy::{Lossy, lossy};
 pub use mailbox::{Mailbox, mailbox};
 pub use relay::{Load, Relay, relay};
+pub use storm::{Storm, storm};
 
 use std::time::Duration;
 

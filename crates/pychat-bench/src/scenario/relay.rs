@@ -3,7 +3,7 @@
 use crate::{
     body::Stamp,
     driver::Driver,
-    gauge::{Gauge, machine_cpu_s},
+    gauge::{Gauge, Memory, machine_cpu_s},
     record::Metrics,
     scenario::{AFTERMATH, STALLED_AFTER, schedule::Schedule},
     server::Server,
@@ -18,6 +18,8 @@ use std::time::Duration;
 pub struct Relay {
     /// Senders with a recipient each.
     pub pairs: u32,
+    /// Sessions that do nothing beside them.
+    pub crowd: u32,
     /// How they are spaced.
     pub load: Load,
     /// Logins under way at a time.
@@ -36,6 +38,13 @@ pub enum Load {
     /// So many a second, whatever comes back.
     Rate(f64),
 }
+
+/// A crowd is watched for so long before anybody writes: in that time each of its sessions shows at least
+/// one sign of life, 25 s and a tenth after the one before.
+const CROWD_WATCHED: Duration = Duration::from_millis(27_500);
+
+/// A session that was quiet for so long is idle: the server has freed what it keeps of a lively one.
+const CROWD_SETTLES: Duration = Duration::from_secs(2);
 
 /// What was used and done until some moment.
 struct Reading {
@@ -96,6 +105,10 @@ pub async fn relay(driver: &mut Driver, server: &Server, work: &Relay) -> Result
     driver.crowd().grow(members);
     driver.log_in(0..members, work.parallel).await?;
     driver.introduce(members).await?;
+    let crowd = match work.crowd {
+        0 => Metrics::new(),
+        _ => crowd(driver, server, work).await?,
+    };
     let pace = match work.load {
         Load::Window(window) => Pace::Window(window),
         Load::Rate(_) => Pace::Due(0),
@@ -122,10 +135,40 @@ pub async fn relay(driver: &mut Driver, server: &Server, work: &Relay) -> Result
     ensure!(settled == sent, "of {sent} texts {accepted} were accepted and {arrived} arrived");
     ensure!(after.delivered > before.delivered, "nothing was delivered in the measured time");
     let mut metrics = after.since(&before);
+    if let Some(alone) = crowd.get("crowd_cores")
+        && let Some(cores) = metrics.get("server_cores")
+        && let Some(rate) = metrics.get("delivered_per_s")
+    {
+        metrics.insert("server_cpu_s_per_m_less_crowd", (cores - alone) / rate * 1e6);
+    }
+    metrics.extend(crowd);
     metrics.insert("backlog", backlog as f64);
     metrics.insert("sessions_lost", tally.sessions_lost as f64);
     for (name, quantile) in [("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999)] {
         metrics.insert(name, tally.latency.value_at_quantile(quantile) as f64 / 1e3);
+    }
+    Ok(metrics)
+}
+
+/// Logs a crowd in and watches it: its memory, and what its signs of life cost.
+async fn crowd(driver: &mut Driver, server: &Server, work: &Relay) -> Result<Metrics> {
+    let members = 2 * work.pairs;
+    driver.rest(CROWD_SETTLES).await?;
+    let before = server.memory();
+    driver.crowd().grow(members + work.crowd);
+    driver.log_in(members..members + work.crowd, work.parallel).await?;
+    driver.rest(CROWD_SETTLES).await?;
+    let mut metrics = Metrics::from([("crowd", f64::from(work.crowd))]);
+    if let (Some(before), Some(now)) = (before, server.memory()) {
+        let Memory { rss_kib, pss_kib } = now.less(before);
+        metrics.insert("crowd_rss_kib_each", rss_kib / f64::from(work.crowd));
+        metrics.insert("crowd_pss_kib_each", pss_kib / f64::from(work.crowd));
+    }
+    let (before, began) = (server.cpu_s(), Stamp::now());
+    driver.rest(CROWD_WATCHED).await?;
+    if let (Some(before), Some(now)) = (before, server.cpu_s()) {
+        let seconds = Stamp::now().nanos_since(began) as f64 / 1e9;
+        metrics.insert("crowd_cores", (now - before) / seconds);
     }
     Ok(metrics)
 }

@@ -126,7 +126,9 @@ impl Attempt {
         }
         self.due.truncate(4 * self.addresses.len());
         self.next_round = now + rng.jitter(self.rhythm.wait, 20);
-        let eager = now.since(*self.rhythm.began.get_or_insert(now)) < EAGER_FOR;
+        // A server that sent a RETRY is there: where it is slow now, many others log in as well.
+        let eager =
+            now.since(*self.rhythm.began.get_or_insert(now)) < EAGER_FOR && self.retries == 0;
         let most = if eager { ROUND_WAIT_EAGER_MAX } else { ROUND_WAIT_MAX };
         self.rhythm.wait = (self.rhythm.wait * 2).min(most);
         self.rhythm.rounds = self.rhythm.rounds.saturating_add(1);
@@ -168,9 +170,12 @@ impl Attempt {
         self.token = Some((from, retry.token, now));
         self.due.push_front((now, from));
         self.asked = now;
-        // Somebody is there: if this one is lost, the next follows soon.
-        self.rhythm.wait = ROUND_WAIT_MIN;
-        self.next_round = now + ROUND_WAIT_MIN;
+        // Somebody is there: if this one is lost, the next follows soon. Only once, as one who is asked for a
+        // token again and again waits with many others.
+        if self.retries == 1 {
+            self.rhythm.wait = ROUND_WAIT_MIN;
+            self.next_round = now + ROUND_WAIT_MIN;
+        }
         true
     }
 

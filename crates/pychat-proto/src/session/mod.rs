@@ -9,6 +9,8 @@ mod fills;
 mod keys;
 mod lane_in;
 mod lane_out;
+#[cfg(feature = "micro")]
+pub mod micro;
 mod path;
 mod probe;
 mod questions;

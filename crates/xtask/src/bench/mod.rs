@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     /// Other servers to measure, by `PEERBENCH`'s names; ratios are to the first of them.
     #[arg(long, value_delimiter = ',', default_value = "mosquitto-qos1")]
     peers: Vec<String>,
-    /// Measure a hundred thousand idle sessions too.
+    /// Measure with a hundred thousand sessions too: idle, beside pairs, in storms.
     #[arg(long)]
     large: bool,
 }

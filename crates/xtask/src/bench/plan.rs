@@ -14,6 +14,16 @@ pub(super) const SEEDS: [u64; 3] = [1, 2, 3];
 /// Shares of datagrams that bad links lose.
 const LOSSES: [f64; 3] = [0.1, 0.2, 0.4];
 
+/// Sessions beside the pairs, and the number that only large measurements come to.
+const CROWDS: [&str; 4] = ["1000", "10000", "30000", CROWD_LARGE];
+const CROWD_LARGE: &str = "100000";
+
+/// Texts beside a crowd are measured for as long as the longest pause between two signs of life.
+const CROWD_SECONDS: &str = "27.5";
+
+/// Sockets of many clients: each has an address, from which the server takes so many logins a second.
+const SOCKETS: &str = "32";
+
 /// Kinds of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
@@ -21,10 +31,14 @@ pub(crate) enum Scenario {
     Throughput,
     /// Texts at a steady rate.
     Latency,
+    /// The same beside more and more sessions that do nothing.
+    Crowd,
     /// Memory of sessions that do nothing.
     Idle,
     /// Storms of logins.
     Logins,
+    /// The server restarts, in an orderly way and killed, and all come back.
+    Storm,
     /// Texts for somebody who is away.
     Mailbox,
     /// Texts across links that lose datagrams.
@@ -76,6 +90,13 @@ pub(super) fn works(asked: &[Scenario], seconds: f64, large: bool) -> Vec<Work> 
         let title = "latency P=50 at 10/s each".into();
         works.push(work(title, &["latency"], &["--scenario", "latency"], &both));
     }
+    if wanted(Scenario::Crowd) {
+        for crowd in CROWDS.into_iter().filter(|crowd| large || *crowd != CROWD_LARGE) {
+            let ours =
+                ["latency", "--crowd", crowd, "--sockets", SOCKETS, "--seconds", CROWD_SECONDS];
+            works.push(work(format!("crowd of {crowd}"), &ours, &[], &[]));
+        }
+    }
     if wanted(Scenario::Idle) {
         let both = ["--sessions", "10000"];
         let title = "idle 10000 sessions".into();
@@ -87,6 +108,12 @@ pub(super) fn works(asked: &[Scenario], seconds: f64, large: bool) -> Vec<Work> 
     }
     if wanted(Scenario::Logins) {
         works.push(work("logins 2000".into(), &["logins"], &[], &[]));
+    }
+    if wanted(Scenario::Storm) {
+        let sessions = if large { CROWD_LARGE } else { "10000" };
+        let ours = ["storm", "--sessions", sessions, "--sockets", SOCKETS, "--kill"];
+        works.push(work(format!("storm {sessions}, stopped"), &ours[..5], &[], &[]));
+        works.push(work(format!("storm {sessions}, killed"), &ours, &[], &[]));
     }
     if wanted(Scenario::Mailbox) {
         let theirs = ["--scenario", "mailbox", "--durable"];
@@ -109,9 +136,9 @@ mod tests {
     fn without_a_wish_everything_is_measured_and_each_row_has_its_title() {
         let mut titles: Vec<String> =
             works(&[], 3.0, true).into_iter().map(|work| work.title).collect();
-        assert_eq!(titles.len(), 8);
+        assert_eq!(titles.len(), 14);
         titles.dedup();
-        assert_eq!(titles.len(), 8);
+        assert_eq!(titles.len(), 14);
         assert_eq!(losses(&[]).len(), 3);
     }
 

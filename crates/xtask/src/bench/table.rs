@@ -51,6 +51,25 @@ const IDLE: &[Column] = &[
     column("logins/s", "logins_per_s", 1.0, 0, Kind::Compared),
     column("server CPU ms/login", "login_cpu_ms_each", 1.0, 3, Kind::Compared),
 ];
+const CROWD: &[Column] = &[
+    column("server CPU s/M", "server_cpu_s_per_m", 1.0, 1, Kind::Plain),
+    column("less the crowd's own", "server_cpu_s_per_m_less_crowd", 1.0, 1, Kind::Plain),
+    column("crowd alone, cores", "crowd_cores", 1.0, 4, Kind::Plain),
+    column("RSS KiB each", "crowd_rss_kib_each", 1.0, 2, Kind::Plain),
+    column("p50 ms", "p50_us", 1e-3, 2, Kind::Plain),
+    column("p99 ms", "p99_us", 1e-3, 2, Kind::Plain),
+    column("other cores", "other_cores", 1.0, 2, Kind::Plain),
+];
+const STORM: &[Column] = &[
+    column("all back, s", "all_back_s", 1.0, 1, Kind::Spread),
+    column("p50 s", "back_p50_s", 1.0, 1, Kind::Plain),
+    column("p99 s", "back_p99_s", 1.0, 1, Kind::Plain),
+    column("most in a second", "returns_peak_per_s", 1.0, 0, Kind::Plain),
+    column("most in 100 ms", "returns_peak_per_100_ms", 1.0, 0, Kind::Plain),
+    column("server CPU ms each", "return_cpu_ms_each", 1.0, 3, Kind::Plain),
+    column("RETRYs", "retries", 1.0, 0, Kind::Plain),
+    column("tries without answer", "inits_unanswered", 1.0, 0, Kind::Plain),
+];
 const LOGINS: &[Column] = &[
     column("first logins/s", "logins_per_s", 1.0, 0, Kind::Plain),
     column("server CPU ms each", "login_cpu_ms_each", 1.0, 3, Kind::Plain),
@@ -90,8 +109,10 @@ pub(super) fn markdown(records: &Records, reference: Option<&str>) -> String {
 
 fn columns_of(title: &str) -> &'static [Column] {
     match title.split(' ').next() {
+        Some("crowd") => CROWD,
         Some("idle") => IDLE,
         Some("logins") => LOGINS,
+        Some("storm") => STORM,
         Some("mailbox") => MAILBOX,
         Some("lossy") => LOSSY,
         _ => RELAY,

@@ -31,7 +31,7 @@ use batch::{Plan, Run};
 use checkpoint::Checkpointer;
 use memory::{Memory, Slot, UserId};
 use pychat_proto::{Cursor, Seq, StreamId, UserName, chat::OwnKeys};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, Statement};
 use std::fs::File;
 use tidy::{Bounds, Late, Portion};
 use undo::Undo;
@@ -148,29 +148,29 @@ impl Embedded {
         let after = after.0.max(user.head.trimmed);
         let mut page = PageUnderway { entries: Vec::new(), bytes: 0, limit };
         let from = user.slots.partition_point(|slot| slot.cursor <= after);
+        // One for the whole page: each statement by itself would lock and unlock the file.
+        let reading = self.connection.unchecked_transaction()?;
         if user.head.archives_after(after) {
-            let took_all = archive::read(&self.connection, id, after, |entry| page.take(entry))?;
+            let took_all = archive::read(&reading, id, after, |entry| page.take(entry))?;
             if !took_all {
                 return Ok(Page { entries: page.entries, more: true });
             }
         }
+        let mut select = reading.prepare_cached("SELECT entry FROM entries WHERE seq = ?1")?;
         for slot in user.slots.range(from..) {
             if !page.fits(slot.bytes as usize) {
                 return Ok(Page { entries: page.entries, more: true });
             }
-            page.take(self.entry(slot)?);
+            page.take(entry(&mut select, slot)?);
         }
         Ok(Page { entries: page.entries, more: false })
     }
+}
 
-    fn entry(&self, slot: &Slot) -> rusqlite::Result<Entry> {
-        self.connection.prepare_cached("SELECT entry FROM entries WHERE seq = ?1")?.query_one(
-            [slot.row.cast_signed()],
-            |row| {
-                Ok(Entry { cursor: Cursor(slot.cursor), entry: row.get_ref(0)?.as_blob()?.into() })
-            },
-        )
-    }
+fn entry(select: &mut Statement<'_>, slot: &Slot) -> rusqlite::Result<Entry> {
+    select.query_one([slot.row.cast_signed()], |row| {
+        Ok(Entry { cursor: Cursor(slot.cursor), entry: row.get_ref(0)?.as_blob()?.into() })
+    })
 }
 
 impl MailboxStore for Embedded {
