@@ -56,6 +56,9 @@ pub enum Request {
     Trust {
         /// Whose.
         peer: String,
+        /// The new key that was shown: another one, that came meanwhile, is not taken.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<String>,
     },
     /// Whom we know by key. Answer: [`List`] of [`Contact`].
     Contacts {},

@@ -27,7 +27,8 @@ pub(super) fn run(context: &mut Context, args: TrustArgs) -> Result<(), Failed> 
             if asking == Asking::First {
                 ask(context, &contact, offered)?;
             }
-            session.call(&Request::Trust { peer: args.peer })?
+            let fingerprint = Some(offered.to_owned());
+            session.call(&Request::Trust { peer: args.peer, fingerprint })?
         }
     };
     show(context, &trusted)?;

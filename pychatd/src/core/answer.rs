@@ -101,6 +101,14 @@ pub(super) fn unknown_contact(user: &UserName) -> Failure {
     )
 }
 
+pub(super) fn another_key(user: &UserName, offered: &str) -> Failure {
+    failure(
+        ErrorCode::KeyChanged,
+        format!("the key of {user} changed once more, to {offered}; nothing was trusted"),
+        format!("compare again: pychatctl verify {user}"),
+    )
+}
+
 pub(super) fn unusable_keys(user: &UserName, why: &str) -> Failure {
     failure(
         ErrorCode::KeyChanged,

@@ -212,9 +212,19 @@ impl Core {
         })
     }
 
-    pub(super) fn trust(&mut self, peer: &str) -> Result<Trusted, Failure> {
+    pub(super) fn trust(
+        &mut self,
+        peer: &str,
+        fingerprint: Option<&str>,
+    ) -> Result<Trusted, Failure> {
         let (peer, _) = self.people(peer)?;
         let contact = self.contact(&peer).ok_or_else(|| answer::unknown_contact(&peer))?;
+        let offered = contact.offered.map(|key| key.fingerprint());
+        if let (Some(shown), Some(offered)) = (fingerprint, &offered)
+            && shown != offered
+        {
+            return Err(answer::another_key(&peer, offered));
+        }
         let released = match contact.offered {
             Some(_) => self
                 .database

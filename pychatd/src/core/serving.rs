@@ -78,8 +78,8 @@ impl Core {
                 self.actions.push_back(Action::Shutdown);
             }
             Request::Verify(params) => self.verify(token, params),
-            Request::Trust { peer } => {
-                let result = self.trust(&peer);
+            Request::Trust { peer, fingerprint } => {
+                let result = self.trust(&peer, fingerprint.as_deref());
                 self.settle_response(token, result);
             }
             Request::Contacts {} => self.settle_response(token, self.contacts()),

@@ -153,7 +153,8 @@ fn requests() -> impl Strategy<Value = Request> {
         (text(), any::<Option<String>>(), any::<u64>()).prop_map(|(peer, code, timeout_ms)| {
             Request::Verify(VerifyParams { peer, code, timeout_ms })
         }),
-        text().prop_map(|peer| Request::Trust { peer }),
+        (text(), proptest::option::of(text()))
+            .prop_map(|(peer, fingerprint)| Request::Trust { peer, fingerprint }),
         Just(Request::Contacts {}),
         any::<Option<u64>>().prop_map(|after| Request::Subscribe(SubscribeParams { after })),
         Just(Request::Shutdown {}),

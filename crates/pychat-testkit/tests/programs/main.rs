@@ -22,3 +22,5 @@ mod damaged;
 mod full_disk;
 #[cfg(unix)]
 mod restart;
+#[cfg(target_os = "linux")]
+mod sealed;

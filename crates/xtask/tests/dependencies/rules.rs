@@ -46,6 +46,13 @@ const RULES: &[Rule] = &[
         never_through_ours: &["getrandom"],
     },
     Rule {
+        name: "pychat-e2e",
+        may_need: &["pychat-proto"],
+        never: &["tokio", "mio", "socket2", "quinn-udp", "rusqlite", "interprocess"],
+        // Its library draws keys by itself.
+        never_through_ours: &["getrandom"],
+    },
+    Rule {
         name: "pychat-control",
         may_need: &[],
         never: &["snow", "quinn-udp", "rusqlite"],
@@ -59,14 +66,15 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "pychatd",
-        may_need: &["pychat-control", "pychat-udp", "pychat-proto", "pychat-sqlite"],
+        may_need: &["pychat-control", "pychat-e2e", "pychat-udp", "pychat-proto", "pychat-sqlite"],
         never: &["pychat-server"],
         never_through_ours: &[],
     },
     Rule {
         name: "pychat-server",
         may_need: &["pychat-udp", "pychat-proto", "pychat-sqlite"],
-        never: &["pychatd", "pychat-control", "interprocess"],
+        // What opens texts has no place in it.
+        never: &["pychatd", "pychat-control", "pychat-e2e", "vodozemac", "interprocess"],
         never_through_ours: &[],
     },
 ];

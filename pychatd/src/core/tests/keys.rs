@@ -45,7 +45,7 @@ fn verify(
 }
 
 fn trust(world: &mut World, index: usize, peer: &str) -> Result<Trusted, Failure> {
-    world.request(index, Request::Trust { peer: peer.to_owned() })
+    world.request(index, Request::Trust { peer: peer.to_owned(), fingerprint: None })
 }
 
 /// Whether the server holds these bytes anywhere.
@@ -184,6 +184,10 @@ fn a_changed_key_holds_what_is_sent_until_it_is_trusted() {
         "nothing reaches a key that is not trusted"
     );
     let held = contacts(&mut world, 0)[0].held;
+    let stale =
+        Request::Trust { peer: "bob".into(), fingerprint: Some(changed.fingerprint.clone()) };
+    let failure = world.request::<Trusted>(0, stale).unwrap_err();
+    assert_eq!(failure.code, ErrorCode::KeyChanged, "another key than the one that was shown");
     let trusted = trust(&mut world, 0, "bob").unwrap();
     assert_eq!(trusted.former, Some(changed.fingerprint));
     assert_eq!(Some(&trusted.fingerprint), changed.offered.as_ref());
