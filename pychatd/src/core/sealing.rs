@@ -75,6 +75,11 @@ impl Change<'_> {
         }
     }
 
+    /// Whether what is sent to somebody is held, as their key changed.
+    pub(super) fn is_held(&self, user: &UserName) -> Result<bool, DatabaseError> {
+        Ok(self.contact(user)?.is_some_and(|contact| contact.offered.is_some()))
+    }
+
     pub(super) fn save_contact(&mut self, contact: &Contact) -> Result<(), DatabaseError> {
         if let Some(server) = self.server() {
             self.tx.save_contact(&server, contact)?;
@@ -247,7 +252,6 @@ impl Change<'_> {
         let waits_already = self.tx.is_waited_for(to)?;
         let what = What::Text(text.body.to_owned());
         let content = Content { id: text.id, sent_at: text.sent_at, what };
-        let held = self.contact(to)?.is_some_and(|contact| contact.offered.is_some());
         let sealed = if waits_already { Sealed::NoSession } else { self.seal(to, &content)? };
         match sealed {
             Sealed::For(body) => {
@@ -262,7 +266,7 @@ impl Change<'_> {
             Sealed::NoSession | Sealed::Held => {
                 self.tx.wait_for_keys(message, to, expires_at)?;
                 self.stored.queued += 1;
-                if held {
+                if self.is_held(to)? {
                     return Ok(Dispatched::Held);
                 }
                 self.told.wanted.push(*to);

@@ -259,8 +259,14 @@ fn store(
     if let Some(key) = &text.key
         && let Some(known) = change.tx.keyed(key)?
     {
-        let same = known.recipient == text.to && known.body == text.body;
-        return Ok(if same { Sending::Kept(Reached::from(&known)) } else { Sending::KeyUsed });
+        let at = Reached::from(&known);
+        return Ok(if known.recipient != text.to || known.body != text.body {
+            Sending::KeyUsed
+        } else if change.tx.is_waiting(known.row)? && change.is_held(&text.to)? {
+            Sending::Held(at)
+        } else {
+            Sending::Kept(at)
+        });
     }
     if change.stored.queued >= bound {
         return Ok(Sending::OutboxFull);
