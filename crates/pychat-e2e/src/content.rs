@@ -40,6 +40,17 @@ pub enum What {
     Unopened(Vec<MessageId>),
 }
 
+impl What {
+    /// Whether it is somebody's text.
+    #[must_use]
+    pub const fn is_text(&self) -> bool {
+        match self {
+            Self::Text(_) => true,
+            Self::Unopened(_) => false,
+        }
+    }
+}
+
 /// Bytes that are no content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("what was sealed is not a text of this version")]

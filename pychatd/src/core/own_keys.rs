@@ -177,6 +177,10 @@ impl DeviceRow {
         held: &OwnKeys,
     ) -> Result<(), DatabaseError> {
         self.batch_first = 0;
+        if let Ok(device) = &mut self.device {
+            // The server begins to count anew; of an unfinished batch some may have been handed out.
+            device.mark_published();
+        }
         let Ok(other) = DeviceKey::decode(&held.device, &self.user) else { return Ok(()) };
         let identity = &change.keys.identity;
         if other.login == identity.public() && other.olm != self.signed.olm {

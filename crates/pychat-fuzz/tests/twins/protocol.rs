@@ -19,6 +19,12 @@ fn frames_have_a_shortest_form() {
 }
 
 #[test]
+fn what_a_server_changed_in_a_sealed_text_opens_for_nobody() {
+    let inputs = prop_oneof![2 => any_bytes(), 1 => mutated_corpus("sealed", 4)];
+    run("sealed", pychat_fuzz::sealed, 400, &inputs);
+}
+
+#[test]
 fn nobody_gets_in_by_a_forged_handshake() {
     let inputs = prop_oneof![1 => any_bytes(), 2 => mutated_corpus("handshake", 4)];
     run("handshake", pychat_fuzz::handshake, 300, &inputs);
