@@ -260,8 +260,7 @@ impl Device {
     /// Never: an account is plain data.
     #[must_use]
     pub fn seal(&self, vault: &Vault) -> Vec<u8> {
-        let bytes = serde_json::to_vec(&self.0.pickle()).expect("an account is plain data");
-        vault.seal(PLACE, &Zeroizing::new(bytes))
+        vault.seal_plain(PLACE, &self.0.pickle())
     }
 
     /// Opens what was sealed for the disk.
@@ -269,8 +268,7 @@ impl Device {
     /// # Errors
     /// It is damaged.
     pub fn open(vault: &Vault, sealed: &[u8]) -> Result<Self, Damaged> {
-        let bytes = vault.open(PLACE, sealed)?;
-        let pickle: AccountPickle = serde_json::from_slice(&bytes).map_err(|_| Damaged)?;
+        let pickle: AccountPickle = vault.open_plain(PLACE, sealed)?;
         Ok(Self(Account::from_pickle(pickle)))
     }
 }

@@ -88,8 +88,7 @@ impl Session {
     /// Never: a session is plain data.
     #[must_use]
     pub fn to_disk(&self, vault: &Vault) -> Vec<u8> {
-        let bytes = serde_json::to_vec(&self.0.pickle()).expect("a session is plain data");
-        vault.seal(b"session", &Zeroizing::new(bytes))
+        vault.seal_plain(PLACE, &self.0.pickle())
     }
 
     /// Opens what was sealed for the disk.
@@ -97,8 +96,7 @@ impl Session {
     /// # Errors
     /// It is damaged.
     pub fn from_disk(vault: &Vault, sealed: &[u8]) -> Result<Self, Damaged> {
-        let bytes = vault.open(b"session", sealed)?;
-        let pickle: SessionPickle = serde_json::from_slice(&bytes).map_err(|_| Damaged)?;
+        let pickle: SessionPickle = vault.open_plain(PLACE, sealed)?;
         let session = olm::Session::from_pickle(pickle);
         if session.session_config() != CONFIG {
             return Err(Damaged);
@@ -106,6 +104,8 @@ impl Session {
         Ok(Self(session))
     }
 }
+
+const PLACE: &[u8] = b"session";
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -5,6 +5,7 @@ use aws_lc_rs::{
     aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     rand,
 };
+use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 /// A key that comes from the login key, which lies in a file of mode 0600. AES-256-GCM-SIV, so that even a
@@ -50,6 +51,28 @@ impl Vault {
         sealed
     }
 
+    /// Seals plain data as JSON, which is the form that Olm's library stands by.
+    ///
+    /// # Panics
+    /// What is given is no plain data.
+    pub(crate) fn seal_plain(&self, place: &[u8], data: &impl Serialize) -> Vec<u8> {
+        // As much room as it takes: a buffer that grows would leave copies behind.
+        let mut room = Room(0);
+        serde_json::to_writer(&mut room, data).expect("it is plain data");
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room.0));
+        serde_json::to_writer(&mut *bytes, data).expect("it is plain data");
+        self.seal(place, &bytes)
+    }
+
+    /// Opens what was sealed by [`Self::seal_plain`].
+    pub(crate) fn open_plain<T: DeserializeOwned>(
+        &self,
+        place: &[u8],
+        sealed: &[u8],
+    ) -> Result<T, Damaged> {
+        serde_json::from_slice(&self.open(place, sealed)?).map_err(|_| Damaged)
+    }
+
     /// Opens what was sealed for the same `place`.
     ///
     /// # Errors
@@ -62,6 +85,20 @@ impl Vault {
         let length = opened.map_err(|_| Damaged)?.len();
         bytes.truncate(length);
         Ok(bytes)
+    }
+}
+
+/// Counts what would be written.
+struct Room(usize);
+
+impl std::io::Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
