@@ -2,7 +2,7 @@
 //! again. Nothing is deleted: what can still be read of the old one is in the file that was set
 //! aside, under a name that says so.
 
-use super::{Account, Database, OpenError, Reader, check};
+use super::{Account, Contact, Database, OpenError, Reader, check};
 use pychat_proto::{Cursor, StreamId};
 use pychat_sqlite::DATABASE_BYTES_MIN;
 use rusqlite::{Connection, OpenFlags};
@@ -25,7 +25,7 @@ pub struct SetAside {
     pub path: PathBuf,
     /// What is wrong with it.
     pub damage: String,
-    /// Whether user, server and the server's key could be taken over.
+    /// Whether user, server and the server's key could be taken over, and whom the person knew.
     pub kept_account: bool,
 }
 
@@ -49,10 +49,13 @@ impl Database {
                 Err(error) => return Err(error),
             },
         };
-        let account = salvage(path).map(|account| Account { stream, ..account });
-        let kept_account = account.is_some();
+        let salvaged = salvage(path).map(|Salvaged { account, contacts }| Salvaged {
+            account: Account { stream, ..account },
+            contacts,
+        });
+        let kept_account = salvaged.is_some();
         let aside = set_aside(path, unix_ms)?;
-        Self::create(path, account)?;
+        Self::create(path, salvaged)?;
         let database = Self::open(path)?;
         Ok((database, Some(SetAside { path: aside, damage, kept_account })))
     }
@@ -99,22 +102,41 @@ fn left_behind(path: &Path) -> Result<Option<String>, OpenError> {
     Ok(Some("its log is there and it is not".into()))
 }
 
-/// What a damaged database says of user and server, if the part that says it is whole. It is not
-/// written to.
-fn salvage(path: &Path) -> Option<Account> {
+/// What could be read of a damaged database.
+pub(super) struct Salvaged {
+    account: Account,
+    /// Pinned keys; none where they cannot be read.
+    contacts: Vec<Contact>,
+}
+
+/// Contacts that are taken over.
+const CONTACTS_MAX: usize = 100_000;
+
+/// What a damaged database says of user and server, if the part that says it is whole, and of the keys that
+/// are pinned, if that is. It is not written to.
+fn salvage(path: &Path) -> Option<Salvaged> {
     if fs::metadata(path).is_ok_and(|file| file.len() < DATABASE_BYTES_MIN) {
         return None;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).ok()?;
     check::write_at_close(&connection, false).ok()?;
-    let whole = "PRAGMA integrity_check('settings')";
-    let said: String = connection.query_row(whole, (), |row| row.get(0)).ok()?;
-    if said != "ok" {
+    let is_whole = |table: &str| {
+        let check = format!("PRAGMA integrity_check('{table}')");
+        let said = connection.query_row(&check, (), |row| row.get::<_, String>(0));
+        said.is_ok_and(|said| said == "ok")
+    };
+    if !is_whole("settings") {
         return None;
     }
+    let read = Reader { connection: &connection };
     // What has no account has nothing that is worth the while.
-    Reader { connection: &connection }.settings().ok()?.account
+    let account = read.settings().ok()?.account?;
+    let contacts = match account.server.key {
+        Some(key) if is_whole("contacts") => read.contacts(&key, CONTACTS_MAX).unwrap_or_default(),
+        Some(_) | None => Vec::new(),
+    };
+    Some(Salvaged { account, contacts })
 }
 
 /// Renames a database and what is beside it.
@@ -190,9 +212,9 @@ fn not_moved(path: &Path, source: io::Error) -> OpenError {
 }
 
 impl Database {
-    /// Makes a database with this account at `path`, where there is none: under another name first,
+    /// Makes a database with what was salvaged at `path`, where there is none: under another name first,
     /// so that it is there entirely or not at all.
-    pub(super) fn create(path: &Path, account: Option<Account>) -> Result<(), OpenError> {
+    pub(super) fn create(path: &Path, salvaged: Option<Salvaged>) -> Result<(), OpenError> {
         let failed = |source| OpenError::Uncreated { path: path.to_owned(), source };
         let new = with(path, ".new");
         for leftover in std::iter::once(new.clone()).chain(BESIDE.map(|end| with(&new, end))) {
@@ -203,15 +225,23 @@ impl Database {
         }
         let connection = Connection::open(&new).map_err(|error| OpenError::of(path, error))?;
         let mut database = Self::prepare(connection, path)?;
-        if account.is_some() {
+        if let Some(Salvaged { account, contacts }) = salvaged {
             let unwritten = |error| OpenError::unreadable(path, error);
             let mut settings = database.read().stored().map_err(unwritten)?.settings;
             // The server sends again what it still has; what a damaged file says of how far we came
             // could make us pass over some of it.
             settings.cursor = Cursor::NONE;
-            settings.account = account;
+            let server = account.server.key;
+            settings.account = Some(account);
             settings.wants_link = true;
-            database.write(|tx| tx.save_settings(&settings)).map_err(unwritten)?;
+            let written = database.write(|tx| {
+                for contact in &contacts {
+                    let Some(server) = server else { break };
+                    tx.save_contact(&server, contact)?;
+                }
+                tx.save_settings(&settings)
+            });
+            written.map_err(unwritten)?;
         }
         let Self { connection } = database;
         // Closed, it has no log beside it.

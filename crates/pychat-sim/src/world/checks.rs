@@ -24,6 +24,10 @@ const TOLD_PER_CHECK: u64 = 4;
 /// More than any mailbox holds in a run.
 const WHOLE_MAILBOX: ReadLimit = ReadLimit { entries: 10_000, bytes: 64 << 20 };
 
+/// A user has one session, and up to four that are not confirmed, for ten seconds each: docs/PROTOCOL.md,
+/// "Limits".
+const SESSIONS_PER_USER_MAX: usize = 1 + 4;
+
 impl World {
     pub(super) fn everything_arrived(&mut self) -> bool {
         if self.daemons.iter().any(|daemon| !daemon.drafts.is_empty() || !daemon.is_running()) {
@@ -153,9 +157,9 @@ impl World {
         };
         self.server.shards().for_each(|shard| shard.fills(check));
         self.daemons.iter().for_each(|daemon| daemon.fills(check));
-        // A user has one session, and one more while it changes.
         let users = self.daemons.len();
-        assert!(self.server.sessions() <= 2 * users, "seed {}: sessions pile up", self.seed);
+        let most = SESSIONS_PER_USER_MAX * users;
+        assert!(self.server.sessions() <= most, "seed {}: sessions pile up", self.seed);
         let jobs: usize = self.server.shards().map(Shard::jobs_under_way).sum();
         assert!(jobs <= 300 * users, "seed {}: jobs pile up", self.seed);
         // Each packet is taken once at most, however often the network repeats it.

@@ -8,6 +8,9 @@ use std::{
     process::{Command, Stdio},
 };
 
+/// What a page holds that tells the layout.
+const LAYOUT: &[u8] = b"CREATE TABLE";
+
 /// SQLite's page.
 const PAGE_BYTES: usize = 4096;
 
@@ -24,14 +27,19 @@ fn set_aside(profile: &Profile) -> Vec<PathBuf> {
     found
 }
 
-/// Stops the daemon and damages its database: all but the first `whole` pages. Returns what is there
-/// now.
+/// Stops the daemon and damages its database: all but the first `whole` pages, if any, and those that tell
+/// the layout. Returns what is there now.
 fn damage(profile: &Profile, whole: usize) -> Vec<u8> {
     run(profile, &["daemon", "stop"]);
     let path = profile.state().join("pychat.db");
     let mut bytes = fs::read(&path).expect("a daemon that ended has a database");
     assert!(bytes.len() > whole * PAGE_BYTES, "there is something to damage");
-    bytes[whole * PAGE_BYTES..].fill(0xa5);
+    for page in bytes.chunks_mut(PAGE_BYTES).skip(whole) {
+        let tells_layout = page.windows(LAYOUT.len()).any(|window| window == LAYOUT);
+        if whole == 0 || !tells_layout {
+            page.fill(0xa5);
+        }
+    }
     fs::write(&path, &bytes).expect("the database can be written");
     bytes
 }

@@ -1,6 +1,8 @@
 //! Damaged databases: noticed, set aside, begun anew.
 
-use crate::db::{Account, Database, OpenError, SET_ASIDE_MAX, aside::with, set_aside_last};
+use crate::db::{
+    Account, Contact, Database, OpenError, SET_ASIDE_MAX, aside::with, set_aside_last,
+};
 use pychat_proto::{DisplayName, JoinLink, PublicKey, StreamId, UserName};
 use rusqlite::Connection;
 use std::{
@@ -24,7 +26,20 @@ fn account() -> Account {
     }
 }
 
-/// A database with an account, far along, and closed.
+/// Somebody whose key was compared.
+fn contact() -> Contact {
+    Contact {
+        user: UserName::parse("bob").unwrap(),
+        login: PublicKey([7; 32]),
+        since: 3,
+        offered: None,
+        changed_at: None,
+        verified_at: Some(5),
+        pinned_at: 4,
+    }
+}
+
+/// A database with an account and a contact, far along, and closed.
 fn place() -> (TempDir, PathBuf) {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("pychat.db");
@@ -33,7 +48,11 @@ fn place() -> (TempDir, PathBuf) {
     settings.account = Some(account());
     settings.cursor = pychat_proto::Cursor(99);
     settings.next_seq = pychat_proto::Seq(77);
-    database.write(|tx| tx.save_settings(&settings)).unwrap();
+    let written = database.write(|tx| {
+        tx.save_contact(&PublicKey([9; 32]), &contact())?;
+        tx.save_settings(&settings)
+    });
+    written.unwrap();
     (directory, path)
 }
 
@@ -79,7 +98,7 @@ fn damage_is_noticed_where_nothing_is_read_at_the_start() {
 }
 
 #[test]
-fn the_account_is_taken_over_and_nothing_else() {
+fn account_and_pinned_keys_are_taken_over_and_nothing_else() {
     let (_directory, path) = place();
     damage(&path, "outbox");
     damage(&path, "events");
@@ -94,8 +113,18 @@ fn the_account_is_taken_over_and_nothing_else() {
     assert_eq!(settings.account, Some(Account { stream: STREAM, ..account() }));
     assert_eq!((settings.cursor.0, settings.next_seq.0), (0, 1), "both directions begin anew");
     assert!(settings.wants_link);
+    assert_eq!(database.read().contacts(&PublicKey([9; 32]), 9).unwrap(), [contact()]);
     drop(database);
     assert_eq!(begin_anew(&path).unwrap().1, None, "once is enough");
+}
+
+#[test]
+fn pinned_keys_on_a_damaged_page_are_not_believed() {
+    let (_directory, path) = place();
+    damage(&path, "contacts");
+    let (database, aside) = begin_anew(&path).unwrap();
+    assert!(aside.unwrap().kept_account);
+    assert_eq!(database.read().contacts(&PublicKey([9; 32]), 9).unwrap(), []);
 }
 
 #[test]
