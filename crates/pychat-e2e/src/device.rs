@@ -250,7 +250,7 @@ impl Device {
         let theirs = public(&device.olm);
         let made = self.0.create_inbound_session(CONFIG, theirs, message);
         let made = made.map_err(|_| Unopenable::NoSession)?;
-        let content: Content = content_of(Zeroizing::new(made.plaintext))?;
+        let content: Content = content_of(&Zeroizing::new(made.plaintext))?;
         Ok(Opened { session: Session::from_olm(made.session), content })
     }
 

@@ -1,6 +1,6 @@
 //! The key that logs in, as one that signs.
 //!
-//! A login key is an X25519 key. It signs as XEdDSA does: the Edwards point of the same scalar, with its
+//! A login key is an X25519 key. It signs as `XEdDSA` does: the Edwards point of the same scalar, with its
 //! sign bit cleared, is the public key of an ordinary Ed25519 signature. So the one key that people
 //! compare and that the server knows a user by speaks for all others, and the server can swap none of
 //! them without the other.

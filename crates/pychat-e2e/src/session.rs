@@ -67,7 +67,7 @@ impl Session {
             Envelope::First { .. } | Envelope::Own(_) => return Err(Unopenable::NoSession),
         };
         let plain = self.0.decrypt(&message).map_err(|_| Unopenable::NoSession)?;
-        content_of(Zeroizing::new(plain))
+        content_of(&Zeroizing::new(plain))
     }
 
     /// Takes up a session that `from` began with us.
@@ -113,6 +113,6 @@ impl std::fmt::Debug for Session {
     }
 }
 
-pub(crate) fn content_of(plain: Zeroizing<Vec<u8>>) -> Result<Content, Unopenable> {
-    Content::decode(&plain).map_err(|_| Unopenable::Content)
+pub(crate) fn content_of(plain: &Zeroizing<Vec<u8>>) -> Result<Content, Unopenable> {
+    Content::decode(plain).map_err(|_| Unopenable::Content)
 }

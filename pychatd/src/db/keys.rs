@@ -194,7 +194,7 @@ impl Reader<'_> {
             match Session::from_disk(vault, &state) {
                 Ok(session) => sessions.push(SessionRow { session, login }),
                 Err(error) => {
-                    tracing::error!(%error, "a session is damaged; a new one takes its place")
+                    tracing::error!(%error, "a session is damaged; a new one takes its place");
                 }
             }
         }
