@@ -45,7 +45,9 @@ impl Insider {
         let name = UserName::parse(name).expect("a plain name");
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
         let peer = knock(&socket, &name, &identity, target, &mut dice);
-        Self { peer, socket, name, identity, target: *target, dice }
+        let mut insider = Self { peer, socket, name, identity, target: *target, dice };
+        insider.exchange_keys();
+        insider
     }
 
     /// Logs in again; the session before is given up.
@@ -55,6 +57,24 @@ impl Insider {
     pub fn log_in_again(&mut self) {
         let Self { socket, name, identity, target, dice, .. } = self;
         self.peer = knock(socket, name, identity, target, dice);
+        self.exchange_keys();
+    }
+
+    /// Leads the session into its hybrid epoch: before that no frame but a few is allowed.
+    fn exchange_keys(&mut self) {
+        let end = Instant::now() + LOGIN_DEADLINE;
+        while Instant::now() < end {
+            for packet in self.peer.offer() {
+                self.send_raw(&packet);
+            }
+            // The answer ends the wait; what cannot be sent is lost, as on any network.
+            let _lost = self.wait_for(INIT_AGAIN, |heard| (*heard == Heard::Hybrid).then_some(()));
+            if self.peer.is_hybrid() {
+                self.send(&Frames::default().ping());
+                return;
+            }
+        }
+        panic!("{} gets no hybrid keys within {LOGIN_DEADLINE:?}", self.name);
     }
 
     /// Who it is.
@@ -156,12 +176,7 @@ fn knock(
                     token = Some(fresh);
                     break;
                 }
-                Answer::Welcome(mut peer) => {
-                    // The first packet confirms the session.
-                    let first = peer.packet(&Frames::default().ping());
-                    let _lost = socket.send_to(&first, target.address);
-                    return *peer;
-                }
+                Answer::Welcome(peer) => return *peer,
                 Answer::Refused(code) => panic!("{name} was refused: {code}"),
                 Answer::Stray => {}
             }

@@ -1,7 +1,8 @@
 //! Writes the beginnings of each target's corpus: `cargo run -p pychat-fuzz --example capture`.
 //!
 //! They come from the protocol's test vectors, from a simulated run, and from texts that programs
-//! and people write. The same bytes come out each time; what a fuzzer added is left alone.
+//! and people write. The same bytes come out each time, but for those of
+//! packets with ML-KEM keys in them; what a fuzzer added is left alone.
 
 use data_encoding::HEXLOWER;
 use std::{fs, io, path::PathBuf};

@@ -5,7 +5,7 @@ use crate::{
     mutation::mutated,
     pair::client_address,
     source::Source,
-    stage::{Stage, insider_address},
+    stage::{Epoch, Stage, insider_address},
 };
 use pychat_proto::{
     UserName,
@@ -59,7 +59,8 @@ fn act(stage: &mut Stage, source: &mut Source<'_>) {
             let number = u64::from(source.u32()) << (bits * 2);
             insider(stage, insider_address(), Some(number), source);
         }
-        12 if bits < 8 => stage.log_insider_in(),
+        12 if bits < 4 => stage.log_insider_in(Epoch::Hybrid),
+        12 if bits < 8 => stage.log_insider_in(Epoch::First),
         12 => question(stage, source),
         13 => {
             stage.say();

@@ -53,6 +53,15 @@ pub(crate) struct Stage {
     pub(crate) overheard: Vec<Vec<u8>>,
 }
 
+/// How far the insider goes with the server before it breaks rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Epoch {
+    /// There it may send few frames.
+    First,
+    /// There it may send all.
+    Hybrid,
+}
+
 /// Datagrams that a listener keeps.
 const OVERHEARD_MAX: usize = 32;
 
@@ -100,7 +109,7 @@ impl Stage {
         stage.alice.set_addresses(stage.now, vec![server_address()]);
         stage.say();
         stage.until_delivered();
-        stage.log_insider_in();
+        stage.log_insider_in(Epoch::Hybrid);
         stage
     }
 
@@ -133,7 +142,7 @@ impl Stage {
     }
 
     /// The one with a login logs in (again).
-    pub(crate) fn log_insider_in(&mut self) {
+    pub(crate) fn log_insider_in(&mut self, epoch: Epoch) {
         let login = LoginPayload {
             user: user("mallory"),
             name: DisplayName::parse("Mallory").expect("a name"),
@@ -151,15 +160,27 @@ impl Stage {
             for datagram in heard {
                 match knock.read(&datagram) {
                     Answer::Retry(fresh) => token = Some(fresh),
-                    Answer::Welcome(peer) => {
-                        self.insider = Some(*peer);
-                        return;
-                    }
+                    Answer::Welcome(peer) => return self.let_insider_in(*peer, epoch),
                     Answer::Refused(_) => return,
                     Answer::Stray => {}
                 }
             }
         }
+    }
+
+    fn let_insider_in(&mut self, mut peer: Peer, epoch: Epoch) {
+        let mut heard = Vec::new();
+        let offer = match epoch {
+            Epoch::First => Vec::new(),
+            Epoch::Hybrid => peer.offer(),
+        };
+        for mut packet in offer {
+            self.shard.handle_datagram(self.time(), insider_address(), &mut packet);
+            self.settle_hearing(&mut heard);
+        }
+        heard.iter_mut().for_each(|datagram| drop(peer.open(datagram)));
+        assert_eq!(peer.is_hybrid(), epoch == Epoch::Hybrid);
+        self.insider = Some(peer);
     }
 
     pub(crate) fn settle(&mut self) {

@@ -70,6 +70,11 @@ impl PacketKey {
         Self::new(hash(b"pychat ratchet", &[&self.bytes.0]))
     }
 
+    /// The key of the hybrid epoch: it takes this key and the secret to make it.
+    pub(crate) fn mixed_with(&self, secret: &[u8], handshake: &[u8; 32]) -> Self {
+        Self::new(hash(b"pychat hybrid", &[&self.bytes.0, secret, handshake]))
+    }
+
     fn cipher(&self) -> &LessSafeKey {
         self.cipher.get_or_init(|| {
             let key = UnboundKey::new(&CHACHA20_POLY1305, &self.bytes.0);

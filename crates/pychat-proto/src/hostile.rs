@@ -10,7 +10,9 @@ use crate::{
     chat::{self, LoginPayload, LoginReply},
     client::attempt::retry_key,
     crypto::{self, PacketKey, Rng},
+    hybrid::{self, Offer},
     noise::{self, Handshake},
+    session::PIECE_BYTES,
     wire::{
         Reader,
         frame::{Ack, Frame, Part},
@@ -145,6 +147,7 @@ impl Knock {
             committed,
             send: keys.from_client,
             receive: keys.from_server,
+            exchange: Exchange::Open { offer: Offer::new(), handshake: keys.handshake },
             next: 0,
             received: 0,
             largest: 0,
@@ -159,11 +162,19 @@ pub struct Peer {
     /// The outbox's position at the server.
     pub committed: u64,
     send: PacketKey,
+    /// Of the first epoch.
     receive: PacketKey,
+    exchange: Exchange,
     next: u64,
     /// Bitmap of the newest 128 numbers received.
     received: u128,
     largest: u64,
+}
+
+/// What leads to the hybrid epoch, which nobody has to enter.
+enum Exchange {
+    Open { offer: Offer, handshake: [u8; 32] },
+    Over { receive: PacketKey },
 }
 
 /// What the server says, as far as an attacker cares.
@@ -177,6 +188,8 @@ pub enum Heard {
     Commit(u64),
     /// A part of the answer to the question of this id.
     Reply(u64),
+    /// Its answer to our ML-KEM key.
+    Hybrid,
     /// It wants the address proved.
     PathChallenge([u8; 8]),
     /// It closed the session.
@@ -192,6 +205,32 @@ impl Peer {
         self.next
     }
 
+    /// The packets with our ML-KEM key. Once the server has both and [`Self::open`] was given its answer,
+    /// [`Self::is_hybrid`], and what is sealed from then on is of the hybrid epoch.
+    #[must_use]
+    pub fn offer(&mut self) -> Vec<Vec<u8>> {
+        let Exchange::Open { offer, .. } = &self.exchange else { return Vec::new() };
+        let key = offer.public().to_vec();
+        let pieces = (0..).zip(key.chunks(PIECE_BYTES));
+        let frames = pieces.map(|(index, piece)| Frames::default().hybrid(index, piece));
+        frames.map(|frames| self.packet(&frames)).collect()
+    }
+
+    /// Whether packets are sealed under hybrid keys.
+    #[must_use]
+    pub const fn is_hybrid(&self) -> bool {
+        matches!(self.exchange, Exchange::Over { .. })
+    }
+
+    /// Takes the server's answer, if it is one.
+    fn take_answer(&mut self, answer: &[u8]) {
+        let Exchange::Open { offer, handshake } = &self.exchange else { return };
+        let Ok(secret) = offer.open(answer) else { return };
+        let receive = hybrid::mix(&self.receive, &secret, handshake);
+        self.send = hybrid::mix(&self.send, &secret, handshake);
+        self.exchange = Exchange::Over { receive };
+    }
+
     /// Seals `frames` as the next packet.
     #[must_use]
     pub fn packet(&mut self, frames: &Frames) -> Vec<u8> {
@@ -203,7 +242,8 @@ impl Peer {
     /// Seals `frames` under any number.
     #[must_use]
     pub fn packet_numbered(&self, number: u64, frames: &Frames) -> Vec<u8> {
-        let mut packet = DataHeader { phase: 0, to: self.server, number }.encode().to_vec();
+        let phase = self.is_hybrid().into();
+        let mut packet = DataHeader { phase, to: self.server, number }.encode().to_vec();
         packet.extend_from_slice(&frames.0);
         self.send.seal(number, &mut packet);
         packet
@@ -212,9 +252,13 @@ impl Peer {
     /// Opens a packet of the server; empty if it is none.
     pub fn open(&mut self, datagram: &mut [u8]) -> Vec<Heard> {
         let Ok(header) = DataHeader::decode(datagram) else { return Vec::new() };
-        let Ok(frames) = self.receive.open(header.number, datagram) else { return Vec::new() };
+        let key = match &self.exchange {
+            Exchange::Over { receive } if header.phase == 1 => receive,
+            Exchange::Open { .. } | Exchange::Over { .. } => &self.receive,
+        };
+        let Ok(frames) = key.open(header.number, datagram) else { return Vec::new() };
         let mut reader = Reader(frames);
-        let mut heard = Vec::new();
+        let (mut heard, mut answer) = (Vec::new(), None);
         while !reader.is_empty() {
             let Ok(frame) = Frame::decode(&mut reader) else { break };
             heard.push(match frame {
@@ -224,6 +268,10 @@ impl Peer {
                 Frame::Reply { id, .. } => Heard::Reply(id),
                 Frame::PathChallenge(bytes) => Heard::PathChallenge(bytes),
                 Frame::Close { code, .. } => Heard::Close(CloseCode::from_code(code)),
+                Frame::Hybrid { bytes, .. } => {
+                    answer = Some(bytes);
+                    Heard::Hybrid
+                }
                 Frame::Padding
                 | Frame::Ping
                 | Frame::Refuse { .. }
@@ -235,6 +283,9 @@ impl Peer {
             });
         }
         self.mark(header.number);
+        if let Some(answer) = answer {
+            self.take_answer(answer);
+        }
         heard
     }
 
@@ -316,6 +367,12 @@ impl Frames {
         self.with(&Frame::Call { id, bytes })
     }
 
+    /// HYBRID.
+    #[must_use]
+    pub fn hybrid(self, index: u64, bytes: &[u8]) -> Self {
+        self.with(&Frame::Hybrid { index, bytes })
+    }
+
     /// `PATH_CHALLENGE`, which a client never sends.
     #[must_use]
     pub fn path_challenge(self, bytes: [u8; 8]) -> Self {
@@ -346,6 +403,7 @@ mod tests {
             committed: 0,
             send: keys(),
             receive: keys(),
+            exchange: Exchange::Over { receive: keys() },
             next: 0,
             received: 0,
             largest: 0,

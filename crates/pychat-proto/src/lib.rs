@@ -16,6 +16,7 @@ mod fill;
 pub mod fuzzing;
 #[cfg(feature = "hostile")]
 pub mod hostile;
+mod hybrid;
 mod ids;
 mod keys;
 mod link;

@@ -80,10 +80,13 @@ impl Identity {
 /// One side's handshake.
 pub(crate) struct Handshake(HandshakeState);
 
-/// Both directions' first packet keys.
+/// What a handshake leads to.
 pub(crate) struct Keys {
+    /// Both directions' first packet keys.
     pub(crate) from_client: PacketKey,
     pub(crate) from_server: PacketKey,
+    /// Noise's hash of all that was said.
+    pub(crate) handshake: [u8; 32],
 }
 
 impl Handshake {
@@ -152,9 +155,11 @@ impl Handshake {
         if !self.0.is_handshake_finished() {
             return Err(BadHandshake);
         }
+        let handshake = self.0.get_handshake_hash().try_into().map_err(|_| BadHandshake)?;
         let (client, server) = self.0.dangerously_get_raw_split();
         let (client, server) = (Zeroizing::new(client), Zeroizing::new(server));
-        Ok(Keys { from_client: PacketKey::new(*client), from_server: PacketKey::new(*server) })
+        let (from_client, from_server) = (PacketKey::new(*client), PacketKey::new(*server));
+        Ok(Keys { from_client, from_server, handshake })
     }
 }
 
@@ -316,6 +321,7 @@ mod tests {
         assert_eq!(client.peer(), Some(public));
         assert_eq!(server.peer(), Some(client_key.public()));
         let (ours, theirs) = (client.keys().unwrap(), server.keys().unwrap());
+        assert_eq!(ours.handshake, theirs.handshake);
         let mut packet = vec![0; 16];
         packet.extend_from_slice(b"x");
         ours.from_client.seal(0, &mut packet);

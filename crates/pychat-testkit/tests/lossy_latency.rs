@@ -18,6 +18,8 @@ const PAIRS: usize = 10;
 const TEXT_EVERY: Duration = Duration::from_millis(500);
 const TEXTS: usize = 120;
 const TEXT_BYTES: usize = 200;
+/// Between a login and the first text.
+const AFTER_LOGIN: Duration = Duration::from_secs(1);
 /// After the last text: a longer wait is a text that got lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 const SEEDS: [u64; 3] = [1, 2, 3];
@@ -83,6 +85,8 @@ impl Chat {
         }
         let connected = |world: &World| world.peers().iter().all(Peer::is_connected);
         let login = world.run_until(PATIENCE, connected);
+        // A text that is written at once waits for the session's hybrid keys: that is the login's time.
+        world.run_for(AFTER_LOGIN);
         (Self { world, dice: Dice::new(seed), pairs, written: BTreeMap::new() }, login)
     }
 

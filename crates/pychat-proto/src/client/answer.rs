@@ -88,7 +88,7 @@ impl Client {
                 if repeated {
                     session.handshake_repeated(now);
                 }
-                session.ping();
+                session.offer_key();
                 self.establish(now, session, local, server, reset_token);
                 self.events
                     .push_back(ClientEvent::Connected { committed: Seq(committed), server_time });
@@ -115,6 +115,7 @@ impl Client {
             remote,
             send: keys.from_client,
             receive: keys.from_server,
+            handshake: keys.handshake,
             committed_out: committed,
             committed_in: 0,
             rtt_hint: self.config.rtt_hint,
@@ -302,6 +303,8 @@ impl Client {
         let server = ConnectionId(connection_id);
         joining.session.set_peer(server);
         joining.session.set_committed_out(committed);
+        // Not before: only now it is known under which id the server takes packets.
+        joining.session.offer_key();
         self.establish(now, joining.session, joining.local, server, reset_token);
         self.events.push_back(ClientEvent::Connected { committed: Seq(committed), server_time });
         self.happened.append(&mut joining.happened);

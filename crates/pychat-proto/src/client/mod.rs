@@ -314,10 +314,6 @@ impl Client {
             let Joining { session, happened, .. } = joining;
             let _ = session.handle_packet(now, from, datagram, &mut self.rng, happened);
             self.end_joining(now);
-            if let Some(joining) = &mut self.joining {
-                // Best effort, and nothing else bounds how many come before the welcome.
-                joining.happened.retain(|event| !matches!(event, SessionEvent::Note { .. }));
-            }
         } else if let Some(leaving) = &mut self.leaving
             && to == Some(leaving.local)
         {

@@ -363,6 +363,7 @@ impl Endpoint {
             remote,
             send: keys.from_server,
             receive: keys.from_client,
+            handshake: keys.handshake,
             committed_out: 0,
             committed_in: committed,
             rtt_hint: None,

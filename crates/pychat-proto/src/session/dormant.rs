@@ -109,6 +109,7 @@ impl Session {
             && self.answers.is_settled()
             && self.lane_in.is_settled()
             && self.lane_out.is_empty()
+            && self.exchange.is_none()
             && self.recovery.is_settled();
         server && self.is_open() && self.path.is_proved() && nothing_owed && nothing_waits
     }
@@ -152,6 +153,7 @@ impl Session {
             state: State::Open,
             peer: dormant.peer,
             keys: SessionKeys::awake(&dormant.keys, next_number, dormant.newest.into()),
+            exchange: None,
             next_number,
             skipped,
             next_skip: next_number + u64::from(dormant.skip_ahead),

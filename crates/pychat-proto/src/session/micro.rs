@@ -65,6 +65,7 @@ impl Acknowledged {
             remote: ([10, 0, 0, 9], 9).into(),
             send: PacketKey::new([1; 32]),
             receive: PacketKey::new([2; 32]),
+            handshake: [3; 32],
             committed_out: 0,
             committed_in: 0,
             rtt_hint: None,

@@ -5,6 +5,7 @@
 
 mod congestion;
 pub(crate) mod dormant;
+mod exchange;
 mod fills;
 mod keys;
 mod lane_in;
@@ -31,6 +32,9 @@ use crate::{
     crypto::{PacketKey, Rng},
 };
 use congestion::Congestion;
+use exchange::Exchange;
+#[cfg(any(test, feature = "hostile"))]
+pub(crate) use exchange::PIECE_BYTES;
 use keys::SessionKeys;
 use lane_in::LaneIn;
 use lane_out::LaneOut;
@@ -135,6 +139,8 @@ pub(crate) struct Start {
     pub(crate) remote: SocketAddr,
     pub(crate) send: PacketKey,
     pub(crate) receive: PacketKey,
+    /// The handshake's hash, which goes into the keys of the hybrid epoch.
+    pub(crate) handshake: [u8; 32],
     /// The lane's position in our outgoing and in our incoming direction.
     pub(crate) committed_out: u64,
     pub(crate) committed_in: u64,
@@ -151,6 +157,8 @@ pub(crate) struct Session {
     state: State,
     peer: ConnectionId,
     keys: SessionKeys,
+    /// What leads to the hybrid epoch, until both directions are in it.
+    exchange: Option<Box<Exchange>>,
     next_number: u64,
     /// The number last left out on purpose, and the next one to be: who acknowledges it lies.
     skipped: Option<u64>,
@@ -203,6 +211,7 @@ impl Session {
             state: State::Open,
             peer: start.peer,
             keys: SessionKeys::new(start.send, start.receive, now),
+            exchange: Some(Box::new(Exchange::new(start.role, start.handshake, now))),
             next_number: 0,
             skipped: None,
             next_skip: 0,
@@ -349,11 +358,6 @@ impl Session {
         self.recovery.rtt.handshake_repeated();
     }
 
-    /// Asks the peer for a sign of life.
-    pub(crate) fn ping(&mut self) {
-        self.ping_wanted = true;
-    }
-
     pub(crate) fn close(
         &mut self,
         now: Instant,
@@ -395,6 +399,7 @@ impl Session {
                     ack,
                     self.recovery_deadline(),
                     self.keep_alive,
+                    self.exchange.as_ref().map(|exchange| exchange.deadline()),
                     self.overdue.at,
                     self.commit_at,
                     self.path.deadline(),
@@ -426,6 +431,9 @@ impl Session {
                 reason: CloseCode::Idle.to_string(),
             });
             return;
+        }
+        if self.exchange.as_ref().is_some_and(|exchange| exchange.deadline() <= now) {
+            return self.give_up_exchange(now, events);
         }
         self.path.handle_timeout(now);
         self.asked.handle_timeout(now);

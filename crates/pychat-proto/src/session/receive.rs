@@ -3,6 +3,7 @@
 use super::{
     AckDebt, Dropped, Role, Session, SessionEvent, State,
     lane_in::Delivery,
+    keys::Epoch,
     lane_out::Committed,
     path,
     replay::Arrival,
@@ -39,7 +40,9 @@ impl Session {
         if self.is_closed() || !self.replay.is_fresh(header.number) {
             return self.drop_packet();
         }
-        let Ok(frames) = self.keys.open(header, datagram) else { return self.drop_packet() };
+        let Ok((epoch, frames)) = self.keys.open(header, datagram) else {
+            return self.drop_packet();
+        };
         let newest = self.replay.is_newest(header.number);
         let arrival = self.replay.mark(header.number);
         self.counters.received += 1;
@@ -63,7 +66,10 @@ impl Session {
         if newest {
             self.debt.largest_at = now;
         }
-        self.handle_frames(now, frames, arrival, events);
+        if epoch == Epoch::Hybrid {
+            self.end_exchange(now);
+        }
+        self.handle_frames(now, epoch, frames, arrival, events);
         Ok(())
     }
 
@@ -75,6 +81,7 @@ impl Session {
     fn handle_frames(
         &mut self,
         now: Instant,
+        epoch: Epoch,
         frames: &[u8],
         arrival: Arrival,
         events: &mut VecDeque<SessionEvent>,
@@ -95,6 +102,9 @@ impl Session {
                 low &= frame.is_low();
             }
             at_once |= self.wants_ack_at_once(&frame);
+            if let Err(what) = belongs_into(&frame, epoch) {
+                return self.violation(now, what, events);
+            }
             if let Err(what) = self.handle_frame(now, &frame, events) {
                 return self.violation(now, what, events);
             }
@@ -117,7 +127,8 @@ impl Session {
             | Frame::Refuse { .. }
             | Frame::Call { .. }
             | Frame::Reply { .. }
-            | Frame::Welcome { .. } => self.replay.has_gaps(),
+            | Frame::Welcome { .. }
+            | Frame::Hybrid { .. } => self.replay.has_gaps(),
             Frame::Padding
             | Frame::Ping
             | Frame::Ack(_)
@@ -204,6 +215,7 @@ impl Session {
             Frame::Welcome { bytes } if !server => {
                 events.push_back(SessionEvent::Welcome { payload: bytes.into() });
             }
+            Frame::Hybrid { index, bytes } => self.take_piece(now, index, bytes)?,
             Frame::PathChallenge(challenge) if !server => self.path_response = Some(challenge),
             Frame::PathResponse(answer) if server => self.path.answered(answer),
             Frame::Close { code, retry_after, reason } => {
@@ -229,6 +241,15 @@ impl Session {
             | Frame::PathResponse(_) => return Err("a frame of the other side"),
         }
         Ok(())
+    }
+}
+
+/// What people write waits for the hybrid epoch, and nothing leads to it again.
+fn belongs_into(frame: &Frame<'_>, epoch: Epoch) -> Result<(), &'static str> {
+    match epoch {
+        Epoch::First if frame.is_held_back() => Err("a frame before the hybrid keys"),
+        Epoch::Hybrid if matches!(frame, Frame::Hybrid { .. }) => Err("a second key exchange"),
+        Epoch::First | Epoch::Hybrid => Ok(()),
     }
 }
 

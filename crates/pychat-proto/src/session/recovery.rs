@@ -25,6 +25,8 @@ pub(crate) enum SentFrame {
     Call(u64),
     Reply(u64, u64),
     Welcome,
+    /// A piece of our key, or of our answer to the peer's.
+    Hybrid(u64),
     PathChallenge,
 }
 
@@ -248,6 +250,7 @@ impl Session {
             SentFrame::Reply(id, index) => self.answers.is_open(id, index),
             SentFrame::Call(id) => self.asked.is_open(id),
             SentFrame::Welcome => self.welcome.is_some(),
+            SentFrame::Hybrid(index) => self.exchange.as_ref().is_some_and(|it| it.is_open(index)),
             SentFrame::PathChallenge => true,
         }
     }
@@ -271,6 +274,11 @@ impl Session {
             SentFrame::Refuse(last) => self.refusals.retain(|refusal| refusal.last != last),
             SentFrame::Reply(id, index) => self.answers.acked(id, index),
             SentFrame::Welcome => self.welcome = None,
+            SentFrame::Hybrid(index) => {
+                if let Some(exchange) = &mut self.exchange {
+                    exchange.acked(index);
+                }
+            }
             SentFrame::Commit(_) | SentFrame::Call(_) | SentFrame::PathChallenge => {}
         }
     }
@@ -301,6 +309,11 @@ impl Session {
             SentFrame::Welcome => {
                 if let Some(welcome) = &mut self.welcome {
                     welcome.wanted = true;
+                }
+            }
+            SentFrame::Hybrid(index) => {
+                if let Some(exchange) = &mut self.exchange {
+                    exchange.lost(index);
                 }
             }
             SentFrame::PathChallenge => self.path.challenge_lost(),

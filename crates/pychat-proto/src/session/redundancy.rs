@@ -123,7 +123,7 @@ impl Session {
             && self.may_hurry()
             && self.window_is_open()
             && self.recovery.live() <= FLIGHT_SMALL
-            && !self.lane_out.has_unsent()
+            && !(self.lane_out.has_unsent() && !self.holds_back())
     }
 
     fn may_probe_early(&self) -> bool {
@@ -222,7 +222,8 @@ impl SentFrame {
             | Self::Refuse(_)
             | Self::Call(_)
             | Self::Reply(..)
-            | Self::Welcome => true,
+            | Self::Welcome
+            | Self::Hybrid(_) => true,
             Self::Lane(Sent::LowRecord(_)) | Self::Commit(_) | Self::PathChallenge => false,
         }
     }

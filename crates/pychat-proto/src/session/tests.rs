@@ -1,5 +1,6 @@
 //! A server's session against a peer that holds the keys and lies.
 
+mod exchange;
 mod redundancy;
 
 use super::{Role, Session, SessionEvent, Start, congestion, recovery};
@@ -34,12 +35,14 @@ impl Liar {
             remote: address(),
             send: theirs.clone(),
             receive: ours.clone(),
+            handshake: [3; 32],
             committed_out: 0,
             committed_in: 0,
             rtt_hint: None,
         };
         let now = Instant::from_micros(1_000_000);
-        let session = Session::new(start, now, &mut rng);
+        let mut session = Session::new(start, now, &mut rng);
+        session.pretend_hybrid();
         Self { session, ours, theirs, number: 0, now, rng, events: VecDeque::new() }
     }
 
@@ -137,6 +140,7 @@ fn every_broken_rule_closes_the_session() {
         vec![Frame::Note { bytes: b"" }],
         vec![Frame::Welcome { bytes: b"" }],
         vec![Frame::PathChallenge([0; 8])],
+        vec![Frame::Hybrid { index: 0, bytes: &[0; crate::hybrid::CIPHERTEXT_BYTES] }],
         vec![],
     ];
     for lie in lies {

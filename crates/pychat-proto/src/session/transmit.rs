@@ -32,16 +32,29 @@ struct Contents {
     best_effort: bool,
 }
 
+impl Contents {
+    fn add(&mut self, frame: SentFrame) {
+        self.frames.push(frame);
+        self.eliciting = true;
+    }
+}
+
 impl Session {
     fn wants_to_send(&self) -> bool {
         self.ping_wanted
-            || self.commit_wanted
+            || self.welcome.as_ref().is_some_and(|welcome| welcome.wanted)
+            || self.exchange.as_ref().is_some_and(|exchange| exchange.wants_to_send())
+            || !self.holds_back() && self.has_held_back()
+    }
+
+    /// Whether there is anything that waits for the hybrid epoch, or left in it at once.
+    fn has_held_back(&self) -> bool {
+        self.commit_wanted
             || self.lane_out.wants_to_send()
             || self.refusals.iter().any(|refusal| refusal.wanted)
             || self.asked.wants_to_send()
             || self.answers.wants_to_send()
             || !self.notes.is_empty()
-            || self.welcome.as_ref().is_some_and(|welcome| welcome.wanted)
     }
 
     pub(super) fn window_is_open(&self) -> bool {
@@ -104,8 +117,11 @@ impl Session {
         self.put_path_frames(end, to, &mut contents);
         self.put_ack(now, end, to);
         if sends {
-            self.put_control_frames(now, end, to, &mut contents);
-            self.put_lane_frames(end, to, &mut contents);
+            self.put_handshake_frames(end, to, &mut contents);
+            if !self.holds_back() {
+                self.put_control_frames(now, end, to, &mut contents);
+                self.put_lane_frames(end, to, &mut contents);
+            }
             self.put_ping(end, to, &mut contents);
         }
         if to.len() == DATA_HEADER_BYTES {
@@ -145,8 +161,7 @@ impl Session {
             && put(&Frame::PathChallenge(challenge), end, to)
         {
             self.path.challenge_sent();
-            contents.frames.push(SentFrame::PathChallenge);
-            contents.eliciting = true;
+            contents.add(SentFrame::PathChallenge);
         }
     }
 
@@ -164,6 +179,22 @@ impl Session {
         }
     }
 
+    /// What leads to the hybrid epoch, and is not held back until then.
+    fn put_handshake_frames(&mut self, end: usize, to: &mut Vec<u8>, contents: &mut Contents) {
+        if let Some(welcome) = &mut self.welcome
+            && welcome.wanted
+            && put(&Frame::Welcome { bytes: &welcome.bytes }, end, to)
+        {
+            welcome.wanted = false;
+            contents.add(SentFrame::Welcome);
+        }
+        if let Some(exchange) = &mut self.exchange {
+            while let Some(index) = exchange.next_frame(end.saturating_sub(to.len()), to) {
+                contents.add(SentFrame::Hybrid(index));
+            }
+        }
+    }
+
     fn put_control_frames(
         &mut self,
         now: Instant,
@@ -171,23 +202,12 @@ impl Session {
         to: &mut Vec<u8>,
         contents: &mut Contents,
     ) {
-        let mut add = |frame: SentFrame| {
-            contents.frames.push(frame);
-            contents.eliciting = true;
-        };
-        if let Some(welcome) = &mut self.welcome
-            && welcome.wanted
-            && put(&Frame::Welcome { bytes: &welcome.bytes }, end, to)
-        {
-            welcome.wanted = false;
-            add(SentFrame::Welcome);
-        }
         if self.commit_wanted {
             let up_to = self.lane_in.committed();
             if put(&Frame::Commit { lane: 0, up_to }, end, to) {
                 self.commit_wanted = false;
                 self.commit_at = None;
-                add(SentFrame::Commit(up_to));
+                contents.add(SentFrame::Commit(up_to));
             }
         }
         for refusal in self.refusals.iter_mut().filter(|refusal| refusal.wanted) {
@@ -196,20 +216,19 @@ impl Session {
                 break;
             }
             refusal.wanted = false;
-            add(SentFrame::Refuse(seq));
+            contents.add(SentFrame::Refuse(seq));
         }
         while let Some((id, index)) = self.answers.next_frame(end.saturating_sub(to.len()), to) {
-            add(SentFrame::Reply(id, index));
+            contents.add(SentFrame::Reply(id, index));
         }
         while let Some(id) = self.asked.next_frame(now, end.saturating_sub(to.len()), to) {
-            add(SentFrame::Call(id));
+            contents.add(SentFrame::Call(id));
         }
     }
 
     fn put_lane_frames(&mut self, end: usize, to: &mut Vec<u8>, contents: &mut Contents) {
         while let Some(sent) = self.lane_out.next_frame(0, end.saturating_sub(to.len()), to) {
-            contents.frames.push(SentFrame::Lane(sent));
-            contents.eliciting = true;
+            contents.add(SentFrame::Lane(sent));
         }
         while let Some(note) = self.notes.front() {
             if !put(&Frame::Note { bytes: note }, end, to) {

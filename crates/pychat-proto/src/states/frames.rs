@@ -2,6 +2,7 @@
 
 use crate::{
     CloseCode, RECORD_WINDOW,
+    hybrid::CIPHERTEXT_BYTES,
     wire::{
         Reader,
         frame::{Ack, Frame, Part},
@@ -40,6 +41,9 @@ pub(crate) fn cases() -> Vec<FrameCase> {
         ("PATH_CHALLENGE", Frame::PathChallenge([7; 8])),
         ("wrong PATH_RESPONSE", Frame::PathResponse([7; 8])),
         ("malformed WELCOME", Frame::Welcome { bytes: b"" }),
+        // As long as an answer, and as the first piece of a key.
+        ("HYBRID", Frame::Hybrid { index: 0, bytes: &[0; CIPHERTEXT_BYTES] }),
+        ("HYBRID of a wrong length", Frame::Hybrid { index: 0, bytes: b"key" }),
     ]
 }
 
@@ -91,6 +95,7 @@ pub(crate) fn name(frame: &Frame<'_>) -> &'static str {
         Frame::PathResponse(_) => "PATH_RESPONSE",
         Frame::Close { .. } => "CLOSE",
         Frame::Welcome { .. } => "WELCOME",
+        Frame::Hybrid { .. } => "HYBRID",
     }
 }
 

@@ -2,9 +2,11 @@
 //! said. The whole tables are snapshots beside each side's stage (`client/states`,
 //! `endpoint/states`); docs/PROTOCOL.md, "States", shows the moves, and is compared with them here.
 
+mod ends;
 mod frames;
 mod table;
 
+pub(crate) use ends::{End, Ends};
 pub(crate) use frames::{cases, close, close_codes, names};
 pub(crate) use table::Table;
 

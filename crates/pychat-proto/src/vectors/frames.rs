@@ -43,6 +43,7 @@ fn frames() -> Vec<(&'static str, Frame<'static>)> {
             "record_last_low",
             Frame::Record { lane: 0, seq: 9, part: Part::LastLow, bytes: b"third" },
         ),
+        ("hybrid", Frame::Hybrid { index: 1, bytes: b"piece" }),
     ]
 }
 

@@ -8,7 +8,11 @@ use crate::{
     chat::{self, LoginPayload},
     crypto::{self, Rng},
     noise::{self, Handshake, Keys},
-    wire::packet::{self, DataHeader, Init, RESET_BYTES, Resp, TOKEN_BYTES, VERSION},
+    wire::{
+        Reader,
+        frame::Frame,
+        packet::{self, DataHeader, Init, RESET_BYTES, Resp, TOKEN_BYTES, VERSION},
+    },
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -156,9 +160,10 @@ fn put_ephemeral(to: &mut Vectors, mut rng: Rng, noise: &[u8]) {
 }
 
 fn put_keys(to: &mut Vectors, keys: &Keys) {
-    to.comment("The packet keys.");
+    to.comment("The packet keys of the first epoch, and what goes into those of the hybrid one.");
     to.put("key_from_client", keys.from_client.bytes().get());
     to.put("key_from_server", keys.from_server.bytes().get());
+    to.put("handshake_hash", &keys.handshake);
 }
 
 /// The frames of a packet, opened with the key that it must be under.
@@ -166,6 +171,10 @@ fn put_packet(to: &mut Vectors, name: &str, key: &crypto::PacketKey, packet: &[u
     to.put(name, packet);
     let number = DataHeader::decode(packet).unwrap().number;
     to.put(&format!("{name}_frames"), key.open(number, &mut packet.to_vec()).unwrap());
+}
+
+fn is_first_piece(frames: &[u8]) -> bool {
+    matches!(Frame::decode(&mut Reader(frames)), Ok(Frame::Hybrid { index: 0, .. }))
 }
 
 #[test]
@@ -199,15 +208,16 @@ fn a_login_with_a_pinned_key_has_its_exact_bytes() {
     let keys = shadow.keys().unwrap();
     put_keys(&mut to, &keys);
 
-    to.comment("The client's first packet confirms the session; the server acknowledges it later.");
+    // The client's first packet confirms the session. It holds the first piece of a key that is drawn anew
+    // each time: see hybrid.txt.
     pair.client_takes(&resp);
     assert!(pair.is_connected());
     let first = pair.client_sends();
-    put_packet(&mut to, "first_packet", &keys.from_client, &first);
+    assert!(keys.from_client.open(0, &mut first.clone()).is_ok_and(is_first_piece));
     pair.server_takes(&first);
     assert_eq!(pair.server.sessions(), 1);
 
-    to.comment("A server that knows nothing of the session answers the same packet with RESET.");
+    to.comment("A server that knows nothing of the session answers the client's first packet with RESET.");
     let mut other = Pair::new(ServerKey::Unknown);
     other.server_takes(&first);
     let reset = other.server_sends();

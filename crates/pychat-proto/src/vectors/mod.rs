@@ -7,6 +7,7 @@
 
 mod frames;
 mod handshake;
+mod hybrid;
 mod payloads;
 
 use data_encoding::HEXLOWER;
@@ -33,6 +34,15 @@ impl Vectors {
 
     fn put(&mut self, name: &str, bytes: &[u8]) {
         writeln!(self.text, "{name} = {}", HEXLOWER.encode(bytes)).unwrap();
+    }
+
+    /// What stands in a file under a name, if it does.
+    #[allow(clippy::disallowed_methods, reason = "a test reads its expectations")]
+    fn known(file: &str, name: &str) -> Option<Vec<u8>> {
+        let path = format!("{}/tests/vectors/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).ok()?;
+        let hex = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "))?;
+        HEXLOWER.decode(hex.as_bytes()).ok()
     }
 
     /// Compares with the file, line by line.

@@ -20,6 +20,7 @@ const PATH_RESPONSE: u8 = 0x0d;
 const CLOSE: u8 = 0x0e;
 const WELCOME: u8 = 0x0f;
 const RECORD_LAST_LOW: u8 = 0x10;
+const HYBRID: u8 = 0x11;
 
 /// Longest reason in a CLOSE.
 pub(crate) const REASON_BYTES_MAX: usize = 256;
@@ -62,6 +63,8 @@ pub(crate) enum Frame<'a> {
     PathResponse([u8; 8]),
     Close { code: u16, retry_after: Duration, reason: &'a [u8] },
     Welcome { bytes: &'a [u8] },
+    /// A piece of the client's ML-KEM key, or of the server's answer.
+    Hybrid { index: u64, bytes: &'a [u8] },
 }
 
 impl<'a> Frame<'a> {
@@ -105,6 +108,7 @@ impl<'a> Frame<'a> {
                 reason: from.sized()?,
             },
             WELCOME => Self::Welcome { bytes: from.sized()? },
+            HYBRID => Self::Hybrid { index: from.varint()?, bytes: from.sized()? },
             _ => return Err(Malformed),
         })
     }
@@ -180,12 +184,38 @@ impl<'a> Frame<'a> {
                 to.push(WELCOME);
                 put_sized(to, bytes);
             }
+            Self::Hybrid { index, bytes } => {
+                to.push(HYBRID);
+                put_varint(to, index);
+                put_sized(to, bytes);
+            }
         }
     }
 
     /// Whether a packet with this frame is to be acknowledged.
     pub(crate) const fn is_ack_eliciting(&self) -> bool {
         !matches!(self, Self::Padding | Self::Ack(_) | Self::Close { .. })
+    }
+
+    /// Whether it waits for the hybrid epoch: it tells what people write, or who speaks with whom.
+    pub(crate) const fn is_held_back(&self) -> bool {
+        match self {
+            Self::Padding
+            | Self::Ping
+            | Self::Ack(_)
+            | Self::PathChallenge(_)
+            | Self::PathResponse(_)
+            | Self::Close { .. }
+            | Self::Welcome { .. }
+            | Self::Hybrid { .. } => false,
+            Self::Record { .. }
+            | Self::Commit { .. }
+            | Self::Refuse { .. }
+            | Self::Skip { .. }
+            | Self::Call { .. }
+            | Self::Reply { .. }
+            | Self::Note { .. } => true,
+        }
     }
 
     /// Whether nobody waits to hear that it arrived.
@@ -227,6 +257,7 @@ mod tests {
             Frame::PathResponse([2; 8]),
             Frame::Close { code: 1, retry_after: Duration::from_millis(1500), reason: b"later" },
             Frame::Welcome { bytes: b"w" },
+            Frame::Hybrid { index: 1, bytes: b"k" },
         ]
     }
 
@@ -246,7 +277,7 @@ mod tests {
 
     #[test]
     fn unknown_frames_are_malformed() {
-        for kind in 0x11..=0xff {
+        for kind in 0x12..=0xff {
             assert_eq!(Frame::decode(&mut Reader(&[kind; 64])), Err(Malformed));
         }
     }

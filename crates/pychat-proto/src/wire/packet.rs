@@ -5,8 +5,8 @@ use crate::{ConnectionId, DATAGRAM_BYTES_MAX};
 
 /// The protocol version that this crate speaks.
 pub(crate) const VERSION: u8 = 1;
-/// The one cipher suite: X25519, ChaCha20-Poly1305, BLAKE2s.
-pub(crate) const SUITE: u8 = 1;
+/// The one cipher suite: X25519 and ML-KEM-768, ChaCha20-Poly1305, BLAKE2s.
+pub(crate) const SUITE: u8 = 2;
 
 pub(crate) const TYPE_INIT: u8 = 0x01;
 pub(crate) const TYPE_RETRY: u8 = 0x02;

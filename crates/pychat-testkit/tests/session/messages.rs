@@ -6,7 +6,7 @@ use pychat_proto::{ClientEvent, MESSAGE_BYTES_MAX, RECORD_WINDOW, RefuseCode, Se
 use pychat_testkit::{
     dice::Chance,
     faults::{Faults, Loss},
-    sim::world::{REFUSED_PREFIX, World},
+    sim::world::{REFUSED_PREFIX, Sent, World},
 };
 use std::time::Duration;
 
@@ -142,7 +142,9 @@ fn the_same_seed_is_the_same_run() {
         let wiretap = world.wiretap();
         world.network.set_all_faults(Faults::delayed(ONE_WAY).losing(20.0));
         exchange(&mut world);
-        wiretap.all()
+        // ML-KEM's keys and answers, and what is sealed after them, are drawn outside of the seed.
+        let shape = |sent: Sent| (sent.at, sent.from, sent.to, sent.bytes.len(), sent.kind());
+        wiretap.all().into_iter().map(shape).collect::<Vec<_>>()
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));

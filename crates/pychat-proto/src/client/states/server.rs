@@ -6,9 +6,10 @@ use crate::{
     CloseCode, ConnectionId, SecretKey, ServerKey,
     chat::{self, LoginReply},
     client::attempt::retry_key,
-    crypto::{self, PacketKey, Rng},
+    crypto::{self, Forged, PacketKey, Rng},
+    hybrid,
     noise::{self, Handshake, Identity, Pattern},
-    states,
+    states::{self, End, Ends},
     wire::{
         frame::Frame,
         packet::{self, DataHeader, Fin, Init, Resp, Retry, TOKEN_BYTES},
@@ -24,18 +25,26 @@ impl Stage {
     }
 
     pub(super) fn sealed(&mut self, frames: &[u8]) -> Vec<u8> {
-        let nobody = PacketKey::new([9; 32]);
-        let (key, to, number) = match &mut self.peer {
-            Some(peer) => {
-                peer.number += 1;
-                (&peer.keys.from_server, peer.client, peer.number - 1)
-            }
-            None => (&nobody, ConnectionId(9), 0),
-        };
-        let mut packet = DataHeader { phase: 0, to, number }.encode().to_vec();
+        if let Some(peer) = &mut self.peer {
+            peer.number += 1;
+            let header = DataHeader { phase: 0, to: peer.client, number: peer.number - 1 };
+            return peer.ends.seal(header, frames);
+        }
+        let mut packet = DataHeader { phase: 0, to: ConnectionId(9), number: 0 }.encode().to_vec();
         packet.extend_from_slice(frames);
-        key.seal(number, &mut packet);
+        PacketKey::new([9; 32]).seal(0, &mut packet);
         packet
+    }
+
+    /// Answers the client's key and enters the hybrid epoch.
+    pub(super) fn agree(&mut self) -> Vec<String> {
+        let (answer, secret) = hybrid::answer(&self.peer.as_ref().unwrap().ends.pieces).unwrap();
+        let packet = self.data(&[Frame::Hybrid { index: 0, bytes: &answer }]);
+        self.peer.as_mut().unwrap().ends.enter(&secret);
+        let said = self.take(packet);
+        let packet = self.data(&[Frame::Padding]);
+        assert_eq!(self.take(packet), [""; 0]);
+        said
     }
 
     pub(super) fn retry(&self) -> Vec<u8> {
@@ -59,8 +68,8 @@ impl Stage {
         let noise = handshake.write(payload).unwrap();
         match pattern {
             Pattern::Ik => {
-                let keys = handshake.keys().unwrap();
-                self.peer = Some(Peer { client: init.client, keys, number: 0 });
+                let ends = Ends::new(End::Server, handshake.keys().unwrap());
+                self.peer = Some(Peer { client: init.client, ends, number: 0 });
             }
             Pattern::Xx => self.contact = Some((init.client, handshake)),
         }
@@ -99,17 +108,15 @@ impl Stage {
             packet::TYPE_FIN => {
                 if let Some((client, mut handshake)) = self.contact.take() {
                     handshake.read(Fin::decode(datagram).unwrap().noise).unwrap();
-                    let keys = handshake.keys().unwrap();
-                    self.peer = Some(Peer { client, keys, number: 0 });
+                    let ends = Ends::new(End::Server, handshake.keys().unwrap());
+                    self.peer = Some(Peer { client, ends, number: 0 });
                 }
                 "FIN".into()
             }
             kind if kind & !1 == packet::TYPE_DATA => {
-                let key = &self.peer.as_ref().unwrap().keys.from_client;
-                let number = DataHeader::decode(datagram).unwrap().number;
-                match key.open(number, &mut datagram.to_vec()) {
-                    Ok(frames) => states::names(frames),
-                    Err(crypto::Forged) => "a packet of the session before".into(),
+                match self.peer.as_mut().unwrap().ends.open(datagram) {
+                    Ok(frames) => states::names(&frames),
+                    Err(Forged) => "a packet under keys that this end lacks".into(),
                 }
             }
             kind => panic!("a client sends nothing of type {kind:#x}"),

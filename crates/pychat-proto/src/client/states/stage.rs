@@ -4,8 +4,8 @@ use super::{State, server::welcome};
 use crate::{
     Client, ClientConfig, ClientEvent, CloseCode, ConnectionId, Cursor, DisplayName, Instant, Lane,
     Login, SecretKey, Seq, ServerKey, StreamId, UserName,
-    noise::{Handshake, Keys},
-    states,
+    noise::Handshake,
+    states::{self, Ends},
 };
 use std::{net::SocketAddr, time::Duration};
 
@@ -16,7 +16,7 @@ pub(super) const RESET_TOKEN: [u8; 16] = [5; 16];
 /// The server's end of a session.
 pub(super) struct Peer {
     pub(super) client: ConnectionId,
-    pub(super) keys: Keys,
+    pub(super) ends: Ends,
     pub(super) number: u64,
 }
 
@@ -84,14 +84,19 @@ impl Stage {
                 stage.take(resp);
                 stage
             }
-            State::Open => {
+            State::Agreeing => {
                 let mut stage = Self::reach(State::Connecting);
                 let resp = stage.resp(&welcome());
                 stage.take(resp);
                 // One record and one question are under way.
                 stage.client.send_message(stage.now, Lane::CHAT, Seq(1), b"text");
                 assert_eq!(stage.client.call(stage.now, b"?"), Some(0));
-                stage.settle();
+                assert_eq!(stage.settle(), [""; 0], "they are held back");
+                stage
+            }
+            State::Open => {
+                let mut stage = Self::reach(State::Agreeing);
+                assert_eq!(stage.agree(), ["ACK+CALL+RECORD_LAST"]);
                 stage
             }
             State::Renewing => {

@@ -6,8 +6,10 @@ use crate::{
     CloseCode, ConnectionId, Cursor, DisplayName, PublicKey, SecretKey, UserName,
     chat::{self, LoginPayload, LoginReply},
     crypto::{self, PacketKey, Rng},
+    hybrid::Offer,
     noise::{self, Handshake},
-    states,
+    session::PIECE_BYTES,
+    states::{self, End, Ends},
     wire::{
         Reader,
         frame::{Ack, Frame},
@@ -78,18 +80,32 @@ impl Stage {
     }
 
     pub(super) fn sealed(&mut self, frames: &[u8]) -> Vec<u8> {
-        let nobody = PacketKey::new([9; 32]);
-        let (key, to, number) = match &mut self.peer {
-            Some(peer) => {
-                peer.number += 1;
-                (&peer.keys.from_client, peer.server, peer.number - 1)
-            }
-            None => (&nobody, ConnectionId(3 << 56), 0),
-        };
-        let mut packet = DataHeader { phase: 0, to, number }.encode().to_vec();
+        if let Some(peer) = &mut self.peer {
+            peer.number += 1;
+            let header = DataHeader { phase: 0, to: peer.server, number: peer.number - 1 };
+            return peer.ends.seal(header, frames);
+        }
+        let to = ConnectionId(3 << 56);
+        let mut packet = DataHeader { phase: 0, to, number: 0 }.encode().to_vec();
         packet.extend_from_slice(frames);
-        key.seal(number, &mut packet);
+        PacketKey::new([9; 32]).seal(0, &mut packet);
         packet
+    }
+
+    /// Offers a key and enters the hybrid epoch with `frames`.
+    pub(super) fn agree(&mut self, frames: &[Frame<'_>]) -> Vec<String> {
+        let offer = Offer::new();
+        let mut said = Vec::new();
+        for (index, bytes) in (0..).zip(offer.public().chunks(PIECE_BYTES)) {
+            let packet = self.data(&[Frame::Hybrid { index, bytes }]);
+            said.extend(self.take(packet, 1));
+        }
+        assert_eq!(said, ["ACK+HYBRID"]);
+        let ends = &mut self.peer.as_mut().unwrap().ends;
+        let secret = offer.open(&ends.pieces).unwrap();
+        ends.enter(&secret);
+        let packet = self.data(frames);
+        self.take(packet, 1)
     }
 
     /// What kind of datagram left, and what it means for this end.
@@ -104,14 +120,12 @@ impl Stage {
             packet::TYPE_VERSION => "VERSION".into(),
             kind if kind & !1 == packet::TYPE_DATA => {
                 let peer = self.peer.as_mut().unwrap();
-                let number = DataHeader::decode(datagram).unwrap().number;
-                let mut opened = datagram.to_vec();
-                let frames = peer.keys.from_server.open(number, &mut opened).unwrap();
-                peer.received.push(number);
-                if let Ok(Frame::PathChallenge(challenge)) = Frame::decode(&mut Reader(frames)) {
+                let frames = peer.ends.open(datagram).unwrap();
+                peer.received.push(DataHeader::decode(datagram).unwrap().number);
+                if let Ok(Frame::PathChallenge(challenge)) = Frame::decode(&mut Reader(&frames)) {
                     self.challenge = challenge;
                 }
-                states::names(frames)
+                states::names(&frames)
             }
             kind => panic!("a server sends nothing of type {kind:#x}"),
         }
@@ -126,7 +140,7 @@ impl Stage {
             self.third = Some(Fin { server, noise: &noise }.encode());
             self.peer = Some(Peer {
                 server,
-                keys: handshake.keys().unwrap(),
+                ends: Ends::new(End::Client, handshake.keys().unwrap()),
                 number: 0,
                 received: Vec::new(),
             });
@@ -134,8 +148,9 @@ impl Stage {
         }
         match chat::decode(&payload).unwrap() {
             LoginReply::Welcome { connection_id, .. } => {
-                let (server, keys) = (ConnectionId(connection_id), handshake.keys().unwrap());
-                self.peer = Some(Peer { server, keys, number: 0, received: Vec::new() });
+                let server = ConnectionId(connection_id);
+                let ends = Ends::new(End::Client, handshake.keys().unwrap());
+                self.peer = Some(Peer { server, ends, number: 0, received: Vec::new() });
                 "RESP".into()
             }
             LoginReply::Refused { code, .. } => {

@@ -30,6 +30,8 @@ listed! {
         // A login that the application is looking up.
         Asked = "Asked",
         Unconfirmed = "Unconfirmed",
+        // The hybrid keys are not agreed on yet.
+        Agreeing = "Agreeing",
         Open = "Open",
         // At an address that has not answered its challenge.
         Unproved = "Unproved",
@@ -58,7 +60,8 @@ impl State {
         // All fields are named, so that a new one is looked at here.
         let Entry { session, standing, ready: _ } = entry;
         match (standing, session.standing(), away) {
-            (Standing::Unconfirmed(_), OfSession::Open, false) => Self::Unconfirmed,
+            (Standing::Unconfirmed(_), OfSession::Agreeing, false) => Self::Unconfirmed,
+            (Standing::Confirmed, OfSession::Agreeing, false) => Self::Agreeing,
             (Standing::Confirmed, OfSession::Open, false) => Self::Open,
             (Standing::Confirmed, OfSession::Unproved, false) => Self::Unproved,
             (Standing::Confirmed, OfSession::Resting, false) => Self::Resting,
@@ -71,6 +74,7 @@ impl State {
             (
                 Standing::Unconfirmed(_) | Standing::Confirmed | Standing::Gone,
                 session @ (OfSession::Open
+                | OfSession::Agreeing
                 | OfSession::Unproved
                 | OfSession::Resting
                 | OfSession::Closing
@@ -258,7 +262,7 @@ fn table() -> Table {
 #[test]
 fn every_event_in_every_state_of_a_server_is_answered_as_the_table_says() {
     let table = table();
-    assert_eq!(table.len(), State::ALL.len() * (Event::ALL.len() + 22 + 11));
+    assert_eq!(table.len(), State::ALL.len() * (Event::ALL.len() + 24 + 11));
     insta::assert_snapshot!("table", table.text());
 }
 

@@ -5,7 +5,8 @@ use crate::{
     CloseCode, ConnectionId, Endpoint, EndpointConfig, EndpointEvent, Instant, Lane, PublicKey,
     SecretKey, Seq, ServerSecrets, SessionId, Urgency, Welcome,
     endpoint::api::Incoming,
-    noise::{Handshake, Keys},
+    noise::Handshake,
+    states::Ends,
     wire::{frame::Frame, packet::Token},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -16,7 +17,7 @@ const ROUND_TRIP: Duration = Duration::from_millis(50);
 /// The client's end of a session.
 pub(super) struct Peer {
     pub(super) server: ConnectionId,
-    pub(super) keys: Keys,
+    pub(super) ends: Ends,
     pub(super) number: u64,
     /// The numbers of the packets that came.
     pub(super) received: Vec<u64>,
@@ -95,14 +96,18 @@ impl Stage {
                 assert_eq!(stage.accept(), ["RESP"]);
                 stage
             }
-            State::Open => {
+            State::Agreeing => {
                 let mut stage = Self::reach(State::Unconfirmed);
                 let packet = stage.data(&[Frame::Ping]);
                 assert_eq!(stage.take(packet, 1), ["Confirmed"]);
                 stage.now += ROUND_TRIP;
+                assert_eq!(stage.settle(), ["ACK"]);
+                stage
+            }
+            State::Open => {
+                let mut stage = Self::reach(State::Agreeing);
                 // One record is under way, and one question is open.
-                let packet = stage.data(&[Frame::Call { id: 7, bytes: b"?" }]);
-                stage.take(packet, 1);
+                assert_eq!(stage.agree(&[Frame::Call { id: 7, bytes: b"?" }]), ["Call"]);
                 stage.endpoint.send_message(
                     stage.now,
                     stage.session.unwrap(),
@@ -110,7 +115,7 @@ impl Stage {
                     Urgency::Normal,
                     b"text",
                 );
-                assert_eq!(stage.settle(), ["RECORD_LAST"]);
+                assert_eq!(stage.settle(), ["ACK+RECORD_LAST"]);
                 stage
             }
             State::Unproved => {
