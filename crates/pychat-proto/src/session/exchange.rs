@@ -237,11 +237,7 @@ impl Session {
     }
 
     /// The peer does not go on.
-    pub(super) fn give_up_exchange(
-        &mut self,
-        now: Instant,
-        events: &mut VecDeque<SessionEvent>,
-    ) {
+    pub(super) fn give_up_exchange(&mut self, now: Instant, events: &mut VecDeque<SessionEvent>) {
         let (code, retry_after) = (CloseCode::Idle, Duration::ZERO);
         let reason = "the key exchange did not end";
         self.close(now, code, retry_after, reason);

@@ -2,8 +2,8 @@
 
 use super::{
     AckDebt, Dropped, Role, Session, SessionEvent, State,
-    lane_in::Delivery,
     keys::Epoch,
+    lane_in::Delivery,
     lane_out::Committed,
     path,
     replay::Arrival,

@@ -217,7 +217,9 @@ fn a_login_with_a_pinned_key_has_its_exact_bytes() {
     pair.server_takes(&first);
     assert_eq!(pair.server.sessions(), 1);
 
-    to.comment("A server that knows nothing of the session answers the client's first packet with RESET.");
+    to.comment(
+        "A server that knows nothing of the session answers the client's first packet with RESET.",
+    );
     let mut other = Pair::new(ServerKey::Unknown);
     other.server_takes(&first);
     let reset = other.server_sends();

@@ -52,19 +52,54 @@ pub(crate) enum Frame<'a> {
     Padding,
     Ping,
     Ack(Ack),
-    Record { lane: u8, seq: u64, part: Part, bytes: &'a [u8] },
-    Commit { lane: u8, up_to: u64 },
-    Refuse { lane: u8, seq: u64, code: u16 },
-    Skip { lane: u8, first: u64, last: u64 },
-    Call { id: u64, bytes: &'a [u8] },
-    Reply { id: u64, index: u64, part: Part, bytes: &'a [u8] },
-    Note { bytes: &'a [u8] },
+    Record {
+        lane: u8,
+        seq: u64,
+        part: Part,
+        bytes: &'a [u8],
+    },
+    Commit {
+        lane: u8,
+        up_to: u64,
+    },
+    Refuse {
+        lane: u8,
+        seq: u64,
+        code: u16,
+    },
+    Skip {
+        lane: u8,
+        first: u64,
+        last: u64,
+    },
+    Call {
+        id: u64,
+        bytes: &'a [u8],
+    },
+    Reply {
+        id: u64,
+        index: u64,
+        part: Part,
+        bytes: &'a [u8],
+    },
+    Note {
+        bytes: &'a [u8],
+    },
     PathChallenge([u8; 8]),
     PathResponse([u8; 8]),
-    Close { code: u16, retry_after: Duration, reason: &'a [u8] },
-    Welcome { bytes: &'a [u8] },
+    Close {
+        code: u16,
+        retry_after: Duration,
+        reason: &'a [u8],
+    },
+    Welcome {
+        bytes: &'a [u8],
+    },
     /// A piece of the client's ML-KEM key, or of the server's answer.
-    Hybrid { index: u64, bytes: &'a [u8] },
+    Hybrid {
+        index: u64,
+        bytes: &'a [u8],
+    },
 }
 
 impl<'a> Frame<'a> {

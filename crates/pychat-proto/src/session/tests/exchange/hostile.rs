@@ -1,8 +1,6 @@
 //! Against a peer that holds the keys and does not keep the rules of the exchange.
 
-use super::{
-    End, FROM_CLIENT, FROM_SERVER, Fate, Pair, Way, each_frame, first_epoch, in_order, opened,
-};
+use super::{End, FROM_SERVER, Fate, Pair, Way, each_frame, first_epoch, in_order, opened};
 use crate::{
     CloseCode, ConnectionId,
     hybrid::{self, CIPHERTEXT_BYTES, KEY_BYTES, Offer},
