@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+mod archive;
 mod cancel;
 mod completions;
 mod connect;
@@ -17,6 +18,8 @@ mod status;
 mod trace;
 mod unread;
 mod users;
+
+pub(crate) use archive::{ExportArgs, ImportArgs};
 
 use crate::{
     cli::{Cli, Command, DaemonCommand},
