@@ -158,7 +158,7 @@ pub(crate) enum Command {
     /// Control the background daemon.
     #[command(subcommand)]
     Daemon(DaemonCommand),
-    /// Show profiles and where their files are.
+    /// Show profiles and where their files are; back one up, or move it to another machine.
     #[command(subcommand)]
     Profile(ProfileCommand),
     /// Print the completion script for a shell.
@@ -287,7 +287,7 @@ pub(crate) enum DaemonCommand {
     },
 }
 
-/// What can be shown of profiles.
+/// What can be done with profiles.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProfileCommand {
     /// Show every profile.
@@ -296,6 +296,10 @@ pub(crate) enum ProfileCommand {
     Show,
     /// Print the profile's state directory.
     Path,
+    /// Write the profile into an encrypted file: a backup, or a move to another machine.
+    Export(crate::commands::ExportArgs),
+    /// Make a profile of a file that `profile export` wrote.
+    Import(crate::commands::ImportArgs),
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod defaults;
 mod duration;
 mod names;
 mod output;
+mod passphrase;
 mod report;
 mod screen;
 mod session;

@@ -42,7 +42,7 @@ pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// `PYCHATD`, else `pychatd` beside this program, else `pychatd` in `PATH`.
-fn program() -> OsString {
+pub(crate) fn program() -> OsString {
     let name = format!("pychatd{}", std::env::consts::EXE_SUFFIX);
     let beside = || {
         let ours = std::env::current_exe().ok()?;
@@ -93,7 +93,7 @@ fn wait(child: &mut Child) -> Result<ExitStatus, Failure> {
     }
 }
 
-fn not_spawned(program: &OsString, error: &io::Error) -> Failure {
+pub(crate) fn not_spawned(program: &OsString, error: &io::Error) -> Failure {
     let shown = program.display();
     unreachable(
         format!("the daemon's program {shown} cannot be started: {error}"),
@@ -120,4 +120,4 @@ pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(15);
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 
 /// More than any of its error messages.
-const SAID_BYTES_MAX: u64 = 16 * 1024;
+pub(crate) const SAID_BYTES_MAX: u64 = 16 * 1024;

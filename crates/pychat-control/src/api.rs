@@ -553,6 +553,10 @@ pub struct Status {
     /// Whose key changed and is not trusted: what we send to them is held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed_keys: Vec<String>,
+    /// When another machine was seen to have used this identity, if that was within the last 30 days:
+    /// what arrived there may be only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_machine_at: Option<String>,
     /// A damaged database that this one took the place of, as long as its file is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_aside: Option<String>,

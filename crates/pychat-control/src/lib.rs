@@ -6,6 +6,7 @@
 //! specification.
 
 mod api;
+mod archived;
 mod client;
 mod daemon_file;
 mod limits;
@@ -17,6 +18,7 @@ mod rpc;
 mod rpc_error;
 
 pub use api::*;
+pub use archived::{ARCHIVE_STDIO, Archived, EXPORT_JOB, IMPORT_JOB, REPORT_PREFIX};
 pub use client::{CallError, Client, ConnectError};
 pub use daemon_file::{DaemonFile, DaemonFileError};
 pub use limits::{

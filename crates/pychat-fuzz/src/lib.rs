@@ -4,6 +4,7 @@
 //! repository lets libFuzzer choose the bytes; `tests/twins` runs the same bodies in the ordinary
 //! test command, over the corpus and over generated inputs.
 
+mod archive;
 mod capture;
 mod config;
 mod control;
@@ -31,6 +32,7 @@ mod duration;
 #[path = "../../../pychatctl/src/config.rs"]
 mod pychatctl_config;
 
+pub use archive::archive;
 pub use capture::datagrams;
 pub use config::config;
 pub use control::control;

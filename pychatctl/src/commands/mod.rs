@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+mod archive;
 mod cancel;
 mod completions;
 mod connect;
@@ -22,6 +23,8 @@ mod trust;
 mod unread;
 mod users;
 mod verify;
+
+pub(crate) use archive::{ExportArgs, ImportArgs};
 
 use crate::{
     cli::{Cli, Command, DaemonCommand},

@@ -1,6 +1,6 @@
-//! `profile list|show|path`: profiles and where their files are.
+//! `profile list|show|path|export|import`: profiles and where their files are.
 
-use super::{Context, users::Listed};
+use super::{Context, archive, users::Listed};
 use crate::{
     cli::ProfileCommand,
     config,
@@ -30,6 +30,8 @@ pub(super) fn run(context: &mut Context, what: &ProfileCommand) -> Result<(), Fa
             let path = context.settings.place.state_dir().display().to_string();
             Ok(context.out.line(&path)?)
         }
+        ProfileCommand::Export(args) => archive::export(context, args),
+        ProfileCommand::Import(args) => archive::import(context, args),
     }
 }
 

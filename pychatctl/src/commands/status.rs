@@ -35,6 +35,11 @@ const fn word(link: Link) -> &'static str {
     }
 }
 
+/// That another machine used the identity.
+fn elsewhere(seen: &str) -> String {
+    format!("another machine used this identity (seen {seen}); what came there is there")
+}
+
 fn text(status: &Status, view: &View) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
     let since = view.clock.tell(&status.since);
@@ -76,6 +81,9 @@ fn text(status: &Status, view: &View) -> String {
     }
     if let Some(path) = optional(&status.set_aside) {
         rows.push(("set aside", format!("{path} (a damaged database)")));
+    }
+    if let Some(at) = &status.other_machine_at {
+        rows.push(("elsewhere", elsewhere(&view.clock.tell(at))));
     }
     let started = view.clock.tell(&status.started_at);
     let (version, pid) = (clean_line(&status.version), status.pid);
@@ -122,6 +130,7 @@ mod tests {
             unread: 3,
             last_error: None,
             changed_keys: Vec::new(),
+            other_machine_at: None,
             set_aside: None,
         }
     }
@@ -163,6 +172,14 @@ mod tests {
         daemon      0.1.0, process 42, started 2 h ago
         profile     default
         ");
+    }
+
+    #[test]
+    fn another_machine_is_told() {
+        let at = Some("2026-01-31T09:00:00.000Z".into());
+        let told = text(&Status { other_machine_at: at, ..status() }, &View::at_noon());
+        let row = told.lines().find(|line| line.starts_with("elsewhere")).unwrap();
+        insta::assert_snapshot!(row, @"elsewhere   another machine used this identity (seen 3 h ago); what came there is there");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The real program against a daemon that says exactly what a test tells it to.
 #![cfg(unix)]
 
+mod archive;
 mod camera;
 mod daemon;
 mod doubts;

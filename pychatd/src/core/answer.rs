@@ -350,7 +350,7 @@ pub(super) fn link_lost(code: CloseCode, reason: &str) -> Failure {
 }
 
 pub(super) fn login_refused(account: &Account, refusal: &Refusal) -> Failure {
-    let Account { user, server, .. } = account;
+    let Account { user, name, server, .. } = account;
     let host = &server.host;
     let (code, message, hint) = match refusal.code {
         CloseCode::NameTaken => (
@@ -363,11 +363,20 @@ pub(super) fn login_refused(account: &Account, refusal: &Refusal) -> Failure {
             format!("{host} does not let {user} in: {}", refusal.reason),
             "ask the server's operator",
         ),
-        CloseCode::Replaced => (
-            ErrorCode::Refused,
-            format!("another daemon with the identity of {user} logged in at {host}"),
-            "only one daemon at a time can use an identity; connect again to take the place back",
-        ),
+        CloseCode::Replaced => {
+            return failure(
+                ErrorCode::Refused,
+                format!(
+                    "another machine with the identity of {user} logged in at {host}, so this one was \
+                     logged out. What arrives from now on is on that machine, and may be only there"
+                ),
+                format!(
+                    "use an identity on one machine at a time. To take the place back: pychatctl \
+                     connect {user} {}; what arrived there in between stays there, too",
+                    quoted(name.as_str())
+                ),
+            );
+        }
         other => (
             ErrorCode::Refused,
             format!("{host} refused the login of {user}: {other} {}", refusal.reason),
@@ -375,6 +384,11 @@ pub(super) fn login_refused(account: &Account, refusal: &Refusal) -> Failure {
         ),
     };
     failure(code, message.trim_end().to_owned(), hint)
+}
+
+/// As one word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// The server's key is another than the pinned one.

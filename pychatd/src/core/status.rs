@@ -4,6 +4,9 @@ use super::{Core, answer, connect, contacts, session::BACKLOG_MAX, users, waiter
 use pychat_control::Status;
 use pychat_proto::{Client, Fill, PathStats};
 
+/// How long it is told that another machine used this identity.
+const OTHER_MACHINE_TOLD_MS: u64 = 30 * 24 * 3600 * 1000;
+
 impl Core {
     /// The health of the path to the server, once there is a client.
     #[must_use]
@@ -54,6 +57,12 @@ impl Core {
             unread: unread.unwrap_or(0),
             last_error: disk_error.or(link_error).or(server_error),
             changed_keys: self.changed_keys(),
+            other_machine_at: self
+                .stored
+                .settings
+                .other_machine_at
+                .filter(|at| is_news(*at, self.now.unix_ms))
+                .map(answer::time),
             set_aside: self
                 .set_aside
                 .as_ref()
@@ -63,7 +72,25 @@ impl Core {
     }
 }
 
+/// A machine that was left long ago is no news.
+fn is_news(other_machine_at: u64, now: u64) -> bool {
+    now.saturating_sub(other_machine_at) <= OTHER_MACHINE_TOLD_MS
+}
+
 fn loss_permille(stats: &PathStats) -> u32 {
     let permille = stats.lost.saturating_mul(1000).checked_div(stats.sent).unwrap_or(0);
     u32::try_from(permille.min(1000)).unwrap_or(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_machine_is_news_up_to_the_bound() {
+        let now = 2 * OTHER_MACHINE_TOLD_MS;
+        assert!(is_news(now + 1, now), "a clock that was set back");
+        assert!(is_news(now - OTHER_MACHINE_TOLD_MS, now));
+        assert!(!is_news(now - OTHER_MACHINE_TOLD_MS - 1, now));
+    }
 }

@@ -23,6 +23,19 @@ pub enum OpenError {
         /// The newest that we know.
         known: i64,
     },
+    /// An earlier version of PyChat has it open.
+    #[error(
+        "{path} is of an earlier version of PyChat (its schema is {found}, this version's {known}), and \
+         its daemon runs; bring it up to date first: pychatctl daemon restart"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
     /// It is no database, or a broken one.
     #[error(
         "the database {path} is damaged ({text}); it was left untouched. Move it away together with \

@@ -51,6 +51,15 @@ pub fn load_or_create(path: &Path, fresh: SecretKey) -> Result<SecretKey, Identi
     }
 }
 
+/// Reads the identity at `path`, which has to be there.
+///
+/// # Errors
+/// Says what is wrong with the file.
+pub fn load(path: &Path) -> Result<SecretKey, IdentityError> {
+    let failed = |source| IdentityError::Failed { path: path.to_owned(), action: "read", source };
+    read(path, &fs::File::open(path).map_err(failed)?, failed)
+}
+
 fn read(
     path: &Path,
     file: &fs::File,

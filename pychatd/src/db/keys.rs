@@ -54,10 +54,10 @@ pub struct SessionRow {
 /// that was used least lately goes.
 pub const SESSIONS_PER_CONTACT_MAX: usize = 5;
 
-const CONTACT: &str = "user, login, since, offered, changed_at, verified_at, pinned_at";
+pub(super) const CONTACT: &str = "user, login, since, offered, changed_at, verified_at, pinned_at";
 
 impl Contact {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Result<Self, DatabaseError>> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Result<Self, DatabaseError>> {
         let user: String = row.get(0)?;
         let (login, since) = (PublicKey(row.get(1)?), from_sql(row.get(2)?));
         let offered = row.get::<_, Option<[u8; 32]>>(3)?.map(PublicKey);

@@ -102,11 +102,11 @@ pub struct Slice {
     pub limit: usize,
 }
 
-const COLUMNS: &str = "id, direction, message_id, sender, recipient, sender_name, body, sent_at, \
+pub(super) const COLUMNS: &str = "id, direction, message_id, sender, recipient, sender_name, body, sent_at, \
                        received_at, state, refused_code, reason, trust";
 
 impl MessageRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Result<Self, DatabaseError>> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Result<Self, DatabaseError>> {
         let text = |index: usize| row.get::<_, String>(index);
         let (direction, id, sender, recipient) = (text(1)?, text(2)?, text(3)?, text(4)?);
         let state = text(9)?;
@@ -390,7 +390,7 @@ const STATES: [(State, &str); 8] = [
     (State::Unread, "unread"),
 ];
 
-fn name_of(state: State) -> &'static str {
+pub(super) fn name_of(state: State) -> &'static str {
     STATES.iter().find(|(of, _)| *of == state).map_or("queued", |(_, name)| name)
 }
 
@@ -404,7 +404,7 @@ const TRUST: [(Trust, &str); 3] = [
     (Trust::Unopened, "unopened"),
 ];
 
-fn trust_word(trust: Trust) -> &'static str {
+pub(super) fn trust_word(trust: Trust) -> &'static str {
     TRUST.iter().find(|(of, _)| *of == trust).map_or("unopened", |(_, word)| word)
 }
 

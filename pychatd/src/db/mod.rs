@@ -4,6 +4,7 @@
 //! cut, or it left no trace. [`Database::read`] looks. All SQL of the daemon stands in this module;
 //! nothing outside of it sees a row.
 
+mod archive;
 mod aside;
 mod check;
 mod error;
@@ -18,6 +19,7 @@ mod settings;
 mod tests;
 mod waiting;
 
+pub use archive::{Kept, Snapshot, UnopenedRow, Waits};
 pub use aside::{SET_ASIDE_MAX, SetAside, set_aside_last};
 pub use error::{DatabaseError, OpenError};
 pub use events::{EventRow, What};
@@ -111,9 +113,21 @@ impl Database {
         &mut self,
         work: impl FnOnce(&Tx<'_>) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
-        let transaction = Transaction::new(&mut self.connection, TransactionBehavior::Immediate)?;
+        self.try_write(work)
+    }
+
+    /// As [`Self::write`], for work that can fail for reasons of its own.
+    ///
+    /// # Errors
+    /// What `work` returned, or the disk's failure.
+    pub fn try_write<T, E: From<DatabaseError>>(
+        &mut self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let transaction = Transaction::new(&mut self.connection, TransactionBehavior::Immediate)
+            .map_err(DatabaseError::from)?;
         let done = work(&Tx { reader: Reader { connection: &transaction } })?;
-        transaction.commit()?;
+        transaction.commit().map_err(DatabaseError::from)?;
         Ok(done)
     }
 

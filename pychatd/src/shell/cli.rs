@@ -1,13 +1,13 @@
 //! The daemon's command line.
 
-use clap::Parser;
-use pychat_control::Profile;
+use clap::{Parser, Subcommand};
+use pychat_control::{EXPORT_JOB, IMPORT_JOB, Profile};
 use std::path::PathBuf;
 
 /// PyChat's per-user background daemon: keeps the connection to the server, sends, receives and
 /// stores. `pychatctl` starts it when it is needed.
 #[derive(Debug, Parser)]
-#[command(name = "pychatd", version, max_term_width = 100)]
+#[command(name = "pychatd", version, max_term_width = 100, disable_help_subcommand = true)]
 pub(super) struct Cli {
     /// The identity to serve.
     #[arg(
@@ -35,6 +35,29 @@ pub(super) struct Cli {
         default_value = "info"
     )]
     pub(super) log_level: String,
+
+    #[command(subcommand)]
+    pub(super) job: Option<Job>,
+}
+
+/// Something other than to be the daemon, for `pychatctl`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Job {
+    /// Writes the profile into a file.
+    #[command(name = EXPORT_JOB, hide = true)]
+    ProfileExport {
+        /// Which; `-` is standard output.
+        file: PathBuf,
+        /// Overwrite it.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Makes the profile of a file.
+    #[command(name = IMPORT_JOB, hide = true)]
+    ProfileImport {
+        /// Which; `-` is standard input, after the passphrase.
+        file: PathBuf,
+    },
 }
 
 const STATE_DIR_HELP: &str = "Keep the profiles' state directories in DIR \

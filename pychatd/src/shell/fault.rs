@@ -12,19 +12,24 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// A reason of this kind.
+    pub(super) fn of(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None }
+    }
+
     /// Something failed.
     pub(super) fn failed(message: impl Into<String>) -> Self {
-        Self { code: ErrorCode::Other, message: message.into(), hint: None }
+        Self::of(ErrorCode::Other, message)
     }
 
     /// The command line makes no sense.
     pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self { code: ErrorCode::Usage, message: message.into(), hint: None }
+        Self::of(ErrorCode::Usage, message)
     }
 
     /// It is not for us to run here.
     pub(super) fn refused(message: impl Into<String>) -> Self {
-        Self { code: ErrorCode::Refused, message: message.into(), hint: None }
+        Self::of(ErrorCode::Refused, message)
     }
 
     /// There is no home directory.

@@ -7,6 +7,7 @@
 mod background;
 mod cli;
 mod fault;
+mod job;
 mod lock;
 mod log;
 mod serve;
@@ -61,6 +62,9 @@ where
         None => StateBase::from_env().map_err(|error| Fault::no_place(&error))?,
     };
     let place = Place::new(&base, cli.profile);
+    if let Some(job) = &cli.job {
+        return job::run(&place, job);
+    }
     state_dir::prepare(&place)?;
     log::check(&cli.log_level)?;
     let lock = lock::acquire(&place)?;

@@ -23,7 +23,8 @@ pub(super) fn prepare(place: &Place) -> Result<(), Fault> {
     Ok(())
 }
 
-fn create_private(dir: &Path) -> Result<(), Fault> {
+/// Creates a directory for us alone, where there is none, and checks that it is ours.
+pub(super) fn create_private(dir: &Path) -> Result<(), Fault> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -20,6 +20,13 @@ fn what_is_accepted_survives_its_text_form() {
 }
 
 #[test]
+fn an_archive_is_imported_whole_or_refused() {
+    let alterations = vec(any::<u8>(), 1..30).prop_map(|bytes| [&[1], &bytes[..]].concat());
+    let inputs = prop_oneof![1 => any_bytes(), 2 => alterations, 3 => mutated_corpus("archive", 2)];
+    run("archive", pychat_fuzz::archive, 300, &inputs);
+}
+
+#[test]
 fn a_damaged_daemon_database_works_or_is_told_as_damaged() {
     let inputs = prop_oneof![3 => vec(any::<u8>(), 1..60), 1 => mutated_corpus("daemon_db", 2)];
     run("daemon_db", pychat_fuzz::daemon_db, 200, &inputs);

@@ -5,6 +5,7 @@
 
 mod chat;
 mod kills;
+mod moving;
 mod secrecy;
 mod stage;
 
