@@ -123,7 +123,7 @@ impl Session {
             && self.may_hurry()
             && self.window_is_open()
             && self.recovery.live() <= FLIGHT_SMALL
-            && !(self.lane_out.has_unsent() && !self.holds_back())
+            && (self.holds_back() || !self.lane_out.has_unsent())
     }
 
     fn may_probe_early(&self) -> bool {
