@@ -20,6 +20,13 @@ fn user(name: &str) -> UserName {
     name.parse().unwrap()
 }
 
+/// Daemons that are logged in and whose keys are at the server.
+fn people(count: u8) -> World {
+    let mut world = World::connected(count);
+    world.until("keys", |world| world.server.keys.values().all(|keys| keys.unused.len() == 50));
+    world
+}
+
 /// The keys of somebody who is not whom they claim to be.
 fn forged(name: &str, seed: u8) -> Keys {
     let identity = Identity::new(&SecretKey::from_bytes([seed; 32]));
@@ -65,7 +72,7 @@ fn entries<'a>(world: &'a mut World, name: &str) -> &'a mut Vec<MailboxEntry> {
 
 #[test]
 fn the_server_holds_no_text_and_the_first_contact_is_said_once() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     world.request::<pychat_control::Empty>(1, Request::Disconnect {}).unwrap();
     let secret = "the treasure lies below the oak";
     let first = world.send(0, "bob", secret).unwrap();
@@ -88,7 +95,7 @@ fn the_server_holds_no_text_and_the_first_contact_is_said_once() {
 
 #[test]
 fn a_text_of_any_class_has_the_same_length_as_others_of_it() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     world.request::<pychat_control::Empty>(1, Request::Disconnect {}).unwrap();
     for text in ["x", "some words that are longer", &"y".repeat(64), &"z".repeat(65)] {
         world.send(0, "bob", text).unwrap();
@@ -106,7 +113,7 @@ fn a_text_of_any_class_has_the_same_length_as_others_of_it() {
 
 #[test]
 fn both_sides_see_the_same_safety_number_and_a_code_marks_verified() {
-    let mut world = World::connected(3);
+    let mut world = people(3);
     let alice = verify(&mut world, 0, "bob", None).unwrap();
     let bob = verify(&mut world, 1, "alice", None).unwrap();
     assert_eq!(alice.safety_number, bob.safety_number);
@@ -127,7 +134,7 @@ fn both_sides_see_the_same_safety_number_and_a_code_marks_verified() {
 
 #[test]
 fn codes_and_peers_that_make_no_sense_are_refused() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     fn refused(world: &mut World, peer: &str, code: Option<&str>) -> ErrorCode {
         verify(world, 0, peer, code).unwrap_err().code
     }
@@ -144,7 +151,7 @@ fn codes_and_peers_that_make_no_sense_are_refused() {
 
 #[test]
 fn a_changed_key_holds_what_is_sent_until_it_is_trusted() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     world.send(0, "bob", "before").unwrap();
     world.pass(Duration::from_secs(1));
     // The operator gave the name to another key, and its daemon begins anew.
@@ -201,7 +208,7 @@ fn a_changed_key_holds_what_is_sent_until_it_is_trusted() {
 
 #[test]
 fn a_code_of_the_new_key_trusts_and_verifies_at_once() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     world.send(0, "bob", "before").unwrap();
     world.pass(Duration::from_secs(1));
     let new = world.join(40);
@@ -222,7 +229,7 @@ fn a_code_of_the_new_key_trusts_and_verifies_at_once() {
 
 #[test]
 fn a_server_that_swaps_keys_of_somebody_known_is_noticed_and_reads_nothing() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     verify(&mut world, 0, "bob", None).unwrap();
     let honest = world.server.keys[&user("bob")].clone();
     world.server.keys.insert(user("bob"), forged("bob", 66));
@@ -241,7 +248,7 @@ fn a_server_that_swaps_keys_of_somebody_known_is_noticed_and_reads_nothing() {
 
 #[test]
 fn a_server_that_swaps_keys_at_the_first_contact_is_noticed_by_the_numbers() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     let honest = world.server.keys.insert(user("bob"), forged("bob", 66)).unwrap();
     let alice = verify(&mut world, 0, "bob", None).unwrap();
     let bob = verify(&mut world, 1, "alice", None).unwrap();
@@ -257,7 +264,7 @@ fn a_server_that_swaps_keys_at_the_first_contact_is_noticed_by_the_numbers() {
 
 #[test]
 fn keys_that_are_not_signed_or_withheld_hold_the_text_until_they_are() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     let honest = world.server.keys[&user("bob")].clone();
     let other = forged("bob", 66);
     let mut no_prekeys = honest.clone();
@@ -281,7 +288,7 @@ fn keys_that_are_not_signed_or_withheld_hold_the_text_until_they_are() {
 
 #[test]
 fn a_device_key_that_was_replaced_is_not_taken_again() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     verify(&mut world, 0, "bob", None).unwrap();
     let old = world.server.keys[&user("bob")].clone();
     world.sql(1, "DELETE FROM device");
@@ -298,7 +305,7 @@ fn a_device_key_that_was_replaced_is_not_taken_again() {
 
 #[test]
 fn a_one_time_key_handed_out_twice_costs_a_question_and_no_text() {
-    let mut world = World::connected(3);
+    let mut world = people(3);
     let key = world.server.keys[&user("bob")].unused[0].clone();
     world.send(0, "bob", "of alice").unwrap();
     world.server.keys.get_mut(&user("bob")).unwrap().unused.push_front(key);
@@ -314,7 +321,7 @@ fn a_one_time_key_handed_out_twice_costs_a_question_and_no_text() {
 #[test]
 fn whoever_lost_sessions_or_device_gets_what_was_sealed_for_them() {
     for lost in ["DELETE FROM sessions", "DELETE FROM device; DELETE FROM sessions"] {
-        let mut world = World::connected(2);
+        let mut world = people(2);
         world.send(0, "bob", "1").unwrap();
         world.send(1, "alice", "a").unwrap();
         world.pass(Duration::from_secs(1));
@@ -334,7 +341,7 @@ fn whoever_lost_sessions_or_device_gets_what_was_sealed_for_them() {
 
 #[test]
 fn a_ratchet_that_does_not_open_any_more_is_replaced() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     world.send(0, "bob", "1").unwrap();
     world.pass(Duration::from_secs(1));
     world.sql(0, "UPDATE sessions SET state = x'00'; UPDATE device SET account = x'00'");
@@ -345,7 +352,7 @@ fn a_ratchet_that_does_not_open_any_more_is_replaced() {
 
 #[test]
 fn what_a_server_repeats_reorders_or_drops_is_not_taken_for_more_than_it_is() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     world.send(0, "bob", "0").unwrap();
     world.pass(Duration::from_secs(1));
     world.request::<pychat_control::Empty>(1, Request::Disconnect {}).unwrap();
@@ -378,7 +385,7 @@ fn what_a_server_repeats_reorders_or_drops_is_not_taken_for_more_than_it_is() {
 
 #[test]
 fn what_never_opens_is_told_to_the_person_in_the_end() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     world.send(0, "bob", "hi").unwrap();
     for n in 0..8 {
         let entry = ToClient::Text {
@@ -404,7 +411,7 @@ fn ten_thousand_texts_there_and_back_open_all_over_losses_kills_and_cuts() {
     const TEXTS: usize = 10_000;
     println!("seed {SEED}");
     let mut dice = dice_from(SEED);
-    let mut world = World::connected(2);
+    let mut world = people(2);
     world.lose(SEED, 20);
     let mut sent = [Vec::new(), Vec::new()];
     while sent[0].len() + sent[1].len() < TEXTS {
@@ -466,7 +473,7 @@ fn two_hundred_strangers_reach_somebody_who_was_away_all_the_time() {
 
 #[test]
 fn two_people_who_write_at_the_same_time_end_up_with_sessions_that_both_have() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     for round in 0..6 {
         world.online = false;
         world.queue(0, "bob", &format!("a{round}"));
@@ -481,7 +488,7 @@ fn two_people_who_write_at_the_same_time_end_up_with_sessions_that_both_have() {
 
 #[test]
 fn a_text_that_waits_for_keys_can_be_taken_back_and_expires() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     world.server.keeps_keys = true;
     let sent = world.queue(0, "bob", "taken back");
     let cancelled: Sent = world.request(0, Request::Cancel { id: sent.id }).unwrap();
@@ -500,7 +507,7 @@ fn a_text_that_waits_for_keys_can_be_taken_back_and_expires() {
 
 #[test]
 fn keys_of_more_people_than_are_asked_for_at_once_come_all() {
-    let mut world = World::connected(1);
+    let mut world = people(1);
     let many = super::super::wanted::WANTED_MAX + 40;
     for n in 0..many {
         let name = format!("u{n}");
@@ -517,7 +524,7 @@ fn keys_of_more_people_than_are_asked_for_at_once_come_all() {
 
 #[test]
 fn a_question_for_a_text_that_is_lost_itself_is_asked_again() {
-    let mut world = World::connected(3);
+    let mut world = people(3);
     // Bob's one-time key goes to alice and carol, and so does alice's to carol and bob.
     let bobs = world.server.keys[&user("bob")].unused[0].clone();
     let alices = world.server.keys[&user("alice")].unused[0].clone();
@@ -537,7 +544,7 @@ fn a_question_for_a_text_that_is_lost_itself_is_asked_again() {
 
 #[test]
 fn what_did_not_open_for_a_week_is_told_to_the_person() {
-    let mut world = World::connected(2);
+    let mut world = people(2);
     world.send(0, "bob", "hi").unwrap();
     let entry = ToClient::Text {
         id: MessageId::from_bytes([9; 16]),
