@@ -23,7 +23,10 @@ fn user(name: &str) -> UserName {
 /// Daemons that are logged in and whose keys are at the server.
 fn people(count: u8) -> World {
     let mut world = World::connected(count);
-    world.until("keys", |world| world.server.keys.values().all(|keys| keys.unused.len() == 50));
+    world.until("keys", |world| {
+        let keys = world.server.keys.values();
+        keys.filter(|keys| keys.unused.len() == 50).count() == usize::from(count)
+    });
     world
 }
 
