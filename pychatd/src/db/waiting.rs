@@ -295,6 +295,10 @@ impl Tx<'_> {
     /// # Errors
     /// The database cannot be read.
     pub fn has_incoming(&self, sender: &UserName, id: MessageId) -> Result<bool, DatabaseError> {
+        #[cfg(feature = "sabotage")]
+        if pychat_proto::sabotage::is_broken(pychat_proto::sabotage::Sabotage::DropDedup) {
+            return Ok(false);
+        }
         let mut select = self.connection.prepare_cached(
             "SELECT 1 FROM messages WHERE message_id = ?1 AND sender = ?2 AND direction = 'in'
              UNION ALL SELECT 1 FROM taken WHERE message_id = ?1 AND sender = ?2 LIMIT 1",
