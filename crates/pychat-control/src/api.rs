@@ -3,6 +3,15 @@
 //!
 //! All times are RFC 3339 in UTC with milliseconds, such as `2026-01-31T12:00:00.000Z`.
 
+mod health;
+mod reading;
+
+pub use health::{Diagnosis, HookStatus, LinkError, Status};
+pub use reading::{
+    Conversation, ConversationsParams, Found, HistoryParams, Hit, InboxParams, KnownName,
+    MarkReaderParams, NamesParams, PREVIEW_CHARS, ReaderState, RemoveParams, Removed, SearchParams,
+};
+
 use serde::{Deserialize, Serialize};
 
 /// The control protocol's version; `hello` settles on one that both sides speak.
@@ -37,6 +46,23 @@ pub enum Request {
     /// Messages of one conversation or all, oldest first, the latest `limit` of them. Answer:
     /// [`List`] of [`Message`].
     History(HistoryParams),
+    /// Whom we wrote with, the latest first. Answer: [`List`] of [`Conversation`].
+    Conversations(ConversationsParams),
+    /// Looks for words in all that was written. Answer: [`Found`].
+    Search(SearchParams),
+    /// Removes messages from this machine, for good. Answer: [`Removed`].
+    Remove(RemoveParams),
+    /// A reader is done with its messages up to a place. Answer: [`Empty`].
+    MarkReader(MarkReaderParams),
+    /// Answer: [`List`] of [`ReaderState`].
+    Readers {},
+    /// Answer: [`Empty`].
+    RemoveReader {
+        /// Which.
+        reader: String,
+    },
+    /// User names that are known here, without asking the server. Answer: [`List`] of [`KnownName`].
+    Names(NamesParams),
     /// Answer: [`Unread`].
     Unread {},
     /// A message's life. Answer: [`Trace`].
@@ -64,6 +90,8 @@ pub enum Request {
     Contacts {},
     /// From now on [`Event`]s follow as notifications of method `event`. Answer: [`Subscribed`].
     Subscribe(SubscribeParams),
+    /// What stands in the way to the server. Answer: [`Diagnosis`].
+    Diagnose {},
     /// Flushes, says goodbye to the server and ends. Answer: [`Empty`].
     Shutdown {},
 }
@@ -230,22 +258,6 @@ pub struct Sent {
     pub first_contact: Option<String>,
 }
 
-/// Parameters of `inbox`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InboxParams {
-    /// At most this many, 1 to 1000.
-    pub limit: u32,
-    /// Only messages received after this time (RFC 3339).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// Only messages from this user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// Go on from here (`next` of the answer before).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
@@ -272,6 +284,10 @@ pub struct Message {
     /// What is to be known of its sender's key; absent for most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<Trust>,
+    /// Its place among all messages of this profile on this machine, ascending in the order in which they
+    /// came or were written here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u64>,
 }
 
 /// What is to be known of the key that sealed somebody's message.
@@ -364,17 +380,9 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Parameters of `history`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HistoryParams {
-    /// One conversation; without, all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub peer: Option<String>,
-    /// At most this many, 1 to 1000.
-    pub limit: u32,
-    /// Go on with older ones from here (`next` of the answer before).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_false(truth: &bool) -> bool {
+    !*truth
 }
 
 /// How many messages wait to be read.
@@ -475,6 +483,13 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// A message to us was shown, here or in another program.
+    Shown {
+        /// The sender.
+        from: String,
+        /// The message id.
+        id: String,
+    },
     /// The link to the server changed.
     Connection {
         /// The new state.
@@ -504,62 +519,6 @@ pub enum Link {
     Connected,
     /// The server refused the login; `connect` anew.
     Refused,
-}
-
-/// The daemon in one answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
-    /// The daemon's version.
-    pub version: String,
-    /// Its process id.
-    pub pid: u32,
-    /// The profile that it serves.
-    pub profile: String,
-    /// When it started.
-    pub started_at: String,
-    /// The link to the server.
-    pub link: Link,
-    /// Since when the link is in this state.
-    pub since: String,
-    /// The user name, once there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// The display name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The server as a join link.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub server: Option<String>,
-    /// The address in use.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    /// The server key's fingerprint.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fingerprint: Option<String>,
-    /// Smoothed round trip in whole milliseconds, once measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rtt_ms: Option<u64>,
-    /// Share of packets sent that were lost, 0 to 1, in thousandths.
-    pub loss_permille: u32,
-    /// Frames sent again.
-    pub retransmitted: u64,
-    /// Messages of ours that the server does not hold yet.
-    pub queued: u64,
-    /// Others' messages not shown yet.
-    pub unread: u64,
-    /// What went wrong last, for a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<String>,
-    /// Whose key changed and is not trusted: what we send to them is held.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub changed_keys: Vec<String>,
-    /// When another machine was seen to have used this identity, if that was within the last 30 days:
-    /// what arrived there may be only there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub other_machine_at: Option<String>,
-    /// A damaged database that this one took the place of, as long as its file is there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub set_aside: Option<String>,
 }
 
 /// What failed: the numbers are the exit codes of `pychatctl` and the error codes on the socket.

@@ -231,10 +231,10 @@ pub(crate) const EVENT: &str = "event";
 pub(crate) const CUT_OFF: &str = "cut_off";
 
 /// The kinds of [`crate::EventKind`].
-const EVENTS: [&str; 5] = ["message", "state", "connection", "presence", "contact"];
+const EVENTS: [&str; 6] = ["message", "state", "shown", "connection", "presence", "contact"];
 
 /// The methods of [`Request`].
-const METHODS: [&str; 17] = [
+const METHODS: [&str; 25] = [
     "hello",
     "status",
     "connect",
@@ -244,6 +244,13 @@ const METHODS: [&str; 17] = [
     "inbox",
     "mark_read",
     "history",
+    "conversations",
+    "search",
+    "remove",
+    "mark_reader",
+    "readers",
+    "remove_reader",
+    "names",
     "unread",
     "trace",
     "cancel",
@@ -251,6 +258,7 @@ const METHODS: [&str; 17] = [
     "trust",
     "contacts",
     "subscribe",
+    "diagnose",
     "shutdown",
 ];
 

@@ -286,7 +286,7 @@ impl Daemon {
         let mut all: VecDeque<Vec<Message>> = VecDeque::new();
         let mut next = None;
         loop {
-            let params = HistoryParams { peer: None, limit: 1000, next };
+            let params = HistoryParams { limit: 1000, next, ..HistoryParams::default() };
             running.core.handle_request(now, TOKEN_HISTORY, Request::History(params));
             let page = loop {
                 let Some((token, answer)) = running.core.poll_response() else {

@@ -145,9 +145,10 @@ impl Follower {
                 self.tell_change(context, &contact)?;
                 return Ok(false);
             }
-            EventKind::State { .. } | EventKind::Connection { .. } | EventKind::Presence { .. } => {
-                return Ok(false);
-            }
+            EventKind::State { .. }
+            | EventKind::Shown { .. }
+            | EventKind::Connection { .. }
+            | EventKind::Presence { .. } => return Ok(false),
         };
         let wanted = self.wants(&message.from);
         let again = self.shown.contains(&(message.from.clone(), message.id.clone()));

@@ -24,7 +24,12 @@ pub(super) fn run(context: &mut Context, args: HistoryArgs) -> Result<(), Failed
     let mut next = args.next;
     loop {
         let wanted = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
-        let params = HistoryParams { peer: args.peer.clone(), limit: wanted.min(PAGE_LEN), next };
+        let params = HistoryParams {
+            peer: args.peer.clone(),
+            limit: wanted.min(PAGE_LEN),
+            next,
+            ..HistoryParams::default()
+        };
         let page: List<Message> = session.call(&Request::History(params))?;
         next = page.next;
         // Each page is older than the one before.

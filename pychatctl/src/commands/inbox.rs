@@ -74,6 +74,7 @@ pub(super) fn params(args: &InboxArgs) -> Result<InboxParams, Failure> {
         since: since.transpose()?,
         from: args.from.clone(),
         next: args.next.clone(),
+        reader: None,
     })
 }
 

@@ -126,12 +126,16 @@ mod tests {
             rtt_ms: Some(24),
             loss_permille: 13,
             retransmitted: 7,
+            packets_sent: 540,
+            heard_at: Some("2026-01-31T11:59:58.000Z".into()),
             queued: 0,
             unread: 3,
+            unindexed: 0,
             last_error: None,
             changed_keys: Vec::new(),
             other_machine_at: None,
             set_aside: None,
+            hooks: Vec::new(),
         }
     }
 

@@ -61,6 +61,7 @@ mod tests {
                 state: State::Accepted,
                 reason: None,
                 trust: None,
+                place: None,
             },
             steps: vec![
                 step("2026-01-31T11:59:00.000Z", "queued", None),

@@ -108,6 +108,7 @@ mod tests {
             state: State::Unread,
             reason: None,
             trust: None,
+            place: None,
         }
     }
 

@@ -2,8 +2,8 @@
 
 use crate::handle::{Handle, ToCore};
 use pychat_control::{
-    ErrorCode, Failure, HistoryParams, Id, InboxParams, LINE_BYTES_MAX, Request, RpcError,
-    error_line, result_line,
+    ConversationsParams, ErrorCode, Failure, HistoryParams, Id, InboxParams, LINE_BYTES_MAX,
+    Request, RpcError, SearchParams, error_line, result_line,
 };
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -66,8 +66,17 @@ fn smaller(request: &Request) -> Option<Request> {
         Request::History(params) if params.limit > 1 => {
             Some(Request::History(HistoryParams { limit: params.limit / 2, ..params.clone() }))
         }
+        Request::Conversations(params) if params.limit > 1 => {
+            let limit = params.limit / 2;
+            Some(Request::Conversations(ConversationsParams { limit, ..params.clone() }))
+        }
+        Request::Search(params) if params.limit > 1 => {
+            Some(Request::Search(SearchParams { limit: params.limit / 2, ..params.clone() }))
+        }
         Request::Inbox(_)
         | Request::History(_)
+        | Request::Conversations(_)
+        | Request::Search(_)
         | Request::Hello(_)
         | Request::Status {}
         | Request::Connect(_)
@@ -81,6 +90,12 @@ fn smaller(request: &Request) -> Option<Request> {
         | Request::Verify(_)
         | Request::Trust { .. }
         | Request::Contacts {}
+        | Request::Remove(_)
+        | Request::MarkReader(_)
+        | Request::Readers {}
+        | Request::RemoveReader { .. }
+        | Request::Names(_)
+        | Request::Diagnose {}
         | Request::Subscribe(_)
         | Request::Shutdown {} => None,
     }

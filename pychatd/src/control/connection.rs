@@ -205,7 +205,15 @@ impl Conversation<'_> {
             | Request::Cancel { .. }
             | Request::Verify(_)
             | Request::Trust { .. }
-            | Request::Contacts {} => self.forward(id.clone(), request).await,
+            | Request::Contacts {}
+            | Request::Conversations(_)
+            | Request::Search(_)
+            | Request::Remove(_)
+            | Request::MarkReader(_)
+            | Request::Readers {}
+            | Request::RemoveReader { .. }
+            | Request::Names(_)
+            | Request::Diagnose {} => self.forward(id.clone(), request).await,
         };
         if let (Err(failure), Some(id)) = (outcome, id) {
             self.say(error_line(&id, &failure.into())).await;

@@ -41,6 +41,7 @@ pub(super) fn message(row: &MessageRow) -> Message {
         state: row.state,
         reason: row.reason.clone(),
         trust: row.trust,
+        place: Some(u64::try_from(row.row.0).unwrap_or(0)),
     }
 }
 

@@ -83,6 +83,16 @@ impl Core {
                 self.settle_response(token, result);
             }
             Request::Contacts {} => self.settle_response(token, self.contacts()),
+            Request::Conversations(_)
+            | Request::Search(_)
+            | Request::Remove(_)
+            | Request::MarkReader(_)
+            | Request::Readers {}
+            | Request::RemoveReader { .. }
+            | Request::Names(_)
+            | Request::Diagnose {} => {
+                self.fail(token, answer::misdirected());
+            }
             Request::Hello(_) | Request::Subscribe(_) => {
                 self.fail(token, answer::misdirected());
             }

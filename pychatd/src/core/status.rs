@@ -53,8 +53,12 @@ impl Core {
             rtt_ms: rtt.map(|rtt| u64::try_from(rtt.as_millis()).unwrap_or(u64::MAX)),
             loss_permille: loss_permille(&stats),
             retransmitted: stats.retransmitted,
+            packets_sent: stats.sent,
+            heard_at: None,
             queued: self.stored.queued,
             unread: unread.unwrap_or(0),
+            unindexed: 0,
+            hooks: Vec::new(),
             last_error: disk_error.or(link_error).or(server_error),
             changed_keys: self.changed_keys(),
             other_machine_at: self

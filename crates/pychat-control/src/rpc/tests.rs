@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::{
-    ConnectParams, Contact, ContactState, ErrorCode, EventKind, HelloParams, HistoryParams,
-    InboxParams, Link, SendParams, State, SubscribeParams, UsersParams, VerifyParams,
+    ConnectParams, Contact, ContactState, ConversationsParams, ErrorCode, EventKind, HelloParams,
+    HistoryParams, InboxParams, Link, MarkReaderParams, NamesParams, RemoveParams, SearchParams,
+    SendParams, State, SubscribeParams, UsersParams, VerifyParams,
 };
 use proptest::prelude::*;
 
@@ -119,6 +120,7 @@ fn notifications_reach_the_client_and_unknown_ones_do_no_harm() {
 
 fn requests() -> impl Strategy<Value = Request> {
     let text = || any::<String>();
+    let maybe = || any::<Option<String>>();
     prop_oneof![
         (text(), text(), any::<u32>(), any::<u32>()).prop_map(
             |(client, version, protocol_min, protocol_max)| {
@@ -140,13 +142,40 @@ fn requests() -> impl Strategy<Value = Request> {
                 Request::Send(SendParams { to, body, key, wait, timeout_ms, expire_ms })
             }
         ),
-        (any::<u32>(), any::<Option<String>>(), any::<Option<String>>(), any::<Option<String>>())
-            .prop_map(|(limit, since, from, next)| {
-                Request::Inbox(InboxParams { limit, since, from, next })
-            }),
+        (any::<u32>(), maybe(), maybe(), maybe(), maybe()).prop_map(
+            |(limit, since, from, next, reader)| {
+                Request::Inbox(InboxParams { limit, since, from, next, reader })
+            }
+        ),
         prop::collection::vec(text(), 0..4).prop_map(|ids| Request::MarkRead { ids }),
-        (any::<Option<String>>(), any::<u32>(), any::<Option<String>>())
-            .prop_map(|(peer, limit, next)| Request::History(HistoryParams { peer, limit, next })),
+        (maybe(), maybe(), any::<u32>(), any::<Option<u64>>(), any::<Option<u64>>()).prop_map(
+            |(peer, since, limit, before, after)| {
+                let rest = HistoryParams::default();
+                Request::History(HistoryParams { peer, since, limit, before, after, ..rest })
+            }
+        ),
+        (any::<u32>(), maybe())
+            .prop_map(|(limit, next)| Request::Conversations(ConversationsParams { limit, next })),
+        (text(), maybe(), maybe(), any::<u32>(), any::<u32>()).prop_map(
+            |(words, peer, until, context, limit)| {
+                let rest = SearchParams::default();
+                Request::Search(SearchParams { words, peer, until, context, limit, ..rest })
+            }
+        ),
+        (maybe(), any::<Option<Vec<String>>>(), any::<bool>(), any::<bool>()).prop_map(
+            |(peer, ids, all, dry_run)| {
+                let rest = RemoveParams::default();
+                Request::Remove(RemoveParams { peer, ids, all, dry_run, ..rest })
+            }
+        ),
+        (text(), any::<u64>()).prop_map(|(reader, place)| {
+            Request::MarkReader(MarkReaderParams { reader, place })
+        }),
+        Just(Request::Readers {}),
+        text().prop_map(|reader| Request::RemoveReader { reader }),
+        (text(), any::<u32>())
+            .prop_map(|(prefix, limit)| Request::Names(NamesParams { prefix, limit })),
+        Just(Request::Diagnose {}),
         Just(Request::Unread {}),
         text().prop_map(|id| Request::Trace { id }),
         text().prop_map(|id| Request::Cancel { id }),

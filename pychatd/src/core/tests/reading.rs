@@ -51,7 +51,8 @@ fn the_inbox_is_paged_from_the_oldest_on() {
 #[test]
 fn history_is_paged_from_the_newest_back() {
     let mut world = ten();
-    let mut params = HistoryParams { limit: 4, peer: Some("alice".into()), next: None };
+    let mut params =
+        HistoryParams { limit: 4, peer: Some("alice".into()), ..HistoryParams::default() };
     let mut pages = Vec::new();
     loop {
         let list: List<Message> = world.request(1, Request::History(params.clone())).unwrap();
