@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use std::{env, fs, path::PathBuf, process::Command};
 
 /// A program, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 10] = [
     ("cc", "build-essential"),
+    ("dbus-daemon", "dbus-daemon"),
     ("faketime", "faketime"),
     ("nm", "binutils"),
     ("python3", "python3"),
