@@ -1,14 +1,23 @@
 //! What can be typed.
 
+mod daemon;
 mod keys;
+mod scripts;
+mod talk;
 
+pub(crate) use daemon::{DaemonCommand, ProfileCommand};
 pub(crate) use keys::{TrustArgs, VerifyArgs};
+pub(crate) use scripts::{EventName, InboxArgs, ReadersCommand, UnreadArgs, WatchArgs};
+pub(crate) use talk::{ConnectArgs, HistoryArgs, IdArgs, SendArgs, UsersArgs};
 
-use crate::{config::ColorWhen, config::parse_wait, duration};
-use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
+use crate::{config::ColorWhen, duration};
+use clap::{
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
+    builder::BoolishValueParser, parser::ValueSource,
+};
 use clap_complete::Shell;
-use pychat_control::{Profile, State};
-use std::{path::PathBuf, time::Duration};
+use pychat_control::Profile;
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// Chat from the terminal that survives bad networks.
 ///
@@ -30,6 +39,29 @@ pub(crate) struct Cli {
     pub(crate) globals: Globals,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Reads what was typed.
+    pub(crate) fn read(
+        words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        let matches = command().try_get_matches_from(words)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        cli.globals.ends_after = cli.globals.timeout.filter(|_| was_typed(&matches, "timeout"));
+        Ok(cli)
+    }
+}
+
+/// The whole command line.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Whether a flag is on the command line itself, before or after the verb.
+fn was_typed(matches: &ArgMatches, id: &str) -> bool {
+    let here = matches.value_source(id) == Some(ValueSource::CommandLine);
+    here || matches.subcommand().is_some_and(|(_, below)| was_typed(below, id))
 }
 
 const FIRST_STEPS: &str = "\
@@ -112,6 +144,10 @@ pub(crate) struct Globals {
           value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
 
+    /// The same, if it was typed: only then it ends what otherwise goes on until interrupted.
+    #[arg(skip)]
+    pub(crate) ends_after: Option<Duration>,
+
     /// Do not start the daemon if it does not run.
     #[arg(
         long, global = true, env = "PYCHAT_NO_AUTOSTART", hide_env_values = true, value_name = "BOOL",
@@ -138,12 +174,20 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Show unread messages and mark them read.
     Inbox(InboxArgs),
+    /// Show what happens, as it happens.
+    Watch(WatchArgs),
     /// Show earlier messages, sent and received.
     History(HistoryArgs),
     /// Show how the connection is.
     Status,
     /// Show how many messages wait to be read, and from whom.
-    Unread,
+    Unread(UnreadArgs),
+    /// Show who takes each message once, and how far it is.
+    Readers {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: Option<ReadersCommand>,
+    },
     /// Show what happened to a message, step by step.
     Trace(IdArgs),
     /// Take back a message that was not handed to the network yet.
@@ -173,133 +217,6 @@ pub(crate) enum Command {
         /// Where to write them.
         dir: Option<PathBuf>,
     },
-}
-
-/// Arguments of `connect`.
-#[derive(Debug, Args)]
-pub(crate) struct ConnectArgs {
-    /// Your unique name: 1 to 32 of a-z 0-9 . _ -
-    #[arg(allow_hyphen_values = false)]
-    pub(crate) user: String,
-    /// What others see, such as 'Alice Doe'.
-    pub(crate) name: String,
-    /// The server, as a join link: pychat://HOST:PORT#KEY [default: the server of the last time].
-    #[arg(long, value_name = "LINK", env = "PYCHAT_SERVER", hide_env_values = true)]
-    pub(crate) server: Option<String>,
-    /// Take this as the server's new key, in place of the one known so far.
-    #[arg(long, value_name = "KEY")]
-    pub(crate) trust_key: Option<String>,
-}
-
-/// Arguments of `users`.
-#[derive(Debug, Args)]
-pub(crate) struct UsersArgs {
-    /// Show users who are offline too.
-    #[arg(short, long)]
-    pub(crate) all: bool,
-}
-
-/// Arguments of `send`.
-#[derive(Debug, Args)]
-#[command(after_help = "A text that begins with a dash goes after --, \
-                        such as: pychatctl send bob -- '-5 degrees'")]
-pub(crate) struct SendArgs {
-    /// The user to write to.
-    #[arg(value_name = "PEER")]
-    pub(crate) peer: String,
-    /// The text, in quotes; `-` reads it from standard input.
-    #[arg(value_name = "TEXT", required = true)]
-    pub(crate) text: Vec<String>,
-    /// Wait until the message is queued, accepted (by the server), delivered or read
-    /// [default: accepted].
-    #[arg(long, value_name = "STATE", env = "PYCHAT_WAIT", hide_env_values = true, value_parser = parse_wait)]
-    pub(crate) wait: Option<State>,
-    /// Your own key for this message: repeating a command with the same key sends nothing twice.
-    #[arg(long, value_name = "KEY")]
-    pub(crate) id: Option<String>,
-    /// Give up if the message could not be handed to the network within this time.
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    pub(crate) expire: Option<Duration>,
-}
-
-/// Arguments of `inbox`.
-#[derive(Debug, Args)]
-pub(crate) struct InboxArgs {
-    /// Leave the messages unread.
-    #[arg(long)]
-    pub(crate) peek: bool,
-    /// Show at most N messages; the others stay unread.
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: Option<u32>,
-    /// Only messages that arrived after this time: 2h (ago), 2026-01-31 or RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) since: Option<String>,
-    /// Only messages from this user.
-    #[arg(long, value_name = "USER")]
-    pub(crate) from: Option<String>,
-    /// Then wait for more and show each as it comes.
-    #[arg(short, long, conflicts_with_all = ["count", "next"])]
-    pub(crate) follow: bool,
-    /// Print only how many there are.
-    #[arg(long, conflicts_with = "next")]
-    pub(crate) count: bool,
-    /// Go on from `next` of the list before (with --peek --json).
-    #[arg(long, value_name = "NEXT", hide_short_help = true)]
-    pub(crate) next: Option<String>,
-}
-
-/// Arguments of `history`.
-#[derive(Debug, Args)]
-pub(crate) struct HistoryArgs {
-    /// Only the conversation with this user.
-    pub(crate) peer: Option<String>,
-    /// Show the last N messages [default: 50].
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: Option<u32>,
-    /// Go on with older ones from `next` of the list before.
-    #[arg(long, value_name = "NEXT", hide_short_help = true)]
-    pub(crate) next: Option<String>,
-}
-
-/// Arguments of `trace` and `cancel`.
-#[derive(Debug, Args)]
-pub(crate) struct IdArgs {
-    /// The message's id, or the key given to `send --id`.
-    pub(crate) id: String,
-}
-
-/// What can be done with the daemon.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DaemonCommand {
-    /// Start it, if it does not run.
-    Start,
-    /// End it; queued messages stay on disk.
-    Stop,
-    /// End it and start it anew.
-    Restart,
-    /// Show whether it runs; exit code 3 if not.
-    Status,
-    /// Show the end of its log.
-    Logs {
-        /// How many lines [default: 50].
-        #[arg(short = 'n', long, value_name = "N")]
-        lines: Option<usize>,
-    },
-}
-
-/// What can be done with profiles.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ProfileCommand {
-    /// Show every profile.
-    List,
-    /// Show where the profile's files are and what holds for it.
-    Show,
-    /// Print the profile's state directory.
-    Path,
-    /// Write the profile into an encrypted file: a backup, or a move to another machine.
-    Export(crate::commands::ExportArgs),
-    /// Make a profile of a file that `profile export` wrote.
-    Import(crate::commands::ImportArgs),
 }
 
 #[cfg(test)]

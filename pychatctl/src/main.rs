@@ -19,13 +19,12 @@ mod session;
 mod settings;
 mod start;
 
-use clap::Parser;
 use cli::Cli;
 use output::Stop;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return report::usage(&error, std::env::args_os()),
     };

@@ -1,16 +1,15 @@
 //! Facts about what can be typed, and about the help.
 
 use super::*;
-use clap::CommandFactory;
 
 fn error(words: &[&str]) -> String {
     let words = std::iter::once("pychatctl").chain(words.iter().copied());
-    Cli::try_parse_from(words).unwrap_err().to_string()
+    Cli::read(words).unwrap_err().to_string()
 }
 
 #[test]
 fn the_command_line_is_sound() {
-    Cli::command().debug_assert();
+    command().debug_assert();
 }
 
 #[test]
@@ -42,7 +41,7 @@ fn a_missing_argument_is_named() {
 fn switches_can_be_turned_off_again() {
     let json = |words: &[&str]| {
         let words = ["pychatctl", "status"].iter().chain(words);
-        Cli::try_parse_from(words).unwrap().globals.json
+        Cli::read(words).unwrap().globals.json
     };
     assert_eq!(json(&[]), None);
     assert_eq!(json(&["--json"]), Some(true));
@@ -51,7 +50,7 @@ fn switches_can_be_turned_off_again() {
 
 #[test]
 fn the_help_fits_80_columns() {
-    let help = Cli::command().term_width(80).render_help().to_string();
+    let help = command().term_width(80).render_help().to_string();
     let wide: Vec<_> = help.lines().filter(|line| line.chars().count() > 80).collect();
     assert!(wide.is_empty(), "{wide:#?}");
 }
@@ -59,7 +58,7 @@ fn the_help_fits_80_columns() {
 #[test]
 fn the_help_on_keys_fits_80_columns_and_shows_examples() {
     for verb in ["verify", "trust", "contacts"] {
-        let command = Cli::command().find_subcommand(verb).unwrap().clone();
+        let command = command().find_subcommand(verb).unwrap().clone();
         let help = command.term_width(80).render_long_help().to_string();
         let examples: Vec<&str> = help.lines().filter(|line| line.contains("pychatctl ")).collect();
         assert!(examples.len() >= 2, "{help}");

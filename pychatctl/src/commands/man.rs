@@ -1,11 +1,10 @@
 //! `man [DIR]`: the manual pages.
 
 use crate::{
-    cli::Cli,
+    cli,
     output::{Failed, Form, Output},
     screen::{Paint, View},
 };
-use clap::CommandFactory;
 use pychat_control::{ErrorCode, Failure};
 use std::path::Path;
 
@@ -19,7 +18,7 @@ pub(super) fn run(dir: Option<&Path>) -> Result<(), Failed> {
 
 fn print_main() -> Result<(), Failed> {
     let mut page = Vec::new();
-    let written = clap_mangen::Man::new(Cli::command()).render(&mut page);
+    let written = clap_mangen::Man::new(cli::command()).render(&mut page);
     written.map_err(|error| failure(format!("the page cannot be written: {error}")))?;
     let mut out = Output::new(Form::Text, View::detect(false, Paint::PLAIN), false);
     out.text(&String::from_utf8_lossy(&page))?;
@@ -28,7 +27,7 @@ fn print_main() -> Result<(), Failed> {
 
 fn write_all(dir: &Path) -> Result<(), Failed> {
     let written =
-        std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir));
+        std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(cli::command(), dir));
     written.map_err(|error| failure(format!("no pages in {}: {error}", dir.display())).into())
 }
 

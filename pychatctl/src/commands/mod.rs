@@ -16,15 +16,19 @@ mod notice;
 mod pages;
 mod peer;
 mod profile;
+mod readers;
 mod send;
 mod status;
+mod subscription;
 mod trace;
 mod trust;
 mod unread;
 mod users;
 mod verify;
+mod watch;
 
 pub(crate) use archive::{ExportArgs, ImportArgs};
+pub(crate) use unread::Template;
 
 use crate::{
     cli::{Cli, Command, DaemonCommand},
@@ -83,9 +87,11 @@ fn dispatch(context: &mut Context, command: Command) -> Result<(), Failed> {
         Command::Send(args) => send::run(context, args),
         Command::Inbox(args) if args.follow => follow::run(context, &args),
         Command::Inbox(args) => inbox::run(context, &args),
+        Command::Watch(args) => watch::run(context, &args),
         Command::History(args) => history::run(context, args),
         Command::Status => status::run(context),
-        Command::Unread => unread::run(context),
+        Command::Unread(args) => unread::run(context, &args),
+        Command::Readers { what } => readers::run(context, what),
         Command::Trace(args) => trace::run(context, args),
         Command::Cancel(args) => cancel::run(context, args),
         Command::Verify(args) => verify::run(context, args),

@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn the_shape_of_the_json_stays() {
         let json = serde_json::to_string(&Versioned::new(&status())).unwrap();
-        insta::assert_snapshot!(json, @r#"{"v":1,"version":"0.1.0","pid":42,"profile":"default","started_at":"2026-01-31T10:00:00.000Z","link":"connected","since":"2026-01-31T11:55:00.000Z","user":"alice","name":"Alice Doe","server":"pychat://chat.example.org:7420#abc","address":"192.0.2.1:7420","fingerprint":"0123 4567","rtt_ms":24,"loss_permille":13,"retransmitted":7,"queued":0,"unread":3}"#);
+        insta::assert_snapshot!(json, @r#"{"v":1,"version":"0.1.0","pid":42,"profile":"default","started_at":"2026-01-31T10:00:00.000Z","link":"connected","since":"2026-01-31T11:55:00.000Z","user":"alice","name":"Alice Doe","server":"pychat://chat.example.org:7420#abc","address":"192.0.2.1:7420","fingerprint":"0123 4567","rtt_ms":24,"loss_permille":13,"retransmitted":7,"packets_sent":540,"heard_at":"2026-01-31T11:59:58.000Z","queued":0,"unread":3}"#);
     }
 
     #[test]

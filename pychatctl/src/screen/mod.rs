@@ -1,6 +1,7 @@
 //! From answers to text for people.
 
 mod clean;
+mod event;
 mod message;
 mod paint;
 mod qr;
@@ -9,6 +10,7 @@ mod when;
 mod wrap;
 
 pub(crate) use clean::{clean_line, clean_text};
+pub(crate) use event::event_line;
 pub(crate) use message::{incoming, of_history};
 pub(crate) use paint::Paint;
 pub(crate) use qr::{NoQr, qr_code};

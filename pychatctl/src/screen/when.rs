@@ -31,6 +31,17 @@ impl Clock {
             Self::Relative { now, zone } => relative(then, *now, zone),
         }
     }
+
+    /// The time by the clock, for lines that are written as something happens; with the date, where
+    /// it is not of today.
+    pub(crate) fn stamp(&self, time: &str) -> String {
+        let (Ok(then), Self::Relative { now, zone }) = (time.parse::<Timestamp>(), self) else {
+            return self.tell(time);
+        };
+        let (then, now) = (then.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
+        let form = if then.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+        then.strftime(form).to_string()
+    }
 }
 
 fn relative(then: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
