@@ -1,11 +1,13 @@
 //! What can be typed.
 
 mod daemon;
+mod history;
 mod keys;
 mod scripts;
 mod talk;
 
 pub(crate) use daemon::{DaemonCommand, ProfileCommand};
+pub(crate) use history::SearchArgs;
 pub(crate) use keys::{TrustArgs, VerifyArgs};
 pub(crate) use scripts::{EventName, InboxArgs, ReadersCommand, UnreadArgs, WatchArgs};
 pub(crate) use talk::{ConnectArgs, HistoryArgs, IdArgs, SendArgs, UsersArgs};
@@ -178,6 +180,8 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Show earlier messages, sent and received.
     History(HistoryArgs),
+    /// Look for words in all messages, sent and received.
+    Search(SearchArgs),
     /// Show how the connection is.
     Status,
     /// Show how many messages wait to be read, and from whom.

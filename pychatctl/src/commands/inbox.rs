@@ -11,10 +11,9 @@ use crate::{
     cli::InboxArgs,
     defaults, names,
     output::{Failed, Form, Versioned},
-    screen::{incoming, parse_since},
+    screen::incoming,
     session::Session,
 };
-use jiff::{Timestamp, tz::TimeZone};
 use pychat_control::{
     Empty, ErrorCode, Failure, InboxParams, MarkReaderParams, Message, Request, Unread,
 };
@@ -64,15 +63,9 @@ pub(super) fn params(args: &InboxArgs) -> Result<InboxParams, Failure> {
     if let Some(from) = &args.from {
         names::check_user(from)?;
     }
-    let since = args.since.as_deref().map(|since| {
-        parse_since(since, Timestamp::now(), &TimeZone::system()).ok_or_else(|| {
-            let hint = "type 2h (ago), 2026-01-31, '2026-01-31 12:00' or RFC 3339";
-            names::usage(format!("{since:?} is no time"), Some(hint.into()))
-        })
-    });
     Ok(InboxParams {
         limit: PAGE_LEN,
-        since: since.transpose()?,
+        since: args.since.as_deref().map(names::time).transpose()?,
         from: args.from.clone(),
         next: args.next.clone(),
         reader: args.reader.clone(),

@@ -17,6 +17,7 @@ mod pages;
 mod peer;
 mod profile;
 mod readers;
+mod search;
 mod send;
 mod status;
 mod subscription;
@@ -89,6 +90,7 @@ fn dispatch(context: &mut Context, command: Command) -> Result<(), Failed> {
         Command::Inbox(args) => inbox::run(context, &args),
         Command::Watch(args) => watch::run(context, &args),
         Command::History(args) => history::run(context, args),
+        Command::Search(args) => search::run(context, args),
         Command::Status => status::run(context),
         Command::Unread(args) => unread::run(context, &args),
         Command::Readers { what } => readers::run(context, what),

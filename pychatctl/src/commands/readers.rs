@@ -12,7 +12,7 @@ use pychat_control::{Empty, List, ReaderState, Request};
 pub(super) fn run(context: &mut Context, what: Option<ReadersCommand>) -> Result<(), Failed> {
     match what {
         None => list(context),
-        Some(ReadersCommand::Rm { reader }) => remove(context, reader),
+        Some(ReadersCommand::Rm { reader }) => remove(context, &reader),
     }
 }
 
@@ -37,14 +37,14 @@ fn list(context: &mut Context) -> Result<(), Failed> {
     Ok(())
 }
 
-fn remove(context: &mut Context, reader: String) -> Result<(), Failed> {
-    let request = Request::RemoveReader { reader: reader.clone() };
+fn remove(context: &mut Context, reader: &str) -> Result<(), Failed> {
+    let request = Request::RemoveReader { reader: reader.to_owned() };
     let empty: Empty = context.session()?.call(&request)?;
     match context.out.form {
         Form::Json => context.out.json(&Versioned::new(&empty))?,
         Form::Quiet => {}
         Form::Text => {
-            let reader = clean_line(&reader);
+            let reader = clean_line(reader);
             context.out.line(&format!("removed {reader}; a new one begins with what is unread"))?;
         }
     }

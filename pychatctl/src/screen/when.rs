@@ -60,7 +60,7 @@ fn relative(then: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
 
 /// Reads a time that is a span ago, a date, a date and time of the local zone, or RFC 3339; gives
 /// RFC 3339.
-pub(crate) fn parse_since(text: &str, now: Timestamp, zone: &TimeZone) -> Option<String> {
+pub(crate) fn parse_time(text: &str, now: Timestamp, zone: &TimeZone) -> Option<String> {
     let ago = || now.checked_sub(duration::parse(text).ok()?).ok();
     let local = || {
         let date_time: civil::DateTime = text.parse().ok()?;
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn since_is_a_span_a_date_or_a_time() {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
-        let since = |text| parse_since(text, noon(), &zone);
+        let since = |text| parse_time(text, noon(), &zone);
         assert_eq!(since("2h").as_deref(), Some("2026-01-31T10:00:00.000Z"));
         assert_eq!(since("2026-01-31").as_deref(), Some("2026-01-30T23:00:00.000Z"));
         assert_eq!(since("2026-01-31 10:30").as_deref(), Some("2026-01-31T09:30:00.000Z"));

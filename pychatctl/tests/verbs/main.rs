@@ -10,6 +10,7 @@ mod inbox;
 mod keys;
 mod readers;
 mod run;
+mod search;
 mod send;
 mod settings;
 mod texts;
