@@ -7,10 +7,12 @@ mod scripts;
 mod talk;
 
 pub(crate) use daemon::{DaemonCommand, ProfileCommand};
-pub(crate) use history::SearchArgs;
+pub(crate) use history::{
+    ExportFormat, ExportHistoryArgs, HistoryArgs, HistoryCommand, RemoveArgs, SearchArgs, ShowArgs,
+};
 pub(crate) use keys::{TrustArgs, VerifyArgs};
 pub(crate) use scripts::{EventName, InboxArgs, ReadersCommand, UnreadArgs, WatchArgs};
-pub(crate) use talk::{ConnectArgs, HistoryArgs, IdArgs, SendArgs, UsersArgs};
+pub(crate) use talk::{ConnectArgs, IdArgs, SendArgs, UsersArgs};
 
 use crate::{config::ColorWhen, duration};
 use clap::{

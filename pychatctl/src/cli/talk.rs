@@ -58,16 +58,3 @@ pub(crate) struct IdArgs {
     /// The message's id, or the key given to `send --id`.
     pub(crate) id: String,
 }
-
-/// Arguments of `history`.
-#[derive(Debug, Args)]
-pub(crate) struct HistoryArgs {
-    /// Only the conversation with this user.
-    pub(crate) peer: Option<String>,
-    /// Show the last N messages [default: 50].
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: Option<u32>,
-    /// Go on with older ones from `next` of the list before.
-    #[arg(long, value_name = "NEXT", hide_short_help = true)]
-    pub(crate) next: Option<String>,
-}

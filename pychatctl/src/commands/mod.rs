@@ -1,6 +1,7 @@
 //! One file for each verb.
 
 mod archive;
+mod ask;
 mod cancel;
 mod completions;
 mod connect;
@@ -12,6 +13,7 @@ mod follow;
 mod history;
 mod inbox;
 mod man;
+mod new_file;
 mod notice;
 mod pages;
 mod peer;

@@ -30,12 +30,7 @@ pub(crate) fn of_history(message: &Message, view: &View) -> String {
 pub(super) fn heading(message: &Message, view: &View) -> (String, String) {
     let (from, to) = (clean_line(&message.from), clean_line(&message.to));
     let time = view.clock.tell(message.received_at.as_deref().unwrap_or(&message.sent_at));
-    let state = match (message.state, message.reason.as_deref()) {
-        // For others' messages, that we have read them goes without saying.
-        (State::Read, _) if message.received_at.is_some() => String::new(),
-        (state, None) => format!(" [{}]", state_word(state)),
-        (state, Some(reason)) => format!(" [{}: {}]", state_word(state), clean_line(reason)),
-    };
+    let state = state_note(message);
     let plain = format!("{time}  {from} -> {to}{state}: ");
     let painted = format!(
         "{}  {} -> {}{}: ",
@@ -45,6 +40,16 @@ pub(super) fn heading(message: &Message, view: &View) -> (String, String) {
         view.paint.dim(&state),
     );
     (plain, painted)
+}
+
+/// Where a message is, in brackets behind a space.
+pub(super) fn state_note(message: &Message) -> String {
+    match (message.state, message.reason.as_deref()) {
+        // For others' messages, that we have read them goes without saying.
+        (State::Read, _) if message.received_at.is_some() => String::new(),
+        (state, None) => format!(" [{}]", state_word(state)),
+        (state, Some(reason)) => format!(" [{}: {}]", state_word(state), clean_line(reason)),
+    }
 }
 
 fn layout(message: &Message, plain: &str, painted: &str, view: &View) -> String {

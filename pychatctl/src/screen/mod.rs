@@ -3,6 +3,7 @@
 mod clean;
 mod event;
 mod found;
+mod markdown;
 mod message;
 mod paint;
 mod progress;
@@ -14,6 +15,7 @@ mod wrap;
 pub(crate) use clean::{clean_line, clean_text};
 pub(crate) use event::event_line;
 pub(crate) use found::{Among, around, of_search};
+pub(crate) use markdown::Markdown;
 pub(crate) use message::{incoming, of_history};
 pub(crate) use paint::Paint;
 pub(crate) use progress::{Progress, Ticker};

@@ -6,6 +6,7 @@ mod camera;
 mod daemon;
 mod doubts;
 mod errors;
+mod history;
 mod inbox;
 mod keys;
 mod readers;
