@@ -35,12 +35,20 @@ impl Clock {
     /// The time by the clock, for lines that are written as something happens; with the date, where
     /// it is not of today.
     pub(crate) fn stamp(&self, time: &str) -> String {
-        let (Ok(then), Self::Relative { now, zone }) = (time.parse::<Timestamp>(), self) else {
-            return self.tell(time);
-        };
-        let (then, now) = (then.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
-        let form = if then.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
-        then.strftime(form).to_string()
+        self.by_the_clock(time, "%H:%M:%S").unwrap_or_else(|| self.tell(time))
+    }
+
+    /// The same to the millisecond.
+    pub(crate) fn stamp_exactly(&self, time: &str) -> String {
+        self.by_the_clock(time, "%H:%M:%S.%3f").unwrap_or_else(|| super::clean_line(time))
+    }
+
+    fn by_the_clock(&self, time: &str, form: &str) -> Option<String> {
+        let Self::Relative { now, zone } = self else { return None };
+        let then = time.parse::<Timestamp>().ok()?.to_zoned(zone.clone());
+        let is_today = then.date() == now.to_zoned(zone.clone()).date();
+        let day = if is_today { "" } else { "%Y-%m-%d " };
+        Some(then.strftime(&format!("{day}{form}")).to_string())
     }
 }
 
