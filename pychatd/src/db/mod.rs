@@ -13,7 +13,10 @@ pub mod identity;
 mod keys;
 mod messages;
 mod outbox;
+mod readers;
+mod removal;
 mod schema;
+mod search;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -24,8 +27,13 @@ pub use aside::{SET_ASIDE_MAX, SetAside, set_aside_last};
 pub use error::{DatabaseError, OpenError};
 pub use events::{EventRow, What};
 pub use keys::{Contact, DeviceRow, SESSIONS_PER_CONTACT_MAX, SessionRow};
-pub use messages::{Direction, Incoming, MessageRow, Outgoing, RowId, Slice};
+pub use messages::{
+    ConversationRow, Direction, Incoming, MessageRow, Outgoing, RowId, Slice, Stretch, UnreadOf,
+};
 pub use outbox::{Kind, OutboxRow, Queued};
+pub use readers::ReaderRow;
+pub use removal::{Doomed, REMOVED_MAX, RemovedKey};
+pub use search::Wanted;
 pub use settings::{Account, Settings, Stored};
 pub use waiting::{TAKEN_MAX, UNOPENED_MAX, Waiting};
 
