@@ -14,7 +14,7 @@ pub(crate) use keys::{TrustArgs, VerifyArgs};
 pub(crate) use scripts::{EventName, InboxArgs, ReadersCommand, UnreadArgs, WatchArgs};
 pub(crate) use talk::{ConnectArgs, IdArgs, SendArgs, UsersArgs};
 
-use crate::{config::ColorWhen, duration};
+use crate::{complete, config::ColorWhen, duration};
 use clap::{
     ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
     builder::BoolishValueParser, parser::ValueSource,
@@ -108,6 +108,7 @@ pub(crate) struct Globals {
         global = true,
         value_name = "NAME",
         env = "PYCHAT_PROFILE",
+        add = complete::profiles(),
         hide_env_values = true
     )]
     pub(crate) profile: Option<Profile>,

@@ -7,6 +7,7 @@
 
 mod cli;
 mod commands;
+mod complete;
 mod config;
 mod defaults;
 mod duration;
@@ -24,6 +25,9 @@ use output::Stop;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = complete::answer_shell() {
+        return code;
+    }
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return report::usage(&error, std::env::args_os()),

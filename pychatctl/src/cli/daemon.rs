@@ -18,6 +18,9 @@ pub(crate) enum DaemonCommand {
         /// How many lines [default: 50].
         #[arg(short = 'n', long, value_name = "N")]
         lines: Option<usize>,
+        /// Then show each line as it comes, until interrupted or for --timeout TIME.
+        #[arg(short, long)]
+        follow: bool,
     },
 }
 

@@ -1,5 +1,6 @@
 //! What can be typed about earlier messages.
 
+use crate::complete;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -17,16 +18,16 @@ pub(crate) struct HistoryArgs {
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct ShowArgs {
     /// Only the conversation with this user. One called `rm` goes after --: history -- rm
-    #[arg(value_name = "PEER")]
+    #[arg(value_name = "PEER", add = complete::users())]
     pub(crate) peer: Option<String>,
     /// The same, whatever the user is called.
-    #[arg(long, value_name = "PEER", conflicts_with = "peer")]
+    #[arg(long, value_name = "PEER", add = complete::users(), conflicts_with = "peer")]
     pub(crate) with: Option<String>,
     /// Show the last N messages [default: 50].
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: Option<u32>,
     /// Only what this user wrote.
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", add = complete::users())]
     pub(crate) from: Option<String>,
     /// Only messages since this time: 2h (ago), 2026-01-31 or RFC 3339.
     #[arg(long, value_name = "TIME")]
@@ -58,7 +59,7 @@ pub(crate) enum HistoryCommand {
 #[derive(Debug, Args)]
 pub(crate) struct ExportHistoryArgs {
     /// Only the conversation with this user.
-    #[arg(value_name = "PEER")]
+    #[arg(value_name = "PEER", add = complete::users())]
     pub(crate) peer: Option<String>,
     /// The file to write; `-` is standard output [default: -].
     #[arg(value_name = "FILE")]
@@ -95,7 +96,7 @@ pub(crate) enum ExportFormat {
     .args(["peer", "until", "id", "all"]))]
 pub(crate) struct RemoveArgs {
     /// Messages exchanged with this user.
-    #[arg(value_name = "PEER")]
+    #[arg(value_name = "PEER", add = complete::users())]
     pub(crate) peer: Option<String>,
     /// Messages before this time: 90d (ago), 2026-01-31 or RFC 3339.
     #[arg(long, value_name = "TIME")]
@@ -124,10 +125,10 @@ pub(crate) struct SearchArgs {
     #[arg(value_name = "WORDS", required = true)]
     pub(crate) words: Vec<String>,
     /// Only what this user wrote.
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", add = complete::users())]
     pub(crate) from: Option<String>,
     /// Only the conversation with this user.
-    #[arg(long, value_name = "PEER")]
+    #[arg(long, value_name = "PEER", add = complete::users())]
     pub(crate) with: Option<String>,
     /// Only messages since this time: 2h (ago), 2026-01-31 or RFC 3339.
     #[arg(long, value_name = "TIME")]

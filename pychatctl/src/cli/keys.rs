@@ -1,5 +1,6 @@
 //! What can be typed about people's keys.
 
+use crate::complete;
 use clap::Args;
 
 /// Arguments of `verify`.
@@ -7,7 +8,7 @@ use clap::Args;
 #[command(after_help = VERIFY_HELP)]
 pub(crate) struct VerifyArgs {
     /// The user to compare with.
-    #[arg(value_name = "PEER")]
+    #[arg(value_name = "PEER", add = complete::users())]
     pub(crate) peer: String,
     /// The safety number that PEER sees, or what PEER's QR code says: marks PEER as verified if it
     /// is the same as here.
@@ -26,7 +27,7 @@ pub(crate) struct VerifyArgs {
 #[command(after_help = TRUST_HELP)]
 pub(crate) struct TrustArgs {
     /// The user whose key changed.
-    #[arg(value_name = "PEER")]
+    #[arg(value_name = "PEER", add = complete::users())]
     pub(crate) peer: String,
     /// Do not ask first.
     #[arg(short, long)]

@@ -1,6 +1,6 @@
 //! What can be typed to take messages and events as they come.
 
-use crate::commands::Template;
+use crate::{commands::Template, complete};
 use clap::{Args, Subcommand, ValueEnum};
 
 /// Arguments of `inbox`.
@@ -16,7 +16,7 @@ pub(crate) struct InboxArgs {
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
     /// Only messages from this user.
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", add = complete::users())]
     pub(crate) from: Option<String>,
     /// Then wait for more and show each as it comes, until interrupted or for --timeout TIME.
     #[arg(short, long, conflicts_with_all = ["count", "next"])]
@@ -26,7 +26,7 @@ pub(crate) struct InboxArgs {
     pub(crate) count: bool,
     /// Take each message once, for a script: those that this reader did not take yet, read or not,
     /// and leave them unread. NAME is of your choice.
-    #[arg(long, value_name = "NAME",
+    #[arg(long, value_name = "NAME", add = complete::readers(),
           conflicts_with_all = ["peek", "since", "from", "count", "next"])]
     pub(crate) reader: Option<String>,
     /// Go on from `next` of the list before (with --peek --json).
@@ -69,7 +69,7 @@ pub(crate) enum ReadersCommand {
     /// Forget a reader; a new one of that name begins with what is unread.
     Rm {
         /// Which.
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", add = complete::readers())]
         reader: String,
     },
 }

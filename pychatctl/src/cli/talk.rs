@@ -1,6 +1,6 @@
 //! What can be typed about people and single messages.
 
-use crate::{config::parse_wait, duration};
+use crate::{complete, config::parse_wait, duration};
 use clap::Args;
 use pychat_control::State;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(crate) struct UsersArgs {
                         such as: pychatctl send bob -- '-5 degrees'")]
 pub(crate) struct SendArgs {
     /// The user to write to.
-    #[arg(value_name = "PEER")]
+    #[arg(value_name = "PEER", add = complete::users())]
     pub(crate) peer: String,
     /// The text, in quotes; `-` reads it from standard input.
     #[arg(value_name = "TEXT", required = true)]

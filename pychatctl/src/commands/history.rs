@@ -3,12 +3,12 @@
 mod export;
 mod remove;
 
-use super::{Context, doubts::Doubts, users::Listed};
+use super::{Context, doubts::Doubts, peer::meant, users::Listed};
 use crate::{
     cli::{HistoryArgs, HistoryCommand, ShowArgs},
     defaults, names,
     output::{Failed, Form},
-    screen::of_history,
+    screen::{clean_line, of_history},
 };
 use pychat_control::{Failure, HistoryParams, List, Message, Request};
 use std::collections::VecDeque;
@@ -56,7 +56,8 @@ fn show(context: &mut Context, args: ShowArgs) -> Result<(), Failed> {
         Form::Json => context.out.json(&Listed::versioned(&items, next.as_deref()))?,
         Form::Text | Form::Quiet => {
             if items.is_empty() {
-                context.out.remark("no messages yet")?;
+                let remark = nothing(context, params.peer.as_deref());
+                context.out.remark(&remark)?;
             }
             for message in &items {
                 let text = of_history(message, &context.out.view);
@@ -67,6 +68,14 @@ fn show(context: &mut Context, args: ShowArgs) -> Result<(), Failed> {
     let mut doubts = Doubts::default();
     doubts.note(&items);
     doubts.end()
+}
+
+fn nothing(context: &Context, peer: Option<&str>) -> String {
+    let Some(peer) = peer.map(clean_line) else { return "no messages yet".into() };
+    match meant(context, &peer) {
+        Some(meant) => format!("no messages with {peer}; did you mean {meant}?"),
+        None => format!("no messages with {peer} yet"),
+    }
 }
 
 /// What is asked, from what was typed.

@@ -105,7 +105,9 @@ fn dispatch(context: &mut Context, command: Command) -> Result<(), Failed> {
         Command::Daemon(DaemonCommand::Stop) => daemon::stop(context),
         Command::Daemon(DaemonCommand::Restart) => daemon::restart(context),
         Command::Daemon(DaemonCommand::Status) => daemon::status(context),
-        Command::Daemon(DaemonCommand::Logs { lines }) => daemon::logs(context, lines),
+        Command::Daemon(DaemonCommand::Logs { lines, follow }) => {
+            daemon::logs(context, lines, follow)
+        }
         Command::Profile(what) => profile::run(context, &what),
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(dir.as_deref()),

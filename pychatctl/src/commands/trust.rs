@@ -3,7 +3,7 @@
 use super::{
     Context,
     ask::{Answer, ask, somebody_is_there},
-    peer::check_other,
+    peer::{check_other, suggest},
 };
 use crate::{
     cli::TrustArgs,
@@ -20,7 +20,8 @@ pub(super) fn run(context: &mut Context, args: TrustArgs) -> Result<(), Failed> 
     let asking = Asking::of(&args, somebody_is_there())?;
     let mut session = context.session()?;
     check_other(&mut session, &args.peer)?;
-    let contact = contact(&mut session, &args.peer)?;
+    let contact = contact(&mut session, &args.peer)
+        .map_err(|failure| suggest(context, failure, &args.peer))?;
     let trusted = match (contact.state, contact.offered.as_deref()) {
         (ContactState::Pinned | ContactState::Verified, _) | (ContactState::Changed, None) => {
             // The daemon is not asked: a key that comes just now was shown to nobody.

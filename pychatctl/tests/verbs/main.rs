@@ -3,12 +3,14 @@
 
 mod archive;
 mod camera;
+mod complete;
 mod daemon;
 mod doubts;
 mod errors;
 mod history;
 mod inbox;
 mod keys;
+mod logs;
 mod readers;
 mod run;
 mod search;
