@@ -1,12 +1,14 @@
 //! What can be typed.
 
 mod daemon;
+mod help;
 mod history;
 mod keys;
 mod scripts;
 mod talk;
 
 pub(crate) use daemon::{DaemonCommand, ProfileCommand};
+pub(crate) use help::Page;
 pub(crate) use history::{
     ExportFormat, ExportHistoryArgs, HistoryArgs, HistoryCommand, RemoveArgs, SearchArgs, ShowArgs,
 };
@@ -35,8 +37,8 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
     subcommand_required = true,
     arg_required_else_help = true,
     infer_long_args = false,
-    after_help = FIRST_STEPS,
-    after_long_help = LONG_AFTER
+    after_help = first_steps(),
+    after_long_help = long_after()
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -59,7 +61,7 @@ impl Cli {
 
 /// The whole command line.
 pub(crate) fn command() -> clap::Command {
-    Cli::command()
+    help::add(Cli::command(), "")
 }
 
 /// Whether a flag is on the command line itself, before or after the verb.
@@ -68,35 +70,40 @@ fn was_typed(matches: &ArgMatches, id: &str) -> bool {
     here || matches.subcommand().is_some_and(|(_, below)| was_typed(below, id))
 }
 
-const FIRST_STEPS: &str = "\
-First steps:
-  pychatctl connect alice 'Alice Doe' --server pychat://chat.example.org:7420#KEY
-  pychatctl users
-  pychatctl send bob 'Hello!'
-  pychatctl inbox";
+/// What somebody new types, in this order.
+pub(crate) const FIRST_EXAMPLES: &[(&str, &str)] = &[
+    ("pychatctl connect alice 'Alice Doe' --server pychat://chat.example.org:7420#KEY", ""),
+    ("pychatctl users", ""),
+    ("pychatctl send bob 'Hello!'", ""),
+    ("pychatctl inbox", ""),
+];
 
-const LONG_AFTER: &str = "\
-First steps:
-  pychatctl connect alice 'Alice Doe' --server pychat://chat.example.org:7420#KEY
-  pychatctl users
-  pychatctl send bob 'Hello!'
-  pychatctl inbox
-
-Exit codes:
-  0  done                          6  timed out (a message stays queued)
+/// What each exit code means.
+pub(crate) const EXIT_CODES: &str =
+    "  0  done                          6  timed out (a message stays queued)
   1  failed                        7  a key changed or is not trusted
   2  wrong usage                   8  rate limited or full
   3  the daemon is out of reach    9  the daemon is of another version
   4  not connected                10  refused (name taken, not permitted)
-  5  no such user                130  interrupted
+  5  no such user                130  interrupted";
 
-Files:
-  $XDG_CONFIG_HOME/pychat/config.toml                    configuration
+/// Where files are.
+pub(crate) const FILES: &str =
+    "  $XDG_CONFIG_HOME/pychat/config.toml                    configuration
   $XDG_CONFIG_HOME/pychat/profiles/PROFILE/config.toml   configuration of a profile
   $XDG_STATE_HOME/pychat/PROFILE/                        identity, messages, log, socket
 
 Keys of the configuration: profile, server, color, timeout, autostart, json, quiet, wait.
 A flag goes before a PYCHAT_* variable, before the profile's file, before the user's file.";
+
+fn first_steps() -> String {
+    let lines = FIRST_EXAMPLES.iter().map(|(typed, _)| format!("  {typed}"));
+    format!("First steps:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn long_after() -> String {
+    format!("{}\n\nExit codes:\n{EXIT_CODES}\n\nFiles:\n{FILES}", first_steps())
+}
 
 /// Flags that every command takes.
 #[derive(Clone, Debug, Default, Args)]
@@ -204,7 +211,6 @@ pub(crate) enum Command {
     /// Accept the new key of somebody whose key changed.
     Trust(TrustArgs),
     /// Show whom you know by key, and how well.
-    #[command(after_help = keys::CONTACTS_HELP)]
     Contacts,
     /// Control the background daemon.
     #[command(subcommand)]
@@ -213,15 +219,17 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Profile(ProfileCommand),
     /// Print the completion script for a shell.
-    #[command(after_help = "For example: pychatctl completions bash > \
-                            ~/.local/share/bash-completion/completions/pychatctl")]
     Completions {
         /// The shell.
         shell: Shell,
     },
-    /// Print the manual page, or write one for each command into a directory.
+    /// Print a command's manual page, or write all of them into a directory.
     Man {
-        /// Where to write them.
+        /// The command, such as: history export [default: pychatctl itself].
+        #[arg(value_name = "COMMAND")]
+        words: Vec<String>,
+        /// Write a page for each command into this directory.
+        #[arg(long, value_name = "DIR", conflicts_with = "words")]
         dir: Option<PathBuf>,
     },
 }

@@ -31,8 +31,6 @@ pub(crate) struct UsersArgs {
 
 /// Arguments of `send`.
 #[derive(Debug, Args)]
-#[command(after_help = "A text that begins with a dash goes after --, \
-                        such as: pychatctl send bob -- '-5 degrees'")]
 pub(crate) struct SendArgs {
     /// The user to write to.
     #[arg(value_name = "PEER", add = complete::users())]

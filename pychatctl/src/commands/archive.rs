@@ -23,7 +23,6 @@ use std::{
 
 /// Arguments of `profile export`.
 #[derive(Debug, Args)]
-#[command(after_help = EXPORT_HELP)]
 pub(crate) struct ExportArgs {
     /// The file to write; `-` is standard output.
     file: PathBuf,
@@ -37,7 +36,6 @@ pub(crate) struct ExportArgs {
 
 /// Arguments of `profile import`.
 #[derive(Debug, Args)]
-#[command(after_help = IMPORT_HELP)]
 pub(crate) struct ImportArgs {
     /// The file to read; `-` is standard input.
     file: PathBuf,
@@ -45,26 +43,6 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
-
-const EXPORT_HELP: &str = "\
-In the file are the identity, the server, the people known by key, and all
-messages; those that wait to be sent go out from the machine that imports it.
-It is an age file (age-encryption.org) of JSON lines: age -d FILE | jq
-
-A backup:
-  pychatctl profile export ~/pychat.age
-A move; nothing arrives here any more after the first command:
-  pychatctl disconnect
-  pychatctl profile export - | ssh laptop 'cat > pychat.age'
-  ssh -t laptop pychatctl profile import pychat.age";
-
-const IMPORT_HELP: &str = "\
-The profile must not be in use yet. It is not connected before you say so: a
-server serves an identity on one machine at a time.
-
-For example:
-  pychatctl profile import ~/pychat.age
-  pychatctl --profile work profile import ~/work.age";
 
 /// What was exported or imported, as JSON.
 #[derive(Debug, Serialize)]

@@ -55,7 +55,7 @@ fn show(context: &mut Context, args: ShowArgs) -> Result<(), Failed> {
     match context.out.form {
         Form::Json => context.out.json(&Listed::versioned(&items, next.as_deref()))?,
         Form::Text | Form::Quiet => {
-            if items.is_empty() {
+            if items.is_empty() && context.out.remarks {
                 let remark = nothing(context, params.peer.as_deref());
                 context.out.remark(&remark)?;
             }

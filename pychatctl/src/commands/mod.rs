@@ -64,8 +64,9 @@ pub(crate) fn run(cli: Cli) -> Result<(), Stop> {
         Command::Completions { shell } => {
             return completions::run(shell).map_err(|failed| failed.stop(form_asked));
         }
-        Command::Man { dir } => {
-            return man::run(dir.as_deref()).map_err(|failed| failed.stop(form_asked));
+        Command::Man { words, dir } => {
+            let run = man::run(&words, dir.as_deref());
+            return run.map_err(|failed| failed.stop(form_asked));
         }
         _ => {}
     }
@@ -110,7 +111,7 @@ fn dispatch(context: &mut Context, command: Command) -> Result<(), Failed> {
         }
         Command::Profile(what) => profile::run(context, &what),
         Command::Completions { shell } => completions::run(shell),
-        Command::Man { dir } => man::run(dir.as_deref()),
+        Command::Man { words, dir } => man::run(&words, dir.as_deref()),
     }
 }
 

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use std::fs;
 
 fn params(daemon: &FakeDaemon) -> Vec<Value> {
-    daemon.asked().into_iter().map(|(_, params)| params).collect()
+    // Names are asked for where nothing was found.
+    let asked = daemon.asked().into_iter().filter(|(method, _)| method != "names");
+    asked.map(|(_, params)| params).collect()
 }
 
 #[test]
