@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 /// Arguments of `history`.
 #[derive(Debug, Args)]
+#[command(disable_help_subcommand = true)]
 pub(crate) struct HistoryArgs {
     #[command(flatten)]
     pub(crate) show: ShowArgs,
