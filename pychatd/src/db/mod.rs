@@ -73,8 +73,13 @@ impl Database {
         let connection = Connection::open(path).map_err(failed)?;
         check::write_at_close(&connection, false).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        check::check(&connection, path)?;
+        let words = check::check(&connection, path)?;
         let database = Self::prepare(connection, path)?;
+        if words == check::Words::Damaged {
+            tracing::warn!("the index of words is damaged; it is made anew");
+            search::begin_index_anew(&database.connection)
+                .map_err(|error| OpenError::unreadable(path, error))?;
+        }
         pychat_sqlite::resync_log(&database.connection, path)
             .map_err(|error| OpenError::unsynced(path, error))?;
         check::write_at_close(&database.connection, true).map_err(failed)?;

@@ -109,15 +109,13 @@ fn a_damaged_index_of_words_is_made_anew_and_costs_no_message() {
     };
     database.write(|tx| tx.insert_incoming(&text)).unwrap();
     database.write(|tx| tx.index_messages(10)).unwrap();
-    for damage in ["x''", "x'0102030405060708'", "zeroblob(4000)"] {
-        let sql = format!("UPDATE search_data SET block = {damage}");
-        database.connection.execute_batch(&sql).unwrap();
-        drop(database);
-        database = Database::open(&path).unwrap();
-        assert_eq!(database.read().unread_count().unwrap(), 1);
-        assert_eq!(database.read().unindexed().unwrap(), 1, "{damage}");
-        assert_eq!(database.write(|tx| tx.index_messages(10)).unwrap(), 1);
-    }
+    let damage = "UPDATE search_data SET block = x'0102030405060708'";
+    database.connection.execute_batch(damage).unwrap();
+    drop(database);
+    let mut database = Database::open(&path).unwrap();
+    assert_eq!(database.read().unread_count().unwrap(), 1);
+    assert_eq!(database.read().unindexed().unwrap(), 1);
+    assert_eq!(database.write(|tx| tx.index_messages(10)).unwrap(), 1);
 }
 
 #[test]
