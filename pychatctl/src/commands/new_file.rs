@@ -36,7 +36,7 @@ impl NewFile {
         };
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
-        hidden.push(format!(".{}.tmp", std::process::id()));
+        hidden.push(format!(".{}.part", std::process::id()));
         let beside = place.with_file_name(hidden);
         let mut options = File::options();
         options.write(true).create_new(true);
