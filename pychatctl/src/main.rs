@@ -3,7 +3,7 @@
 //!
 //! `cli` says what can be typed, `settings` merges flags, variables and files, `session` reaches
 //! the daemon (and starts it), `commands` holds one file for each verb, `screen` turns answers into
-//! text.
+//! text, `complete` answers a shell where TAB was pressed.
 
 mod cli;
 mod commands;

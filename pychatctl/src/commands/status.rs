@@ -72,6 +72,9 @@ fn text(status: &Status, view: &View) -> String {
         ));
     }
     rows.push(("messages", format!("{} queued, {} unread", status.queued, status.unread)));
+    if status.unindexed > 0 {
+        rows.push(("search", format!("{} messages are not looked at yet", status.unindexed)));
+    }
     if let Some(changed) = changed_keys(&status.changed_keys) {
         let changed = view.paint.bad(&changed);
         rows.push(("keys", format!("{changed}; see: pychatctl contacts")));
@@ -165,12 +168,14 @@ mod tests {
             fingerprint: None,
             rtt_ms: None,
             last_error: Some("no route".into()),
+            unindexed: 1200,
             set_aside: Some("/s/pychat.db.damaged-20260131T000000Z".into()),
             ..status()
         };
         insta::assert_snapshot!(text(&unknown, &View::at_noon()), @r"
         connection  disconnected (5 min ago)
         messages    0 queued, 3 unread
+        search      1200 messages are not looked at yet
         last error  no route
         set aside   /s/pychat.db.damaged-20260131T000000Z (a damaged database)
         daemon      0.1.0, process 42, started 2 h ago

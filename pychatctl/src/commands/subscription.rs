@@ -151,3 +151,19 @@ pub(super) fn end_in_time(
 
 /// Between two looks at whether the daemon is back.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_than_were_wanted_is_a_failure() {
+        assert!(end_in_time(None, None, "events").is_ok());
+        assert!(end_in_time(Some(2), Some(0), "events").is_ok());
+        let Err(Failed::Request(failure)) = end_in_time(Some(3), Some(1), "events") else {
+            panic!("one is missing");
+        };
+        assert_eq!(failure.code, ErrorCode::TimedOut);
+        assert_eq!(failure.message, "2 of 3 events came in time");
+    }
+}

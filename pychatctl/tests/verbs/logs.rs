@@ -1,29 +1,19 @@
 //! The daemon's log.
 
-use crate::run::{Home, SOON, said};
-use std::{
-    fs::{self, File},
-    io::{BufRead, BufReader, Write},
-    sync::mpsc,
-};
+use crate::run::{Home, said};
+use std::{fs::File, io::Write};
 
 #[test]
 fn a_log_is_followed_as_it_grows_and_into_the_next_day() {
     let home = Home::new();
     let log = |day: &str| format!("state/default/log/pychatd.2026-01-{day}.log");
     let first = home.write(&log("30"), "one\ntwo\u{1b}[2J\n");
-    let mut child = home.command(&["daemon", "logs", "-f", "-n", "1"]).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
-    let next = || told.recv_timeout(SOON).unwrap();
-    assert_eq!(next(), "two");
+    let log_lines = home.follow(&["daemon", "logs", "-f", "-n", "1"]);
+    assert_eq!(log_lines.next(), "two");
     File::options().append(true).open(first).unwrap().write_all(b"three\n").unwrap();
-    assert_eq!(next(), "three");
+    assert_eq!(log_lines.next(), "three");
     home.write(&log("31"), "four\n");
-    assert_eq!(next(), "four");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    assert_eq!(log_lines.next(), "four");
 }
 
 #[test]
@@ -33,7 +23,6 @@ fn following_ends_in_time_and_without_a_log_it_says_so() {
     assert_eq!(none.code, Some(1));
     assert!(none.err.contains("there is no log in"), "{}", none.err);
     home.write("state/default/log/pychatd.2026-01-30.log", "one\n");
-    fs::create_dir_all(home.path().join("x")).unwrap();
     let output = home.command(&["daemon", "logs", "-f", "--timeout", "100ms"]).output().unwrap();
     assert_eq!((said(output).out.as_str(), none.out.as_str()), ("one\n", ""));
 }

@@ -65,10 +65,8 @@ fn following_prints_a_line_at_the_start_and_on_each_change() {
         }
         _ => Reply::Result(answers.next().unwrap_or_else(none)),
     });
-    let words = ["unread", "--follow", "--format", "{total} unread", "--timeout", "500ms"];
-    let said = home.run(&words);
-    assert_eq!(said.out, "0 unread\n1 unread\n0 unread\n");
-    assert_eq!((said.err.as_str(), said.code), ("", Some(0)));
+    let bar = home.follow(&["unread", "--follow", "--format", "{total} unread"]);
+    assert_eq!([bar.next(), bar.next(), bar.next()], ["0 unread", "1 unread", "0 unread"]);
     let count = daemon.asked().iter().filter(|(method, _)| method == "unread").count();
     assert_eq!(count, 4, "the link's changes are no reason to ask");
 }
@@ -81,8 +79,8 @@ fn following_clears_a_bar_with_an_empty_line() {
         "subscribe" => Reply::Events(json!({ "cursor": 4 }), vec![arrival(5, &message("m1", "x"))]),
         _ => Reply::Result(answers.next().unwrap_or_else(none)),
     });
-    let words = ["unread", "--follow", "--if-any", "--timeout", "500ms"];
-    assert_eq!(home.run(&words).out, "2\n\n");
+    let bar = home.follow(&["unread", "--follow", "--if-any"]);
+    assert_eq!([bar.next(), bar.next()], ["2", ""]);
 }
 
 #[test]
