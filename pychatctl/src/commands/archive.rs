@@ -1,22 +1,24 @@
 //! `profile export` and `profile import`: a backup, or a move to another machine. The daemon's program
 //! does it; what it reads and writes is not for us to know.
 
+mod draft;
+
 use super::Context;
 use crate::{
     output::{Failed, Form, Versioned, on_terminal},
     passphrase::{self, Passphrase, Stdin, Typed},
-    screen::{Progress, Ticker, clean_line},
+    screen::clean_line,
     settings::Settings,
     start,
 };
 use clap::Args;
+use draft::Draft;
 use pychat_control::{
     ARCHIVE_STDIO, Archived, EXPORT_JOB, ErrorCode, Failure, IMPORT_JOB, Profile,
 };
 use serde::Serialize;
 use std::{
     ffi::OsStr,
-    fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
@@ -72,9 +74,7 @@ pub(super) fn export(context: &mut Context, args: &ExportArgs) -> Result<(), Fai
     let stdout = if to_stdout { Stdio::inherit() } else { Stdio::null() };
     let mut job = Job::start(&context.settings, EXPORT_JOB, force, &args.file, stdout)?;
     job.tell(&passphrase)?;
-    let name = args.file.file_name().unwrap_or_default().to_string_lossy();
-    let draft = Draft { dir: parent(&args.file), begins: format!(".{name}."), ends: ".part" };
-    let waiting = draft.watch(context, "exporting");
+    let waiting = Draft::of_export(&args.file).watch(context, "exporting");
     let archived = job.report()?;
     drop(waiting);
     let text = format!("exported {}\n", text(&archived));
@@ -103,12 +103,7 @@ pub(super) fn import(context: &mut Context, args: &ImportArgs) -> Result<(), Fai
     if from_stdin {
         job.pass_on(&mut io::stdin().lock());
     }
-    let draft = Draft {
-        dir: parent(context.settings.place.state_dir()),
-        begins: format!(".import-{}", context.settings.profile()),
-        ends: "",
-    };
-    let waiting = draft.watch(context, "importing");
+    let waiting = Draft::of_import(&context.settings.place).watch(context, "importing");
     let archived = job.report()?;
     drop(waiting);
     let next = connect_command(context.settings.profile(), &archived);
@@ -210,51 +205,6 @@ impl Job {
     }
 }
 
-/// What the job writes beside its place, to be seen growing: the job itself says nothing before its end.
-#[derive(Debug)]
-struct Draft {
-    dir: PathBuf,
-    begins: String,
-    ends: &'static str,
-}
-
-impl Draft {
-    fn watch(self, context: &Context, doing: &'static str) -> Ticker {
-        Ticker::start(Progress::detect(context.out.remarks), move |elapsed| {
-            format!("{doing}... {}, {} s", size(self.bytes()), elapsed.as_secs())
-        })
-    }
-
-    /// How large it is: a file, or a directory of files.
-    fn bytes(&self) -> u64 {
-        let Ok(entries) = fs::read_dir(&self.dir) else { return 0 };
-        let ours = entries.flatten().filter(|entry| {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            name.starts_with(&self.begins) && name.ends_with(self.ends)
-        });
-        let bytes = |entry: fs::DirEntry| match fs::read_dir(entry.path()) {
-            Ok(within) => {
-                within.flatten().filter_map(|file| file.metadata().ok()).map(|m| m.len()).sum()
-            }
-            Err(_) => entry.metadata().map_or(0, |metadata| metadata.len()),
-        };
-        ours.map(bytes).sum()
-    }
-}
-
-fn parent(path: &Path) -> PathBuf {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or(Path::new(".")).to_owned()
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000_000 => format!("{} kB", bytes / 1000),
-        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
-    }
-}
-
 fn is_stdio(file: &Path) -> bool {
     file.as_os_str() == OsStr::new(ARCHIVE_STDIO)
 }
@@ -343,22 +293,6 @@ mod tests {
             unread: 3,
             ..Archived::new(&"alice", &"Alice O'Hara", &"pychat://chat.example.org:7420#abc")
         }
-    }
-
-    #[test]
-    fn a_draft_is_seen_growing() {
-        let temp = tempfile::tempdir().unwrap();
-        let draft =
-            |begins: &str, ends| Draft { dir: temp.path().into(), begins: begins.into(), ends };
-        let file = draft(".a.age.", ".part");
-        assert_eq!(file.bytes(), 0);
-        fs::write(temp.path().join(".a.age.01234567.part"), [0; 700]).unwrap();
-        fs::write(temp.path().join("a.age"), [0; 5]).unwrap();
-        assert_eq!(file.bytes(), 700);
-        fs::create_dir(temp.path().join(".import-work")).unwrap();
-        fs::write(temp.path().join(".import-work/pychat.db"), [0; 9]).unwrap();
-        assert_eq!(draft(".import-work", "").bytes(), 9);
-        assert_eq!((size(999_999), size(12_345_678)), ("999 kB".into(), "12.3 MB".into()));
     }
 
     #[test]
