@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) verbose: bool,
     /// How long a command waits.
     pub(crate) timeout: Duration,
+    /// After which time what goes on until interrupted ends.
+    pub(crate) ends_after: Option<Duration>,
     /// Whether the daemon is started when it is needed.
     pub(crate) autostart: bool,
     /// The server that `connect` takes where none is typed.
@@ -81,6 +83,7 @@ impl Settings {
             remarks: !json && !quiet,
             verbose: globals.verbose,
             timeout: globals.timeout.or(own.timeout).or(user.timeout).unwrap_or(defaults::TIMEOUT),
+            ends_after: globals.ends_after,
             autostart: globals
                 .no_autostart
                 .map(|no| !no)

@@ -90,6 +90,9 @@ fn text(status: &Status, view: &View) -> String {
         ));
     }
     rows.push(("messages", format!("{} queued, {} unread", status.queued, status.unread)));
+    if status.unindexed > 0 {
+        rows.push(("search", format!("{} messages are not looked at yet", status.unindexed)));
+    }
     if let Some(changed) = changed_keys(&status.changed_keys) {
         let changed = view.paint.bad(&changed);
         rows.push(("keys", format!("{changed}; see: pychatctl contacts")));
@@ -188,12 +191,14 @@ mod tests {
             fingerprint: None,
             rtt_ms: None,
             last_error: Some("no route".into()),
+            unindexed: 1200,
             set_aside: Some("/s/pychat.db.damaged-20260131T000000Z".into()),
             ..status()
         };
         insta::assert_snapshot!(text(&unknown, &View::at_noon()), @r"
         connection  disconnected (5 min ago)
         messages    0 queued, 3 unread
+        search      1200 messages are not looked at yet
         last error  no route
         set aside   /s/pychat.db.damaged-20260131T000000Z (a damaged database)
         daemon      0.1.0, process 42, started 2 h ago
@@ -212,7 +217,7 @@ mod tests {
     #[test]
     fn the_shape_of_the_json_stays() {
         let json = serde_json::to_string(&Versioned::new(&status())).unwrap();
-        insta::assert_snapshot!(json, @r#"{"v":1,"version":"0.1.0","pid":42,"profile":"default","started_at":"2026-01-31T10:00:00.000Z","link":"connected","since":"2026-01-31T11:55:00.000Z","user":"alice","name":"Alice Doe","server":"pychat://chat.example.org:7420#abc","address":"192.0.2.1:7420","fingerprint":"0123 4567","rtt_ms":24,"loss_permille":13,"retransmitted":7,"queued":0,"unread":3}"#);
+        insta::assert_snapshot!(json, @r#"{"v":1,"version":"0.1.0","pid":42,"profile":"default","started_at":"2026-01-31T10:00:00.000Z","link":"connected","since":"2026-01-31T11:55:00.000Z","user":"alice","name":"Alice Doe","server":"pychat://chat.example.org:7420#abc","address":"192.0.2.1:7420","fingerprint":"0123 4567","rtt_ms":24,"loss_permille":13,"retransmitted":7,"packets_sent":540,"heard_at":"2026-01-31T11:59:58.000Z","queued":0,"unread":3}"#);
     }
 
     #[test]

@@ -1,19 +1,27 @@
 //! From answers to text for people.
 
 mod clean;
+mod event;
+mod found;
+mod markdown;
 mod message;
 mod paint;
+mod progress;
 mod qr;
 mod table;
 mod when;
 mod wrap;
 
 pub(crate) use clean::{clean_line, clean_text};
+pub(crate) use event::event_line;
+pub(crate) use found::{Among, around, of_search};
+pub(crate) use markdown::Markdown;
 pub(crate) use message::{incoming, of_history};
 pub(crate) use paint::Paint;
+pub(crate) use progress::{Progress, Ticker};
 pub(crate) use qr::{NoQr, qr_code};
 pub(crate) use table::Table;
-pub(crate) use when::{Clock, parse_since};
+pub(crate) use when::{Clock, parse_time};
 pub(crate) use wrap::{Width, wrap};
 
 /// How text is laid out.

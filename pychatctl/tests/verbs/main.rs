@@ -3,12 +3,19 @@
 
 mod archive;
 mod camera;
+mod complete;
 mod daemon;
 mod doubts;
 mod errors;
+mod history;
 mod inbox;
 mod keys;
+mod logs;
+mod readers;
 mod run;
+mod search;
 mod send;
 mod settings;
 mod texts;
+mod unread;
+mod watch;

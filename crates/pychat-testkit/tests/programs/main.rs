@@ -23,6 +23,8 @@ mod damaged;
 #[cfg(target_os = "linux")]
 mod full_disk;
 #[cfg(unix)]
+mod recipes;
+#[cfg(unix)]
 mod restart;
 #[cfg(target_os = "linux")]
 mod sealed;
