@@ -5,7 +5,7 @@ use crate::{
     output::{Failed, Form, Versioned},
     screen::{View, clean_line},
 };
-use pychat_control::{Link, Request, Status};
+use pychat_control::{HookStatus, Link, Request, Status};
 
 /// Shows it.
 pub(super) fn run(context: &mut Context) -> Result<(), Failed> {
@@ -32,6 +32,24 @@ const fn word(link: Link) -> &'static str {
         Link::Connecting => "connecting",
         Link::Connected => "connected",
         Link::Refused => "refused",
+    }
+}
+
+/// A program for messages, where there is something to say of it.
+fn hook_told(hook: &HookStatus, view: &View) -> Option<String> {
+    let name = clean_line(&hook.hook);
+    let waiting = match hook.waiting {
+        0 => String::new(),
+        1 => "; 1 message waits for it".into(),
+        many => format!("; {many} messages wait for it"),
+    };
+    match &hook.last_error {
+        Some(error) => {
+            let failed = view.paint.bad("failed");
+            Some(format!("{name} {failed}: {}{waiting}", clean_line(error)))
+        }
+        None if hook.waiting > 0 => Some(format!("{name}{waiting}")),
+        None => None,
     }
 }
 
@@ -81,6 +99,11 @@ fn text(status: &Status, view: &View) -> String {
     }
     if let Some(error) = optional(&status.last_error) {
         rows.push(("last error", error));
+    }
+    for hook in &status.hooks {
+        if let Some(told) = hook_told(hook, view) {
+            rows.push(("hook", told));
+        }
     }
     if let Some(path) = optional(&status.set_aside) {
         rows.push(("set aside", format!("{path} (a damaged database)")));

@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use std::{env, fs, path::PathBuf, process::Command};
 
 /// A program, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 12] = [
+const NEEDED: [(&str, &str); 13] = [
     ("cc", "build-essential"),
+    ("dbus-daemon", "dbus-daemon"),
     ("faketime", "faketime"),
     ("fish", "fish"),
     ("nm", "binutils"),
