@@ -155,11 +155,11 @@ pub(super) fn clock(diagnosis: &Diagnosis) -> Option<Finding> {
         _ => format!("{} days", seconds / 86_400),
     };
     let hint = "set this machine's clock: timedatectl set-ntp true (or tell the server's operator)";
-    Some(match off {
-        0..=CLOCK_OFF_MS => Finding::good("clock", "as the server's"),
-        ..=CLOCK_FAR_OFF_MS => {
-            Finding::fair("clock", format!("{told} {which} the server's: times mislead"), hint)
-        }
-        _ => Finding::bad("clock", format!("far off: {told} {which} the server's"), hint),
+    Some(if off <= CLOCK_OFF_MS {
+        Finding::good("clock", "as the server's")
+    } else if off <= CLOCK_FAR_OFF_MS {
+        Finding::fair("clock", format!("{told} {which} the server's: times mislead"), hint)
+    } else {
+        Finding::bad("clock", format!("far off: {told} {which} the server's"), hint)
     })
 }
