@@ -1,7 +1,9 @@
 //! What can be typed.
 
+mod chat;
 mod keys;
 
+pub(crate) use chat::ChatArgs;
 pub(crate) use keys::{TrustArgs, VerifyArgs};
 
 use crate::{config::ColorWhen, config::parse_wait, duration};
@@ -134,6 +136,8 @@ pub(crate) enum Command {
     Disconnect,
     /// Show who is there.
     Users(UsersArgs),
+    /// Chat on a full screen.
+    Chat(ChatArgs),
     /// Send a message.
     Send(SendArgs),
     /// Show unread messages and mark them read.

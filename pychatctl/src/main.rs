@@ -3,8 +3,9 @@
 //!
 //! `cli` says what can be typed, `settings` merges flags, variables and files, `session` reaches
 //! the daemon (and starts it), `commands` holds one file for each verb, `screen` turns answers into
-//! text.
+//! text. `chat` is the one that stays: a full screen.
 
+mod chat;
 mod cli;
 mod commands;
 mod config;

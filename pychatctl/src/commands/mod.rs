@@ -2,6 +2,7 @@
 
 mod archive;
 mod cancel;
+mod chat;
 mod completions;
 mod connect;
 mod contacts;
@@ -81,6 +82,7 @@ fn dispatch(context: &mut Context, command: Command) -> Result<(), Failed> {
         Command::Disconnect => disconnect::run(context),
         Command::Users(args) => users::run(context, &args),
         Command::Send(args) => send::run(context, args),
+        Command::Chat(args) => chat::run(context, &args),
         Command::Inbox(args) if args.follow => follow::run(context, &args),
         Command::Inbox(args) => inbox::run(context, &args),
         Command::History(args) => history::run(context, args),

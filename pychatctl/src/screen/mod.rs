@@ -1,20 +1,23 @@
 //! From answers to text for people.
 
 mod clean;
+mod marks;
 mod message;
 mod paint;
 mod qr;
+mod rows;
 mod table;
 mod when;
 mod wrap;
 
-pub(crate) use clean::{clean_line, clean_text};
+pub(crate) use clean::{clean_body, clean_line, clean_text};
 pub(crate) use message::{incoming, of_history};
 pub(crate) use paint::Paint;
 pub(crate) use qr::{NoQr, qr_code};
+pub(crate) use rows::rows_of;
 pub(crate) use table::Table;
 pub(crate) use when::{Clock, parse_since};
-pub(crate) use wrap::{Width, wrap};
+pub(crate) use wrap::{Width, columns, cut, wrap};
 
 /// How text is laid out.
 #[derive(Clone, Debug)]
