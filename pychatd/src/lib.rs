@@ -7,3 +7,4 @@ pub mod db;
 pub mod handle;
 pub mod run;
 pub mod shell;
+pub mod words;

@@ -12,7 +12,7 @@ use crate::{
 };
 use pychat_proto::{DisplayName, JoinLink, MessageId, PublicKey, Seq, StreamId, UserName};
 use pychatd::db::{
-    Account, Database, DatabaseError, Incoming, OpenError, Outgoing, Queued, Slice, What,
+    Account, Database, DatabaseError, Incoming, OpenError, Outgoing, Queued, Slice, Stretch, What,
 };
 use std::{path::Path, sync::OnceLock};
 
@@ -103,7 +103,8 @@ fn check(content: &Content, whole: &Template, hit: Hit) {
 fn content(database: &Database) -> Result<Content, DatabaseError> {
     let reader = database.read();
     let all = Slice { limit: LIMIT, ..Slice::default() };
-    let mut messages: Vec<i64> = reader.history(&all)?.iter().map(|row| row.row.0).collect();
+    let stretch = Stretch { limit: LIMIT, ..Stretch::default() };
+    let mut messages: Vec<i64> = reader.history(&stretch)?.iter().map(|row| row.row.0).collect();
     messages.sort_unstable();
     reader.stored()?;
     reader.unread_by_sender()?;

@@ -2,7 +2,7 @@
 //! why, what was kept, and what to do next.
 
 use super::change::Reached;
-use crate::db::{self, Account, DatabaseError, Direction, MessageRow};
+use crate::db::{self, Account, DatabaseError, Direction, MessageRow, RowId};
 use pychat_control::{
     Contact, ContactState, ErrorCode, Failure, LINE_BYTES_MAX, Message, Presence, Sent, State, User,
 };
@@ -41,8 +41,29 @@ pub(super) fn message(row: &MessageRow) -> Message {
         state: row.state,
         reason: row.reason.clone(),
         trust: row.trust,
-        place: Some(u64::try_from(row.row.0).unwrap_or(0)),
+        place: Some(place(row.row)),
     }
+}
+
+/// A message's place, as the control protocol tells it.
+pub(super) fn place(row: RowId) -> u64 {
+    u64::try_from(row.0).unwrap_or(0)
+}
+
+pub(super) fn unknown_reader(reader: &str) -> Failure {
+    failure(
+        ErrorCode::Usage,
+        format!("there is no reader called {reader}"),
+        "see them with: pychatctl readers",
+    )
+}
+
+pub(super) fn too_many_readers(most: usize) -> Failure {
+    failure(
+        ErrorCode::LimitReached,
+        format!("this profile has {most} readers, and that is the most"),
+        "see them with: pychatctl readers; remove one with: pychatctl readers rm NAME",
+    )
 }
 
 pub(super) fn sent(id: MessageId, state: State) -> Sent {

@@ -31,6 +31,8 @@ pub(super) struct Told {
     pub(super) wanted: Vec<UserName>,
     /// Texts that had waited for keys and are sealed now.
     pub(super) released: Vec<(MessageId, UserName)>,
+    /// Texts were stored.
+    pub(super) stored_text: bool,
     /// One of our one-time keys may have been used.
     pub(super) key_used: bool,
 }

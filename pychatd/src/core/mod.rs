@@ -10,12 +10,17 @@ mod answer;
 mod change;
 mod connect;
 mod contacts;
+mod diagnosis;
 mod disk;
 mod feed;
+mod finding;
 mod own_keys;
+mod readers;
 mod reading;
 mod reconcile;
+mod removing;
 mod resolver;
+mod roster;
 mod sealing;
 mod send;
 mod serving;
@@ -30,11 +35,13 @@ mod wanted;
 use crate::db::{Database, DatabaseError, Stored};
 use connect::{ConnectWaiter, LinkState};
 use contacts::Lookup;
+use diagnosis::Sightings;
 use disk::Disk;
 use pychat_control::{Event, Failure, Request};
 use pychat_proto::{Client, ClientEvent, Instant, SecretKey, Transmit};
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use resolver::Resolver;
+use roster::Roster;
 use sealing::Keys;
 use session::Session;
 use std::{collections::VecDeque, fmt, net::SocketAddr, path::PathBuf, time::Duration};
@@ -78,6 +85,10 @@ pub struct Limits {
     pub kept_bytes: u64,
     /// Events kept for `trace` and for subscribers that come back.
     pub events: u64,
+    /// For how long messages are kept that were seen; for good, if this is absent.
+    pub history_for: Option<Duration>,
+    /// Bytes of database beyond which the oldest messages go that were seen.
+    pub history_bytes: Option<u64>,
 }
 
 impl Default for Limits {
@@ -88,6 +99,8 @@ impl Default for Limits {
             kept_for: Duration::from_secs(7 * 24 * 3600),
             kept_bytes: 16 * 1024 * 1024,
             events: 250_000,
+            history_for: None,
+            history_bytes: None,
         }
     }
 }
@@ -148,11 +161,18 @@ pub struct Core {
     wanted: Wanted,
     /// The question what the server holds of our keys.
     own_keys: Asking,
+    /// Users as the server told of them.
+    roster: Roster,
+    sightings: Sightings,
+    /// When messages come into the index of words; none, if all are.
+    next_index: Option<Instant>,
     /// When one-time keys were made last.
     keys_made_at: Option<Instant>,
     /// When the next queued message is to be given up, in Unix milliseconds.
     next_expiry: Option<u64>,
     next_prune: Instant,
+    /// When the history is looked through for what is too old or too much.
+    next_removal: Instant,
 
     responses: VecDeque<(u64, Result<serde_json::Value, Failure>)>,
     events: VecDeque<Event>,
@@ -200,9 +220,14 @@ impl Core {
             lookups: Vec::new(),
             wanted: Wanted::default(),
             own_keys: Asking::NotBefore(Instant::ZERO),
+            roster: Roster::default(),
+            sightings: Sightings::default(),
+            // What an earlier run left.
+            next_index: Some(now.mono),
             keys_made_at: None,
             next_expiry: None,
             next_prune: now.mono,
+            next_removal: now.mono,
             responses: VecDeque::new(),
             events: VecDeque::new(),
             actions: VecDeque::new(),
@@ -234,7 +259,12 @@ impl Core {
     pub fn handle_datagram(&mut self, now: Now, from: SocketAddr, datagram: &mut [u8]) {
         self.wake(now);
         if let Some(client) = &mut self.client {
+            let heard = client.stats().received;
             client.handle_datagram(now.mono, from, datagram);
+            self.sightings.datagrams_received += 1;
+            if client.stats().received > heard {
+                self.sightings.heard_at = Some(now.unix_ms);
+            }
         }
     }
 
@@ -289,7 +319,9 @@ impl Core {
             }
             self.closing = None;
         }
-        self.client.as_mut()?.poll_transmit(now.mono, buffer)
+        let transmit = self.client.as_mut()?.poll_transmit(now.mono, buffer);
+        self.sightings.datagrams_sent += u64::from(transmit.is_some());
+        transmit
     }
 
     /// When [`Self::handle_timeout`] is to be called.
@@ -309,8 +341,10 @@ impl Core {
             self.confirming.and_then(Asking::not_before),
             self.resolver.retry_at(),
             self.disk.retry_at(),
+            self.index_deadline(),
             expiry.filter(|_| self.disk.is_ready()),
             Some(self.next_prune).filter(|_| self.disk.is_ready()),
+            self.removal_deadline(),
         ]
         .into_iter()
         .flatten()

@@ -1,7 +1,9 @@
 //! What was written down: inbox, history, unread, trace and kept events; and that it was shown.
 
 use super::{Core, answer, change::Change};
-use crate::db::{DatabaseError, Direction, EventRow, MessageRow, Reader, RowId, Slice, What};
+use crate::db::{
+    DatabaseError, Direction, EventRow, MessageRow, Reader, RowId, Slice, Stretch, What,
+};
 use pychat_control::{
     Empty, Event, EventKind, Failure, HistoryParams, InboxParams, List, Message, State, Trace,
     TraceStep, Unread, UnreadFrom,
@@ -16,8 +18,11 @@ use std::collections::BTreeMap;
 pub(super) const LIST_ITEMS_MAX: u32 = 1000;
 
 impl Core {
-    /// Unread messages, oldest first.
-    pub(super) fn inbox(&self, params: &InboxParams) -> Result<List<Message>, Failure> {
+    /// Unread messages, oldest first; or those that wait for a reader.
+    pub(super) fn inbox(&mut self, params: &InboxParams) -> Result<List<Message>, Failure> {
+        if let Some(reader) = &params.reader {
+            return self.inbox_of_reader(reader, params);
+        }
         let slice = Slice {
             peer: params.from.as_deref().map(parse_user).transpose()?,
             since: params.since.as_deref().map(parse_time).transpose()?,
@@ -31,22 +36,30 @@ impl Core {
 
     /// The latest messages, oldest first.
     pub(super) fn history(&self, params: &HistoryParams) -> Result<List<Message>, Failure> {
-        let slice = Slice {
+        let place = |place: u64| RowId(i64::try_from(place).unwrap_or(i64::MAX));
+        let next = params.next.as_deref().map(parse_next).transpose()?;
+        let (before, after) = (params.before.map(place), params.after.map(place));
+        let stretch = Stretch {
             peer: params.peer.as_deref().map(parse_user).transpose()?,
-            since: None,
-            from: params.next.as_deref().map(parse_next).transpose()?,
+            sender: params.from.as_deref().map(parse_user).transpose()?,
+            since: params.since.as_deref().map(parse_time).transpose()?,
+            until: params.until.as_deref().map(parse_time).transpose()?,
+            before: if after.is_some() { before } else { next.or(before) },
+            after: if after.is_some() { next.or(after) } else { None },
             limit: checked_limit(params.limit)? + 1,
         };
-        let rows = self.database.read().history(&slice).map_err(|e| answer::unreadable(&e))?;
-        let (mut items, next) = page(&rows, slice.limit - 1);
-        items.reverse();
+        let rows = self.database.read().history(&stretch).map_err(|e| answer::unreadable(&e))?;
+        let (mut items, next) = page(&rows, stretch.limit - 1);
+        if stretch.after.is_none() {
+            items.reverse();
+        }
         Ok(List { items, next })
     }
 
     pub(super) fn unread(&self) -> Result<Unread, Failure> {
         let counts = self.database.read().unread_by_sender().map_err(|e| answer::unreadable(&e))?;
         let items: Vec<UnreadFrom> =
-            counts.into_iter().map(|(user, count)| UnreadFrom { user, count }).collect();
+            counts.into_iter().map(|of| UnreadFrom { user: of.sender, count: of.count }).collect();
         Ok(Unread { total: items.iter().map(|from| from.count).sum(), items })
     }
 
@@ -104,7 +117,10 @@ fn mark_read(change: &mut Change<'_>, ids: &[MessageId]) -> Result<(), DatabaseE
                 continue;
             }
             change.tx.set_state(message.row, State::Read)?;
-            change.tx.add_event(change.now.unix_ms, message.row, What::Read, None)?;
+            let at = change.now.unix_ms;
+            let cursor = change.tx.add_event(at, message.row, What::Read, None)?;
+            let what = EventKind::Shown { from: message.sender.to_string(), id: id.to_string() };
+            change.told.events.push(Event { cursor: Some(cursor), at: answer::time(at), what });
             // What an earlier user of this profile got, is no longer ours to confirm.
             if user.as_ref() == Some(&message.recipient) {
                 shown.entry(message.sender).or_default().push(*id);
@@ -151,12 +167,15 @@ fn event_kind(read: Reader<'_>, row: &EventRow) -> Result<Option<EventKind>, Dat
         (Direction::Out, Some(state)) => {
             Some(EventKind::State { id: message.id.to_string(), state, reason: row.detail.clone() })
         }
-        (Direction::In, Some(_)) | (Direction::Out, None) => None,
+        (Direction::In, Some(_)) => {
+            Some(EventKind::Shown { from: message.sender.to_string(), id: message.id.to_string() })
+        }
+        (Direction::Out, None) => None,
     })
 }
 
 /// As many of the rows as were asked for and fit into one line, and where to go on.
-fn page(rows: &[MessageRow], limit: usize) -> (Vec<Message>, Option<String>) {
+pub(super) fn page(rows: &[MessageRow], limit: usize) -> (Vec<Message>, Option<String>) {
     let mut items = Vec::new();
     let mut bytes = 0;
     for row in rows.iter().take(limit) {
@@ -175,25 +194,25 @@ fn page(rows: &[MessageRow], limit: usize) -> (Vec<Message>, Option<String>) {
     (items, next)
 }
 
-fn checked_limit(limit: u32) -> Result<usize, Failure> {
+pub(super) fn checked_limit(limit: u32) -> Result<usize, Failure> {
     if (1..=LIST_ITEMS_MAX).contains(&limit) {
         return Ok(limit as usize);
     }
     Err(answer::usage(format!("the limit is a number from 1 to {LIST_ITEMS_MAX}, not {limit}")))
 }
 
-fn parse_user(text: &str) -> Result<UserName, Failure> {
+pub(super) fn parse_user(text: &str) -> Result<UserName, Failure> {
     UserName::parse(text).map_err(|error| answer::usage(error.to_string()))
 }
 
-fn parse_time(text: &str) -> Result<u64, Failure> {
+pub(super) fn parse_time(text: &str) -> Result<u64, Failure> {
     let time: jiff::Timestamp = text
         .parse()
         .map_err(|_| answer::usage(format!("{text:?} is not a time like 2026-01-31T12:00:00Z")))?;
     Ok(u64::try_from(time.as_millisecond()).unwrap_or(0))
 }
 
-fn parse_next(text: &str) -> Result<RowId, Failure> {
+pub(super) fn parse_next(text: &str) -> Result<RowId, Failure> {
     text.parse()
         .map(RowId)
         .map_err(|_| answer::usage(format!("{text:?} is not what an answer before gave as `next`")))

@@ -71,6 +71,7 @@ impl Core {
         if !self.link.is_up() {
             return;
         }
+        self.sightings.lookup_error = None;
         self.resolver = Resolver { known: addresses.clone(), ..Resolver::default() };
         if let Some(client) = &mut self.client {
             client.set_addresses(self.now.mono, addresses);
@@ -81,6 +82,7 @@ impl Core {
         if !self.link.is_up() {
             return;
         }
+        self.sightings.lookup_error = Some(reason.to_owned());
         if let Some(account) = &self.stored.settings.account {
             self.link_error = Some(answer::unresolved(&account.server.host, reason));
         }

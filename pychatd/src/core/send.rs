@@ -268,6 +268,12 @@ fn store(
             Sending::Kept(at)
         });
     }
+    if let Some(key) = &text.key
+        && let Some(removed) = change.tx.removed_key(key)?
+    {
+        let (id, state) = (removed.id, removed.state);
+        return Ok(Sending::Kept(Reached { id, state, refused_code: None, reason: None }));
+    }
     if change.stored.queued >= bound {
         return Ok(Sending::OutboxFull);
     }
@@ -282,6 +288,7 @@ fn store(
         client_key: text.key.as_deref(),
     };
     let message = change.tx.insert_outgoing(&outgoing)?;
+    change.told.stored_text = true;
     change.record(message, text.id, What::Queued, None)?;
     // Nothing may overtake: what does not fit closes the way for all after it.
     let tried = |bytes| {

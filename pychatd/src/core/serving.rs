@@ -61,7 +61,10 @@ impl Core {
             Request::Disconnect {} => self.disconnect(token),
             Request::Users(params) => self.ask_users(token, &params),
             Request::Send(params) => self.send_all(vec![(token, params)]),
-            Request::Inbox(params) => self.settle_response(token, self.inbox(&params)),
+            Request::Inbox(params) => {
+                let result = self.inbox(&params);
+                self.settle_response(token, result);
+            }
             Request::MarkRead { ids } => {
                 let result = self.mark_read(&ids);
                 self.settle_response(token, result);
@@ -83,16 +86,28 @@ impl Core {
                 self.settle_response(token, result);
             }
             Request::Contacts {} => self.settle_response(token, self.contacts()),
-            Request::Conversations(_)
-            | Request::Search(_)
-            | Request::Remove(_)
-            | Request::MarkReader(_)
-            | Request::Readers {}
-            | Request::RemoveReader { .. }
-            | Request::Names(_)
-            | Request::Diagnose {} => {
-                self.fail(token, answer::misdirected());
+            Request::Conversations(params) => {
+                self.settle_response(token, self.conversations(&params));
             }
+            Request::Search(params) => {
+                let result = self.search(&params);
+                self.settle_response(token, result);
+            }
+            Request::Remove(params) => {
+                let result = self.remove(&params);
+                self.settle_response(token, result);
+            }
+            Request::MarkReader(params) => {
+                let result = self.mark_reader(&params);
+                self.settle_response(token, result);
+            }
+            Request::Readers {} => self.settle_response(token, self.readers()),
+            Request::RemoveReader { reader } => {
+                let result = self.remove_reader(&reader);
+                self.settle_response(token, result);
+            }
+            Request::Names(params) => self.settle_response(token, self.names(&params)),
+            Request::Diagnose {} => self.respond(token, &self.diagnose()),
             Request::Hello(_) | Request::Subscribe(_) => {
                 self.fail(token, answer::misdirected());
             }
@@ -111,9 +126,11 @@ impl Core {
         self.run_wanted();
         self.run_resolver();
         self.expire_queued();
+        self.run_index();
         if self.next_prune <= self.now.mono && self.disk.is_ready() {
             self.prune();
         }
+        self.run_removal();
     }
 
     /// Removes what is older or more than the limits say.
@@ -161,6 +178,9 @@ impl Core {
     }
 
     pub(super) fn tell(&mut self, told: Told) {
+        if told.stored_text {
+            self.index_soon();
+        }
         self.events.extend(told.events);
         for user in told.wanted {
             self.wanted.want(user);

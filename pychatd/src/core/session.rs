@@ -50,8 +50,9 @@ impl Core {
     pub(super) fn take_client_event(&mut self, event: ClientEvent) {
         match event {
             ClientEvent::ServerKeyLearned(_) => self.backlog.push_back(event),
-            ClientEvent::Connected { .. } => {
+            ClientEvent::Connected { server_time, .. } => {
                 self.end_session();
+                self.sightings.note_server_time(server_time, self.now.unix_ms);
                 self.backlog.push_back(event);
             }
             ClientEvent::Message { lane, .. }
@@ -147,6 +148,7 @@ impl Core {
     /// What came in this session and is not on disk comes again in the next one.
     pub(super) fn end_session(&mut self) {
         self.session = None;
+        self.roster.lose_sight();
         self.server_stuck = false;
         self.confirming = None;
         self.backlog.retain(|event| matches!(event, ClientEvent::ServerKeyLearned(_)));
@@ -185,6 +187,7 @@ impl Core {
     fn take_note(&mut self, payload: &[u8]) {
         match chat::decode(payload) {
             Ok(Note::Presence(state)) => {
+                self.roster.note(&state);
                 self.tell_now(EventKind::Presence { user: answer::user(&state) });
             }
             Ok(Note::NotStoring) => self.server_stuck = true,
@@ -366,6 +369,7 @@ fn insert_text(
         trust,
     })?;
     let Some(row) = inserted else { return Ok(()) };
+    change.told.stored_text = true;
     let cursor = change.tx.add_event(received_at, row, What::Received, None)?;
     if let Some(message) = change.tx.message(row)? {
         let what = EventKind::Message { message: answer::message(&message) };

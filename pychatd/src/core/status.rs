@@ -1,6 +1,8 @@
 //! The daemon in one answer. Works even where the disk does not.
 
-use super::{Core, answer, connect, contacts, session::BACKLOG_MAX, users, waiters, wanted};
+use super::{
+    Core, answer, connect, contacts, roster, session::BACKLOG_MAX, users, waiters, wanted,
+};
 use pychat_control::Status;
 use pychat_proto::{Client, Fill, PathStats};
 
@@ -23,6 +25,7 @@ impl Core {
         each(Fill::new("sends that wait", self.waiters.len(), waiters::WAITERS_MAX));
         each(Fill::new("keys that are wanted", self.wanted.len(), wanted::WANTED_MAX));
         each(Fill::new("verifies that wait", self.lookups.len(), contacts::LOOKUPS_MAX));
+        each(Fill::new("users that are known", self.roster.len(), roster::ROSTER_MAX));
         each(Fill::new("lists under way", self.users.len(), users::QUERIES_MAX));
         each(Fill::new("events that wait for the disk", self.backlog.len(), BACKLOG_MAX));
     }
@@ -54,10 +57,10 @@ impl Core {
             loss_permille: loss_permille(&stats),
             retransmitted: stats.retransmitted,
             packets_sent: stats.sent,
-            heard_at: None,
+            heard_at: self.sightings.heard_at.map(answer::time),
             queued: self.stored.queued,
             unread: unread.unwrap_or(0),
-            unindexed: 0,
+            unindexed: self.database.read().unindexed().unwrap_or(0),
             hooks: Vec::new(),
             last_error: disk_error.or(link_error).or(server_error),
             changed_keys: self.changed_keys(),

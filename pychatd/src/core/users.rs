@@ -168,7 +168,10 @@ impl Core {
         };
         let query = &mut self.users[index];
         let result = match chat::decode(payload) {
-            Ok(Reply::Users { users, more }) => query.take(&users, more).map(Ok),
+            Ok(Reply::Users { users, more }) => {
+                users.iter().for_each(|user| self.roster.note(user));
+                query.take(&users, more).map(Ok)
+            }
             Ok(Reply::TryLater) => {
                 query.call = Asking::NotBefore(self.now.mono + RETRY_AFTER);
                 None

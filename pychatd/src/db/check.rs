@@ -51,8 +51,15 @@ pub(super) fn write_at_close(connection: &Connection, may: bool) -> rusqlite::Re
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !may).map(drop)
 }
 
+/// How the index of words is, which can be made anew from the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Words {
+    Sound,
+    Damaged,
+}
+
 /// Checks the file at `path` before anything is written to it.
-pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<Words, OpenError> {
     let damaged = |text: String| OpenError::Damaged { path: path.to_owned(), text };
     let failed = |error: Error| match error.sqlite_error_code() {
         // Our own statements are right. Where they make no sense, the file is to blame.
@@ -82,9 +89,37 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OpenErro
         return Err(damaged(format!("its schema is {version}")));
     }
     schema::check_known(path, version)?;
-    let Some(sql) = Extent::of(bytes).sql() else { return Ok(()) };
+    let Some(sql) = Extent::of(bytes).sql() else { return Ok(Words::Sound) };
     let said: String = connection.query_row(sql, (), |row| row.get(0)).map_err(failed)?;
-    if said == "ok" { Ok(()) } else { Err(damaged(pychat_sqlite::one_line(&said))) }
+    if said == "ok" {
+        return Ok(Words::Sound);
+    }
+    if is_of_words(&said) && others_are_sound(connection).map_err(failed)? {
+        return Ok(Words::Damaged);
+    }
+    Err(damaged(pychat_sqlite::one_line(&said)))
+}
+
+/// Whether it is the index of words that SQLite says is damaged.
+fn is_of_words(said: &str) -> bool {
+    said.starts_with("fts5: ") || said.contains("FTS5 table")
+}
+
+/// Whether each table is sound but those of the index of words.
+fn others_are_sound(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut select = connection.prepare(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
+         AND name NOT LIKE 'sqlite_%'",
+    )?;
+    let names = select.query_map((), |row| row.get::<_, String>(0))?;
+    for name in names {
+        let sql = format!("PRAGMA integrity_check('{}')", name?);
+        let said: String = connection.query_row(&sql, (), |row| row.get(0))?;
+        if said != "ok" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ pub struct Incoming<'a> {
     pub trust: Option<Trust>,
 }
 
-/// Which messages of many.
+/// Which unread messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slice {
     /// Only those with this user.
@@ -100,6 +100,65 @@ pub struct Slice {
     pub from: Option<RowId>,
     /// At most this many.
     pub limit: usize,
+}
+
+/// Which messages of the history. From `before` or the end back, newest first; with `after`, from there
+/// on, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// Only those with this user.
+    pub peer: Option<UserName>,
+    /// Only those of this user.
+    pub sender: Option<UserName>,
+    /// Only those that came here, or were written here, at this time or later, in Unix milliseconds.
+    pub since: Option<u64>,
+    /// Only those that did so earlier.
+    pub until: Option<u64>,
+    /// Only those at a place before this one.
+    pub before: Option<RowId>,
+    /// Only those at a place after this one.
+    pub after: Option<RowId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// A conversation and its latest message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationRow {
+    /// The latest message.
+    pub last: MessageRow,
+    /// With whom.
+    pub peer: UserName,
+    /// What the peer called itself last, if it wrote lately.
+    pub name: Option<String>,
+}
+
+/// What is unread of one sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadOf {
+    /// The sender.
+    pub sender: String,
+    /// How many.
+    pub count: u64,
+    /// The first one.
+    pub first: RowId,
+}
+
+/// How far back a peer's name is looked for in a conversation.
+const NAME_LOOK_BACK: usize = 200;
+
+/// When message `m` came here, or was written here.
+pub(super) const TIME: &str = "coalesce(m.received_at, m.sent_at)";
+
+/// Whether message `m` is the second row of one to oneself: as our own it is there once, where we know
+/// of it.
+pub(super) const TWICE: &str =
+    "m.direction = 'in' AND m.sender = m.recipient AND EXISTS (SELECT 1 FROM messages AS own
+     WHERE own.message_id = m.message_id AND own.sender = m.sender AND own.direction = 'out')";
+
+/// [`COLUMNS`] of a table that goes by another name.
+pub(super) fn columns_of(table: &str) -> String {
+    COLUMNS.split(", ").map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) const COLUMNS: &str = "id, direction, message_id, sender, recipient, sender_name, body, sent_at, \
@@ -206,44 +265,107 @@ impl Reader<'_> {
         )
     }
 
-    /// Messages of both directions, newest first, those before `slice.from`. A message to oneself
-    /// is there once: as our own, where we know of it.
+    /// Messages of both directions.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn history(&self, slice: &Slice) -> Result<Vec<MessageRow>, DatabaseError> {
-        let twice = "direction = 'in' AND sender = recipient AND EXISTS (SELECT 1 FROM messages AS own
-                     WHERE own.message_id = m.message_id AND own.sender = m.sender AND own.direction = 'out')";
-        let before = slice.from.map_or(i64::MAX, |row| row.0);
-        let limit = to_sql(slice.limit as u64);
-        match &slice.peer {
-            Some(peer) => self.many(
-                &format!(
-                    "SELECT {COLUMNS} FROM messages AS m WHERE peer = ?1 AND id < ?2 AND NOT ({twice})
-                     ORDER BY id DESC LIMIT ?3"
-                ),
-                params![peer.as_str(), before, limit],
+    pub fn history(&self, stretch: &Stretch) -> Result<Vec<MessageRow>, DatabaseError> {
+        let of_peer = if stretch.peer.is_some() { "m.peer = ?1" } else { "?1 IS NULL" };
+        let order = if stretch.after.is_some() { "ASC" } else { "DESC" };
+        self.many(
+            &format!(
+                "SELECT {COLUMNS} FROM messages AS m
+                 WHERE {of_peer} AND m.id > ?2 AND m.id < ?3 AND (?4 IS NULL OR m.sender = ?4)
+                 AND (?5 IS NULL OR {TIME} >= ?5) AND (?6 IS NULL OR {TIME} < ?6) AND NOT ({TWICE})
+                 ORDER BY m.id {order} LIMIT ?7"
             ),
-            None => self.many(
-                &format!(
-                    "SELECT {COLUMNS} FROM messages AS m WHERE id < ?1 AND NOT ({twice})
-                     ORDER BY id DESC LIMIT ?2"
-                ),
-                params![before, limit],
-            ),
-        }
+            params![
+                stretch.peer.as_ref().map(UserName::as_str),
+                stretch.after.map_or(0, |row| row.0),
+                stretch.before.map_or(i64::MAX, |row| row.0),
+                stretch.sender.as_ref().map(UserName::as_str),
+                stretch.since.map(to_sql),
+                stretch.until.map(to_sql),
+                to_sql(stretch.limit as u64),
+            ],
+        )
     }
 
-    /// How many messages are unread, by sender, the most first.
+    /// Conversations whose latest message stands before `before`, the latest first, at most `limit`.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn unread_by_sender(&self) -> Result<Vec<(String, u64)>, DatabaseError> {
+    pub fn conversations(
+        &self,
+        before: Option<RowId>,
+        limit: usize,
+    ) -> Result<Vec<ConversationRow>, DatabaseError> {
+        // From peer to peer through the index; a `GROUP BY` would read all of it.
         let mut select = self.connection.prepare_cached(
-            "SELECT sender, count(*) AS n FROM messages WHERE state = 'unread'
+            "WITH RECURSIVE peers (peer) AS (
+                 SELECT min(peer) FROM messages
+                 UNION ALL
+                 SELECT (SELECT min(peer) FROM messages WHERE peer > peers.peer)
+                 FROM peers WHERE peers.peer IS NOT NULL)
+             SELECT peer, (SELECT max(id) FROM messages WHERE messages.peer = peers.peer) AS last
+             FROM peers WHERE peer IS NOT NULL AND last < ?1 ORDER BY last DESC LIMIT ?2",
+        )?;
+        let before = before.map_or(i64::MAX, |row| row.0);
+        let found = select
+            .query_map((before, to_sql(limit as u64)), |row| {
+                Ok((row.get::<_, String>(0)?, RowId(row.get(1)?)))
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut conversations = Vec::with_capacity(found.len());
+        for (peer, last) in found {
+            let Some(last) = self.message(last)? else { continue };
+            let name = self.name_of_peer(&peer)?;
+            let peer = peer.parse().map_err(|_| DatabaseError::column("peer"))?;
+            conversations.push(ConversationRow { last, peer, name });
+        }
+        Ok(conversations)
+    }
+
+    fn name_of_peer(&self, peer: &str) -> Result<Option<String>, DatabaseError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT sender_name FROM
+                 (SELECT sender_name, direction FROM messages WHERE peer = ?1 ORDER BY id DESC LIMIT ?2)
+             WHERE direction = 'in' LIMIT 1",
+        )?;
+        let name = select.query_one((peer, to_sql(NAME_LOOK_BACK as u64)), |row| row.get(0));
+        Ok(name.optional()?)
+    }
+
+    /// Names of conversations' peers that begin with `prefix`, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn peers(&self, prefix: &str, limit: usize) -> Result<Vec<String>, DatabaseError> {
+        let mut select = self.connection.prepare_cached(
+            "WITH RECURSIVE peers (peer) AS (
+                 SELECT min(peer) FROM messages WHERE peer >= ?1
+                 UNION ALL
+                 SELECT (SELECT min(peer) FROM messages WHERE peer > peers.peer)
+                 FROM peers WHERE substr(peers.peer, 1, length(?1)) = ?1)
+             SELECT peer FROM peers WHERE substr(peer, 1, length(?1)) = ?1 LIMIT ?2",
+        )?;
+        let rows = select.query_map((prefix, to_sql(limit as u64)), |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What is unread, by sender, the most first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn unread_by_sender(&self) -> Result<Vec<UnreadOf>, DatabaseError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT sender, count(*) AS n, min(id) FROM messages WHERE state = 'unread'
              GROUP BY sender ORDER BY n DESC, sender",
         )?;
-        let rows = select.query_map((), |row| Ok((row.get(0)?, from_sql(row.get(1)?))))?;
+        let rows = select.query_map((), |row| {
+            let first = RowId(row.get(2)?);
+            Ok(UnreadOf { sender: row.get(0)?, count: from_sql(row.get(1)?), first })
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -267,7 +389,7 @@ impl Reader<'_> {
         select.query_one(params, MessageRow::read).optional()?.transpose()
     }
 
-    fn many(
+    pub(super) fn many(
         &self,
         sql: &str,
         params: impl rusqlite::Params,
@@ -394,7 +516,7 @@ pub(super) fn name_of(state: State) -> &'static str {
     STATES.iter().find(|(of, _)| *of == state).map_or("queued", |(_, name)| name)
 }
 
-fn state_of(name: &str) -> Option<State> {
+pub(super) fn state_of(name: &str) -> Option<State> {
     STATES.iter().find(|(_, of)| *of == name).map(|(state, _)| *state)
 }
 

@@ -13,7 +13,10 @@ pub mod identity;
 mod keys;
 mod messages;
 mod outbox;
+mod readers;
+mod removal;
 mod schema;
+mod search;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -24,8 +27,13 @@ pub use aside::{SET_ASIDE_MAX, SetAside, set_aside_last};
 pub use error::{DatabaseError, OpenError};
 pub use events::{EventRow, What};
 pub use keys::{Contact, DeviceRow, SESSIONS_PER_CONTACT_MAX, SessionRow};
-pub use messages::{Direction, Incoming, MessageRow, Outgoing, RowId, Slice};
+pub use messages::{
+    ConversationRow, Direction, Incoming, MessageRow, Outgoing, RowId, Slice, Stretch, UnreadOf,
+};
 pub use outbox::{Kind, OutboxRow, Queued};
+pub use readers::ReaderRow;
+pub use removal::{Doomed, REMOVED_MAX, RemovedKey};
+pub use search::Wanted;
 pub use settings::{Account, Settings, Stored};
 pub use waiting::{TAKEN_MAX, UNOPENED_MAX, Waiting};
 
@@ -65,8 +73,13 @@ impl Database {
         let connection = Connection::open(path).map_err(failed)?;
         check::write_at_close(&connection, false).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        check::check(&connection, path)?;
+        let words = check::check(&connection, path)?;
         let database = Self::prepare(connection, path)?;
+        if words == check::Words::Damaged {
+            tracing::warn!("the index of words is damaged; it is made anew");
+            search::begin_index_anew(&database.connection)
+                .map_err(|error| OpenError::unreadable(path, error))?;
+        }
         pychat_sqlite::resync_log(&database.connection, path)
             .map_err(|error| OpenError::unsynced(path, error))?;
         check::write_at_close(&database.connection, true).map_err(failed)?;

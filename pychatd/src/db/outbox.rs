@@ -77,7 +77,7 @@ impl Reader<'_> {
     pub fn count_queued(&self) -> Result<u64, DatabaseError> {
         let mut count = self.connection.prepare_cached(
             "SELECT count(*) FROM outbox
-             WHERE committed_at IS NULL AND given_up = 0 AND kind = 'text'",
+             WHERE committed_at IS NULL AND given_up = 0 AND message IS NOT NULL",
         )?;
         Ok(count.query_one((), |row| row.get(0)).map(from_sql)?)
     }

@@ -301,6 +301,7 @@ impl Tx<'_> {
         }
         let mut select = self.connection.prepare_cached(
             "SELECT 1 FROM messages WHERE message_id = ?1 AND sender = ?2 AND direction = 'in'
+             UNION ALL SELECT 1 FROM removed WHERE message_id = ?1 AND sender = ?2 AND direction = 'in'
              UNION ALL SELECT 1 FROM taken WHERE message_id = ?1 AND sender = ?2 LIMIT 1",
         )?;
         let found = select.query_one((id.to_string(), sender.as_str()), |_| Ok(()));

@@ -3,8 +3,11 @@
 mod connecting;
 mod crashes;
 mod disk;
+mod finding;
 mod keys;
+mod readers;
 mod reading;
+mod removing;
 mod sending;
 mod server;
 mod users;

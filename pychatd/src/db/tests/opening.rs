@@ -1,11 +1,11 @@
 //! Opening: new, old, newer and damaged files; the identity key.
 
 use crate::db::{
-    Database, OpenError,
+    Database, Incoming, OpenError,
     identity::{self, IdentityError},
     schema::MIGRATIONS,
 };
-use pychat_proto::SecretKey;
+use pychat_proto::{DisplayName, MessageId, SecretKey};
 use rusqlite::Connection;
 use std::fs;
 
@@ -88,6 +88,34 @@ fn a_damaged_file_is_left_as_it_is_and_the_error_says_what_to_do() {
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
     assert!(error.to_string().contains("Move it away"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), garbage);
+}
+
+#[test]
+fn a_damaged_index_of_words_is_made_anew_and_costs_no_message() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pychat.db");
+    let mut database = Database::open(&path).unwrap();
+    let (sender, recipient) = ("alice".parse().unwrap(), "bob".parse().unwrap());
+    let name = DisplayName::parse("").unwrap();
+    let text = Incoming {
+        id: MessageId::from_bytes([1; 16]),
+        sender: &sender,
+        sender_name: &name,
+        recipient: &recipient,
+        body: "hello there",
+        sent_at: 1,
+        received_at: 2,
+        trust: None,
+    };
+    database.write(|tx| tx.insert_incoming(&text)).unwrap();
+    database.write(|tx| tx.index_messages(10)).unwrap();
+    let damage = "UPDATE search_data SET block = x'0102030405060708'";
+    database.connection.execute_batch(damage).unwrap();
+    drop(database);
+    let mut database = Database::open(&path).unwrap();
+    assert_eq!(database.read().unread_count().unwrap(), 1);
+    assert_eq!(database.read().unindexed().unwrap(), 1);
+    assert_eq!(database.write(|tx| tx.index_messages(10)).unwrap(), 1);
 }
 
 #[test]
