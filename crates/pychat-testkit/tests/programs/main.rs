@@ -23,5 +23,7 @@ mod damaged;
 mod full_disk;
 #[cfg(unix)]
 mod restart;
+#[cfg(unix)]
+mod screen;
 #[cfg(target_os = "linux")]
 mod sealed;
