@@ -18,7 +18,7 @@ pub(crate) fn rows_of(text: &str, columns_max: usize) -> Vec<Range<usize>> {
 }
 
 fn rows_of_line(line: &str, offset: usize, columns_max: usize, rows: &mut Vec<Range<usize>>) {
-    let mut row = Row { start: 0, columns: 0, space: None };
+    let mut row = Row { start: 0, columns: 0, has_word: false, space: None };
     for (at, shown) in line.grapheme_indices(true) {
         let width = shown.width();
         if row.columns + width > columns_max && shown != " " && at > row.start {
@@ -29,7 +29,7 @@ fn rows_of_line(line: &str, offset: usize, columns_max: usize, rows: &mut Vec<Ra
             };
             rows.push(offset + row.start..offset + end);
             let columns = line[next..at].width();
-            row = Row { start: next, columns, space: None };
+            row = Row { start: next, columns, has_word: columns > 0, space: None };
         }
         if shown == " " {
             // A run of spaces ends where the word before it ended.
@@ -37,10 +37,11 @@ fn rows_of_line(line: &str, offset: usize, columns_max: usize, rows: &mut Vec<Ra
                 Some(Space { end, next }) if next == at => end,
                 Some(_) | None => at,
             };
-            if end > row.start {
+            if row.has_word {
                 row.space = Some(Space { end, next: at + 1 });
             }
         }
+        row.has_word |= shown != " ";
         row.columns += width;
     }
     let end = offset + line.trim_end_matches(' ').len().max(row.start);
@@ -50,6 +51,8 @@ fn rows_of_line(line: &str, offset: usize, columns_max: usize, rows: &mut Vec<Ra
 struct Row {
     start: usize,
     columns: usize,
+    /// Whether it has something else than spaces.
+    has_word: bool,
     /// The last run of spaces in it.
     space: Option<Space>,
 }

@@ -54,7 +54,7 @@ const ATTACKS: [(&str, &str); 32] = [
 
 /// The screen with bob's text among harmless ones.
 fn screen(body: &str) -> Stage {
-    let mut stage = Stage::with(80, 24, three_conversations());
+    let mut stage = Stage::with(80, 60, three_conversations());
     let messages = vec![from_bob(100, "before"), from_bob(101, body), from_bob(102, "behind")];
     stage.answer_page(messages, Beyond::Nothing, Beyond::Nothing);
     stage
@@ -74,7 +74,7 @@ fn own_rows(buffer: &Buffer) -> std::ops::Range<u16> {
 #[test]
 fn an_attack_changes_no_cell_outside_its_own_rows() {
     for (what, attack) in ATTACKS {
-        for body in [attack.to_owned(), format!("head {attack} tail"), attack.repeat(40)] {
+        for body in [attack.to_owned(), format!("head {attack} tail"), attack.repeat(8)] {
             let attacked = screen(&body).buffer();
             let own = own_rows(&attacked);
             let harmless = vec!["x"; usize::from(own.end - own.start)].join("\n");
@@ -117,7 +117,7 @@ fn written(body: &str) -> String {
     let stage = screen(body);
     let mut out = Vec::new();
     {
-        let options = TerminalOptions { viewport: Viewport::Fixed(Rect::new(0, 0, 80, 24)) };
+        let options = TerminalOptions { viewport: Viewport::Fixed(Rect::new(0, 0, 80, 60)) };
         let backend = Careful(CrosstermBackend::new(&mut out));
         let mut terminal = Terminal::with_options(backend, options).unwrap();
         terminal.draw(|frame| crate::chat::view::draw(&stage.chat, frame)).unwrap();

@@ -84,9 +84,11 @@ fn what_is_looked_at_stays_where_it_is_while_older_messages_are_loaded() {
     for _ in 0..4 {
         stage.key(KeyCode::PageUp);
     }
-    let before = stage.picture();
+    // The first row is a heading, which goes once it is known what stands above it.
+    let below_head = |stage: &Stage| stage.picture().lines().skip(2).collect::<Vec<_>>().join("\n");
+    let before = below_head(&stage);
     stage.answer_page(many(900..1000), Beyond::More, Beyond::Nothing);
-    assert_eq!(stage.picture(), before);
+    assert_eq!(below_head(&stage), before);
 }
 
 #[test]

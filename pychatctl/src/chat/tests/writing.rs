@@ -40,9 +40,9 @@ fn ticks_move_as_states_come() {
     let mut stage = stage();
     stage.type_text("hello");
     stage.key(KeyCode::Enter);
-    insta::assert_snapshot!(row_with(&stage, "hello"), @"…  hello                                             sending");
-    stage.keep("s1");
-    insta::assert_snapshot!(row_with(&stage, "hello"), @"·  hello                                              queued");
+    insta::assert_snapshot!(row_with(&stage, "hello"), @"…  hello                                           sending");
+    stage.keep("m2");
+    insta::assert_snapshot!(row_with(&stage, "hello"), @"·  hello                                            queued");
     stage.answer_page(vec![to_bob(2, "hello", State::Queued)], Beyond::Nothing, Beyond::Nothing);
     let mut told = Vec::new();
     for state in [State::Accepted, State::Delivered, State::Read] {
@@ -50,9 +50,9 @@ fn ticks_move_as_states_come() {
         told.push(row_with(&stage, "hello"));
     }
     insta::assert_snapshot!(told.join("\n"), @r"
-    ✓  hello                                       at the server
-    ✓✓ hello                                           delivered
-    ◉  hello                                                read
+    ✓  hello                                     at the server
+    ✓✓ hello                                         delivered
+    ◉  hello                                              read
     ");
 }
 
@@ -63,7 +63,7 @@ fn why_a_message_was_not_sent_stands_below_it() {
     stage.answer_page(vec![to_bob(2, "hello", State::Queued)], Beyond::Nothing, Beyond::Nothing);
     let reason = Some("bob's mailbox is full\u{1b}[2J".into());
     stage.event(EventKind::State { id: "m2".into(), state: State::Refused, reason });
-    insta::assert_snapshot!(row_with(&stage, "hello"), @"✗  hello                                            not sent");
+    insta::assert_snapshot!(row_with(&stage, "hello"), @"✗  hello                                          not sent");
     insta::assert_snapshot!(row_with(&stage, "full"), @"   not sent: bob's mailbox is full");
 }
 
@@ -182,7 +182,7 @@ fn a_text_that_is_held_stays_and_says_so() {
     let sent = Sent { id: "m2".into(), state: State::Queued, first_contact: None };
     not_sent(&mut stage, failure(ErrorCode::KeyChanged, Some(sent)));
     stage.event(EventKind::Contact { contact: contact("bob", ContactState::Changed) });
-    insta::assert_snapshot!(row_with(&stage, "secret"), @"‖  secret                                               held");
+    insta::assert_snapshot!(row_with(&stage, "secret"), @"‖  secret                                             held");
     assert!(stage.chat.is_line_empty());
 }
 

@@ -98,6 +98,8 @@ impl Chat {
                 None => Ask::Latest { peer },
             };
             open.waiting_for = Some(ask.clone());
+            // What is new until it is answered is in the answer.
+            self.asked.tail.wanted = false;
             asks.push(ask);
             return;
         };

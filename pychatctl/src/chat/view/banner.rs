@@ -40,16 +40,26 @@ impl Chat {
     fn link_down(&self) -> Option<String> {
         let why = self.status.as_ref().and_then(|status| status.last_error.as_deref());
         let why = why.map(|why| format!(" ({})", clean_line(why))).unwrap_or_default();
+        let connect = self.connect_command();
         match self.link? {
             Link::Refused => Some(format!(
-                "The server refused the login{why}. Log in anew in another terminal: pychatctl connect"
+                "The server refused the login{why}. Log in anew in another terminal: {connect}"
             )),
-            Link::Disconnected => Some(
-                "Logged out: what you send waits here. Log in in another terminal: pychatctl connect"
-                    .into(),
-            ),
+            Link::Disconnected => Some(format!(
+                "Logged out: what you send waits here. Log in in another terminal: {connect}"
+            )),
             Link::Connecting | Link::Connected => None,
         }
+    }
+
+    /// What logs in as whom we are.
+    pub(crate) fn connect_command(&self) -> String {
+        let status = self.status.as_ref();
+        let user = status.and_then(|status| status.user.as_deref()).map(clean_line);
+        let name = status.and_then(|status| status.name.as_deref()).map(clean_line);
+        let name = name.map(|name| format!("'{}'", name.replace('\'', "'\\''")));
+        let user = user.unwrap_or_else(|| "USER".into());
+        format!("pychatctl connect {user} {}", name.unwrap_or_else(|| "NAME".into()))
     }
 }
 

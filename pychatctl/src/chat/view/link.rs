@@ -2,7 +2,7 @@
 
 use super::{put, put_at, style::Styles};
 use crate::{
-    chat::model::{Chat, Daemon},
+    chat::model::{Chat, Daemon, Us},
     screen::{clean_line, columns, cut},
 };
 use pychat_control::{Link, Status};
@@ -28,7 +28,8 @@ pub(super) fn draw(chat: &Chat, area: Rect, styles: &Styles, buffer: &mut Buffer
     let end = put_at(buffer, area, end, 0, &cut(&numbers, room), Style::new());
     // As many of the keys as fit.
     let left = usize::from(area.width.saturating_sub(end + 1));
-    let keys = KEYS.iter().find(|keys| columns(keys) <= left).unwrap_or(&"");
+    let keys: &[&str] = if matches!(chat.us, Us::User(_)) { &KEYS } else { &["Ctrl-Q leaves "] };
+    let keys = keys.iter().find(|keys| columns(keys) <= left).unwrap_or(&"");
     let start = area.width.saturating_sub(u16::try_from(columns(keys)).unwrap_or(0));
     put_at(buffer, area, start, 0, keys, Styles::faint());
 }
@@ -119,12 +120,14 @@ fn link_sentence(chat: &Chat, status: &Status) -> String {
                              texts are queued and go out by themselves. If it stays so, look at the network \
                              of this machine, then ask whoever runs the server."
             .into(),
-        Link::Disconnected => "Disconnected: you logged out. Texts are queued until you log in again, in \
-                               another terminal: pychatctl connect USER NAME"
-            .into(),
-        Link::Refused => "Refused: the server does not let you in. Log in anew, in another terminal: \
-                          pychatctl connect USER NAME"
-            .into(),
+        Link::Disconnected => format!(
+            "Disconnected: you logged out. Texts are queued until you log in again, in another terminal: {}",
+            chat.connect_command()
+        ),
+        Link::Refused => format!(
+            "Refused: the server does not let you in. Log in anew, in another terminal: {}",
+            chat.connect_command()
+        ),
     }
 }
 
@@ -132,8 +135,9 @@ fn loss_sentence(status: &Status) -> String {
     let percent = percent(status);
     let feel = match status.loss_permille {
         0..10 => "a good network",
-        10..100 => "a poor one; texts arrive all the same, some a little later",
-        100.. => "a bad one; texts arrive all the same, but later",
+        10..50 => "a fair one; texts arrive all the same, some a little later",
+        50..150 => "a poor one; texts arrive all the same, some later",
+        150.. => "a bad one; texts arrive all the same, but later",
     };
     let of = match status.packets_sent {
         0 => String::new(),
