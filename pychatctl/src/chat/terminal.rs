@@ -16,7 +16,7 @@ use ratatui::{
             disable_raw_mode, enable_raw_mode,
         },
     },
-    layout::{Position, Size},
+    layout::{Position, Rect, Size},
 };
 use std::{
     fs::File,
@@ -65,7 +65,9 @@ impl Screen {
     pub(crate) fn take_again(&mut self) -> io::Result<()> {
         give_back();
         take()?;
-        self.terminal.clear()
+        // Not `clear`: that asks the terminal where its cursor is, while another thread reads the answers.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 }
 
@@ -211,4 +213,69 @@ fn has_certain_width(symbol: &str) -> bool {
         && first.is_some_and(|c| {
             c.is_ascii() || c.is_alphanumeric() || matches!(c, '\u{2500}'..='\u{259f}')
         })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::{
+        env,
+        process::Command,
+        thread,
+        time::{Duration, Instant},
+    };
+
+    /// Set within the terminal that the test opens for itself.
+    const WITHIN: &str = "PYCHAT_TEST_WITHIN_TERMINAL";
+
+    const NAME: &str =
+        "chat::terminal::tests::a_panic_on_any_thread_gives_the_terminal_back_and_says_why";
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    fn tmux(socket: &str, words: &[&str]) -> String {
+        let output = Command::new("tmux")
+            .args(["-u", "-L", socket, "-f", "/dev/null"])
+            .args(words)
+            .env(WITHIN, "yes")
+            .env_remove("TMUX")
+            .output()
+            .expect("tmux is installed");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Takes the terminal, and panics while another thread holds standard output, as the program's main
+    /// thread does.
+    fn panic_on_screen() {
+        let _screen = Screen::take().unwrap();
+        let _lock = io::stdout().lock();
+        let thread = thread::spawn(|| panic!("on purpose"));
+        assert!(thread.join().is_err());
+        // Long enough that what the test sees was not given back by our end.
+        thread::sleep(DEADLINE);
+    }
+
+    #[test]
+    fn a_panic_on_any_thread_gives_the_terminal_back_and_says_why() {
+        if env::var_os(WITHIN).is_some() {
+            return panic_on_screen();
+        }
+        let socket = format!("pychat-panic-{}", std::process::id());
+        let test = env::current_exe().unwrap().display().to_string();
+        let run = format!("'{test}' --exact {NAME} --nocapture");
+        tmux(&socket, &["new-session", "-d", "-x", "100", "-y", "24", &run]);
+        let end = Instant::now() + DEADLINE;
+        let flags = "#{alternate_on} #{mouse_any_flag} #{cursor_flag} #{wrap_flag}";
+        let (screen, modes) = loop {
+            let screen = tmux(&socket, &["capture-pane", "-p"]);
+            if screen.contains("on purpose") || Instant::now() > end {
+                break (screen, tmux(&socket, &["display-message", "-p", flags]));
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        tmux(&socket, &["kill-server"]);
+        assert!(screen.contains("on purpose"), "{screen}");
+        assert_eq!(modes.trim(), "0 0 1 1");
+    }
 }

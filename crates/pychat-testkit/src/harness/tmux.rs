@@ -57,12 +57,15 @@ impl Tmux {
         let size = [columns.to_string(), rows.to_string()];
         start
             .env("LC_ALL", "C.UTF-8")
-            .env("PS1", format!("{PROMPT} "))
             .env("TZ", "UTC")
             .env_remove("TMUX")
             .env_remove("NO_COLOR")
             .args(["new-session", "-d", "-x", &size[0], "-y", &size[1], "sh"]);
         check(&mut start);
+        // In two parts, so that what is typed is not taken for what it does.
+        let (head, tail) = PROMPT.split_at(PROMPT.len() / 2);
+        tmux.type_text(&format!("PS1='{head}''{tail} '"));
+        tmux.press(&["Enter"]);
         tmux.wait_for(PROMPT, Duration::from_secs(20));
         tmux
     }
