@@ -231,8 +231,8 @@ mod tests {
 
     #[test]
     fn one_emoji_does_not_grow_without_end() {
-        let chain = vec!["👩"; 50].join("\u{200d}");
-        let longest = vec!["👩"; 5].join("\u{200d}");
+        let chain = ["👩"; 50].join("\u{200d}");
+        let longest = ["👩"; 5].join("\u{200d}");
         assert!(tame(&chain).starts_with(&format!("{longest}👩")), "{}", tame(&chain));
         assert_eq!(tame("👩\u{fe0f}\u{fe0f}\u{fe0f}"), "👩\u{fe0f}");
     }

@@ -107,12 +107,12 @@ impl Line {
     }
 
     /// To the line's start.
-    pub(crate) fn to_start(&mut self) {
+    pub(crate) fn go_to_start(&mut self) {
         self.cursor = self.start();
     }
 
     /// To the line's end.
-    pub(crate) fn to_end(&mut self) {
+    pub(crate) fn go_to_end(&mut self) {
         self.cursor = self.end();
     }
 
@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(line.up(4), Moved::Yes);
         assert_eq!((line.rows(4).row, line.rows(4).column), (0, 2));
         assert_eq!(line.up(4), Moved::AtEnd);
-        line.to_end();
+        line.go_to_end();
         line.delete_to_start();
         assert_eq!(line.text(), "\nxy");
     }

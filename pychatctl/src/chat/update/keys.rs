@@ -183,8 +183,8 @@ pub(super) fn edit(line: &mut Line, key: KeyEvent, lines: Lines) -> Result<(), T
         }
         (KeyCode::Left, ..) | (KeyCode::Char('b'), true, _) => line.left(),
         (KeyCode::Right, ..) => line.right(),
-        (KeyCode::Home, ..) | (KeyCode::Char('a'), true, _) => line.to_start(),
-        (KeyCode::End, ..) | (KeyCode::Char('e'), true, _) => line.to_end(),
+        (KeyCode::Home, ..) | (KeyCode::Char('a'), true, _) => line.go_to_start(),
+        (KeyCode::End, ..) | (KeyCode::Char('e'), true, _) => line.go_to_end(),
         (KeyCode::Char(c), false, false) => return line.insert(c.encode_utf8(&mut [0; 4])),
         // AltGr is both on some terminals.
         (KeyCode::Char(c), true, true) if !c.is_ascii_alphabetic() => {
