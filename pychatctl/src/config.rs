@@ -1,13 +1,10 @@
 //! The configuration files: `config.toml` of the user and of each profile.
 
 use crate::duration;
-use pychat_control::{Profile, State};
+pub(crate) use pychat_control::{ConfigError, config_dir, profile_file, user_file};
+use pychat_control::{DaemonConfig, Profile, State};
 use serde::{Deserialize, Deserializer, de};
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 /// One file's content; what it leaves out is decided elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -32,6 +29,9 @@ pub(crate) struct Config {
     /// What `send` waits for.
     #[serde(default, deserialize_with = "wait")]
     pub(crate) wait: Option<State>,
+    /// What is the daemon's: read here so that a slip is told at once.
+    #[serde(default)]
+    pub(crate) daemon: DaemonConfig,
 }
 
 /// When output is coloured.
@@ -46,91 +46,22 @@ pub(crate) enum ColorWhen {
     Never,
 }
 
-/// Why a file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    /// It cannot be read.
-    #[error("the configuration {path} cannot be read: {source}")]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It says something that makes no sense.
-    #[error("{path}:{line}:{column}: {message}")]
-    Invalid {
-        /// Which file.
-        path: PathBuf,
-        /// Where, from 1.
-        line: usize,
-        /// Where in the line, from 1.
-        column: usize,
-        /// What is wrong.
-        message: String,
-    },
-}
-
 impl Config {
     /// Reads a file that need not be there.
     pub(crate) fn read_if_there(path: &Path) -> Result<Self, ConfigError> {
-        match Self::read(path) {
-            Err(ConfigError::Unreadable { source, .. })
-                if matches!(
-                    source.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                Ok(Self::default())
-            }
-            read => read,
-        }
+        pychat_control::read_config_if_there(path)
     }
 
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        Self::parse(&text, path)
+        pychat_control::read_config(path)
     }
 
     /// Reads a file's text; `path` is for what is said about it.
+    #[cfg(test)]
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start).min(text.len());
-            let before = text.get(..start).unwrap_or_default();
-            let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-            ConfigError::Invalid {
-                path: path.to_owned(),
-                line: before.matches('\n').count() + 1,
-                column: before[line_start..].chars().count() + 1,
-                message: error.message().replace('\n', " "),
-            }
-        })
+        pychat_control::parse_config(text, path)
     }
-}
-
-/// Where the configuration is: `$XDG_CONFIG_HOME/pychat`, else `~/.config/pychat`; on Windows
-/// `%LOCALAPPDATA%\pychat\config`.
-pub(crate) fn config_dir() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    if cfg!(windows) {
-        return set("LOCALAPPDATA").map(|path| path.join("pychat").join("config"));
-    }
-    let base = set("XDG_CONFIG_HOME").or_else(|| {
-        std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".config"))
-    });
-    base.map(|base| base.join("pychat"))
-}
-
-/// The user's file.
-pub(crate) fn user_file(dir: &Path) -> PathBuf {
-    dir.join("config.toml")
-}
-
-/// A profile's file.
-pub(crate) fn profile_file(dir: &Path, profile: &Profile) -> PathBuf {
-    dir.join("profiles").join(profile.as_str()).join("config.toml")
 }
 
 /// The states that `send` can wait for.
@@ -159,6 +90,7 @@ fn wait<'de, D: Deserializer<'de>>(from: D) -> Result<Option<State>, D::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pychat_control::Notify;
 
     fn error(text: &str) -> String {
         Config::parse(text, Path::new("c.toml")).unwrap_err().to_string()
@@ -167,7 +99,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let text = "profile = 'work'\nserver = 'h'\ncolor = 'never'\ntimeout = '3s'\n\
-                    autostart = false\njson = true\nquiet = true\nwait = 'read'";
+                    autostart = false\njson = true\nquiet = true\nwait = 'read'\n[daemon]\nnotify = 'text'";
         let expected = Config {
             profile: Some("work".parse().unwrap()),
             server: Some("h".into()),
@@ -177,6 +109,7 @@ mod tests {
             json: Some(true),
             quiet: Some(true),
             wait: Some(State::Read),
+            daemon: DaemonConfig { notify: Some(Notify::Text), ..DaemonConfig::default() },
         };
         assert_eq!(Config::parse(text, Path::new("c")).unwrap(), expected);
         assert_eq!(Config::parse("", Path::new("c")).unwrap(), Config::default());
@@ -185,7 +118,7 @@ mod tests {
     #[test]
     fn errors_say_file_line_and_column() {
         insta::assert_snapshot!(error("json = true\ntimeout = 'soon'"), @r#"c.toml:2:11: "soon" is no span of time: type 30s, 5m, 2h or 7d"#);
-        insta::assert_snapshot!(error("# é\nserve = 'x'"), @"c.toml:2:1: unknown field `serve`, expected one of `profile`, `server`, `color`, `timeout`, `autostart`, `json`, `quiet`, `wait`");
+        insta::assert_snapshot!(error("# é\nserve = 'x'"), @"c.toml:2:1: unknown field `serve`, expected one of `profile`, `server`, `color`, `timeout`, `autostart`, `json`, `quiet`, `wait`, `daemon`");
         insta::assert_snapshot!(error("color = 'pink'"), @"c.toml:1:9: unknown variant `pink`, expected one of `auto`, `always`, `never`");
         insta::assert_snapshot!(error("json = 'yes'"), @r#"c.toml:1:8: invalid type: string "yes", expected a boolean"#);
         assert!(error("json =").starts_with("c.toml:1:7: "));

@@ -8,6 +8,7 @@
 mod api;
 mod archived;
 mod client;
+mod daemon_config;
 mod daemon_file;
 mod limits;
 mod line;
@@ -16,10 +17,13 @@ mod place;
 mod profile;
 mod rpc;
 mod rpc_error;
+mod settings_file;
+mod span;
 
 pub use api::*;
 pub use archived::{ARCHIVE_STDIO, Archived, EXPORT_JOB, IMPORT_JOB, REPORT_PREFIX};
 pub use client::{CallError, Client, ConnectError};
+pub use daemon_config::{DaemonConfig, HISTORY_BYTES_MIN, HOOK_TIME_MAX, Notify};
 pub use daemon_file::{DaemonFile, DaemonFileError};
 pub use limits::{
     CODE_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, InvalidInput, KEY_CHARS_MAX, SAFETY_DIGITS,
@@ -35,3 +39,8 @@ pub use rpc::{
     parse_call, parse_from_daemon, result_line,
 };
 pub use rpc_error::{RpcError, RpcErrorDetail};
+pub use settings_file::{
+    ConfigError, config_dir, parse_config, profile_file, read_config, read_config_if_there,
+    user_file,
+};
+pub use span::{InvalidSpan, parse_span};

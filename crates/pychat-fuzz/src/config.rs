@@ -32,8 +32,9 @@ fn server_file(text: &str) {
 }
 
 fn client_file(text: &str) {
-    use crate::pychatctl_config::{Config, ConfigError};
-    match Config::parse(text, Path::new("c.toml")) {
+    use crate::pychatctl_config::Config;
+    use pychat_control::{ConfigError, parse_config};
+    match parse_config::<Config>(text, Path::new("c.toml")) {
         Ok(_) => {}
         Err(ConfigError::Invalid { line, column, message, .. }) => {
             is_within(text, line, column);
