@@ -57,8 +57,8 @@ fn the_help_fits_80_columns() {
 }
 
 #[test]
-fn the_help_on_keys_fits_80_columns_and_shows_examples() {
-    for verb in ["verify", "trust", "contacts"] {
+fn the_help_on_chatting_and_keys_fits_80_columns_and_shows_examples() {
+    for verb in ["chat", "verify", "trust", "contacts"] {
         let command = Cli::command().find_subcommand(verb).unwrap().clone();
         let help = command.term_width(80).render_long_help().to_string();
         let examples: Vec<&str> = help.lines().filter(|line| line.contains("pychatctl ")).collect();

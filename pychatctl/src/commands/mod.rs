@@ -68,8 +68,10 @@ pub(crate) fn run(cli: Cli) -> Result<(), Stop> {
     let form = settings.error_form();
     let out = Output::new(settings.form, settings.view(), settings.remarks);
     let mut context = Context { settings, out };
-    let is_for_person =
-        matches!(cli.command, Command::Connect(_) | Command::Send(_) | Command::Inbox(_));
+    let is_for_person = matches!(
+        cli.command,
+        Command::Connect(_) | Command::Send(_) | Command::Inbox(_) | Command::Chat(_)
+    );
     let done = dispatch(&mut context, cli.command);
     let noticed = if is_for_person { notice::show(&mut context) } else { Ok(()) };
     let flushed = context.out.flush().map_err(Failed::from);

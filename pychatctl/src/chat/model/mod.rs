@@ -1,13 +1,16 @@
 //! The state of the chat.
 
 mod arrange;
+mod asked;
 mod item;
 mod line;
 mod overlay;
 mod people;
+mod recalled;
 mod window;
 
 pub(crate) use arrange::{GUTTER, Open, Position, Row, RowKind};
+pub(crate) use asked::{Asked, Due};
 pub(crate) use item::{Author, Item};
 pub(crate) use line::{Line, Moved, TooMuch};
 pub(crate) use overlay::{
@@ -15,10 +18,11 @@ pub(crate) use overlay::{
     VerifyScreen,
 };
 pub(crate) use people::{CONVERSATIONS_MAX, People, is_peer};
+pub(crate) use recalled::Recalled;
 pub(crate) use window::{PAGE_LEN, Window};
 
 #[cfg(test)]
-pub(crate) use window::WINDOW_MESSAGES_MAX;
+pub(crate) use window::{WINDOW_BYTES_MAX, WINDOW_MESSAGES_MAX};
 
 use super::{areas::Areas, input::Now};
 use jiff::tz::TimeZone;
@@ -34,9 +38,6 @@ pub(crate) const OUTGOING_MAX: usize = 64;
 
 /// Conversations in which something is typed and not sent.
 pub(crate) const DRAFTS_MAX: usize = 256;
-
-/// Sent texts that the arrow keys bring back.
-pub(crate) const RECALLED_MAX: usize = 100;
 
 /// The chat.
 #[derive(Debug)]
@@ -187,101 +188,6 @@ pub(crate) enum Stage {
     Asked,
     /// On its disk, with this id.
     Kept(String),
-}
-
-/// Texts that were sent before, newest last, and where among them the person is.
-#[derive(Debug, Default)]
-pub(crate) struct Recalled {
-    texts: VecDeque<String>,
-    /// The one that is shown, and what was typed before.
-    at: Option<(usize, Line)>,
-}
-
-impl Recalled {
-    /// Remembers a text.
-    pub(crate) fn add(&mut self, text: &str) {
-        self.at = None;
-        if self.texts.back().is_none_or(|last| last != text) {
-            self.texts.push_back(text.to_owned());
-        }
-        while self.texts.len() > RECALLED_MAX {
-            self.texts.pop_front();
-        }
-    }
-
-    /// The text before the one that is shown.
-    pub(crate) fn earlier(&mut self, line: &mut Line) {
-        let (index, typed) = match self.at.take() {
-            Some((index, typed)) => (index.checked_sub(1), typed),
-            None => (self.texts.len().checked_sub(1), line.clone()),
-        };
-        let index = index.unwrap_or(0);
-        if let Some(text) = self.texts.get(index) {
-            *line = Line::of(text);
-            self.at = Some((index, typed));
-        }
-    }
-
-    /// The text behind the one that is shown; at the end what was typed before.
-    pub(crate) fn later(&mut self, line: &mut Line) {
-        let Some((index, typed)) = self.at.take() else { return };
-        match self.texts.get(index + 1) {
-            Some(text) => {
-                *line = Line::of(text);
-                self.at = Some((index + 1, typed));
-            }
-            None => *line = typed,
-        }
-    }
-}
-
-/// What is asked, and what is to be asked as soon as it may be: of each at most one question is under way.
-#[derive(Debug, Default)]
-pub(crate) struct Asked {
-    /// How the link is.
-    pub(crate) status: Due,
-    /// Who is there.
-    pub(crate) users: Due,
-    /// Whose keys are known.
-    pub(crate) contacts: Due,
-    /// All conversations.
-    pub(crate) conversations: Due,
-    /// What is new in the open one.
-    pub(crate) tail: Due,
-    /// When questions that were lost may be asked again.
-    pub(crate) again_at: Option<Instant>,
-    /// When the status was asked for last.
-    pub(crate) status_at: Option<Instant>,
-}
-
-/// Of one question.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Due {
-    /// It is to be asked.
-    pub(crate) wanted: bool,
-    /// It was asked.
-    pub(crate) under_way: bool,
-}
-
-impl Due {
-    /// To be asked.
-    pub(crate) const fn want(&mut self) {
-        self.wanted = true;
-    }
-
-    /// Whether it is asked now.
-    pub(crate) const fn begins(&mut self) -> bool {
-        let begins = self.wanted && !self.under_way;
-        if begins {
-            *self = Self { wanted: false, under_way: true };
-        }
-        begins
-    }
-
-    /// It was answered.
-    pub(crate) const fn end(&mut self) {
-        self.under_way = false;
-    }
 }
 
 impl Chat {

@@ -12,7 +12,8 @@ pub(crate) const PAGE_LEN: u32 = 100;
 /// Messages that are kept loaded: pages for going to and fro without asking again.
 pub(crate) const WINDOW_MESSAGES_MAX: usize = 600;
 
-/// Bytes of texts that are kept loaded: some answers of the daemon, each of which is a line of 1 MiB at most.
+/// Bytes of texts that are kept loaded: some answers of the daemon, each a line of 1 MiB at most, as they were
+/// told and as they are shown.
 pub(crate) const WINDOW_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Loaded messages. Each has a number that it keeps while others come and go at both ends.
@@ -151,9 +152,7 @@ impl Window {
         self.items.push_back(item);
     }
 
-    /// What is loaded besides a page is there for comfort only.
     fn is_too_much(&self) -> bool {
-        self.items.len() > WINDOW_MESSAGES_MAX
-            || (self.bytes > WINDOW_BYTES_MAX && self.items.len() > PAGE_LEN as usize)
+        self.items.len() > WINDOW_MESSAGES_MAX || self.bytes > WINDOW_BYTES_MAX
     }
 }

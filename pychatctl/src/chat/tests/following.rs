@@ -2,7 +2,7 @@
 
 use super::stage::{Stage, from_bob, many, status, three_conversations};
 use crate::chat::{
-    input::{Answer, Ask, Beyond, Effect, Following, Input},
+    input::{Answer, Ask, Beyond, Effect, Following, Input, NoAnswer},
     model::Us,
 };
 use pychat_control::{EventKind, Link, Status};
@@ -72,6 +72,32 @@ fn the_link_is_asked_for_only_while_it_is_looked_at() {
     assert!(!stage.effects().contains(&Effect::Ask(Ask::Status)));
     // Then only the minute counts.
     assert!(stage.chat.wake_at() > stage.chat.now.at);
+}
+
+#[test]
+fn nothing_is_looked_at_again_before_time_has_passed() {
+    let waits = |stage: &Stage| stage.chat.wake_at() > stage.chat.now.at;
+    let mut stage = Stage::with_bob(80, 24, many(1..60));
+    // A daemon that does not answer what was asked.
+    for _ in 0..3 {
+        stage.wait(Duration::from_secs(30));
+        assert!(waits(&stage));
+    }
+    // Answers that were lost.
+    for ask in
+        [Ask::Status, Ask::Conversations, Ask::MarkRead { peer: "bob".into(), ids: Vec::new() }]
+    {
+        stage.input(Input::Answered(ask, Err(NoAnswer::Gone)));
+        assert!(waits(&stage));
+    }
+    stage.wait(Duration::from_millis(500));
+    assert!(waits(&stage));
+    stage.input(Input::DaemonGone);
+    stage.wait(Duration::from_secs(30));
+    assert!(waits(&stage));
+    stage.control('c');
+    stage.wait(Duration::from_secs(30));
+    assert!(waits(&stage));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::stage::{Stage, conversation, from_bob, many, to_bob, unread_from_bob};
 use crate::chat::{
     input::{Answer, Ask, Beyond, Effect, Input, NoAnswer},
-    model::{Focus, Position, WINDOW_MESSAGES_MAX, Window},
+    model::{Focus, Item, Position, WINDOW_BYTES_MAX, WINDOW_MESSAGES_MAX, Window},
 };
 use pychat_control::{EventKind, Found, Hit, State};
 use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode, MouseButton, MouseEventKind};
@@ -75,6 +75,28 @@ fn scrolling_up_loads_older_messages_and_drops_far_ones() {
     }
     assert_eq!(stage.chat.open.as_ref().unwrap().position, Position::Bottom);
     assert!(stage.picture().contains("message 10099"), "{}", stage.picture());
+}
+
+#[test]
+fn large_texts_are_dropped_sooner() {
+    let mut stage = Stage::with(80, 24, vec![conversation("bob", 0, None)]);
+    let large = |places: std::ops::Range<u64>| -> Vec<_> {
+        places.map(|place| from_bob(place, &"x".repeat(32 * 1024))).collect()
+    };
+    stage.answer_page(large(1000..1030), Beyond::More, Beyond::Nothing);
+    for page in 1..20_u64 {
+        stage.key(KeyCode::PageUp);
+        let before = window(&stage).first_place().unwrap();
+        let page = crate::chat::input::Page {
+            items: large(1000 - 30 * page..1030 - 30 * page),
+            before: Beyond::More,
+            after: Beyond::Nothing,
+        };
+        stage.answer(Ask::Older { peer: "bob".into(), before }, Answer::Page(page));
+        let bytes: usize = window(&stage).items().map(Item::bytes).sum();
+        assert!(bytes <= WINDOW_BYTES_MAX, "{bytes}");
+    }
+    assert_eq!(window(&stage).after, Beyond::More);
 }
 
 #[test]

@@ -24,15 +24,18 @@ impl Chat {
     /// When time alone changes something.
     pub(crate) fn wake_at(&self) -> Instant {
         let now = self.now.at;
+        let again = self.asked.again_at.filter(|_| self.daemon == Daemon::Here);
         let status = match (self.daemon, self.focus) {
             (Daemon::Here, Focus::Here) => {
-                Some(self.asked.status_at.map_or(now, |at| at + self.status_every()))
+                let at = self.asked.status_at.map_or(now, |at| at + self.status_every());
+                // Before that, nothing is asked.
+                Some(again.map_or(at, |again| again.max(at)))
             }
             (Daemon::Gone, _) | (Daemon::Here, Focus::Elsewhere) => None,
         };
-        let others = [self.notice.as_ref().map(|notice| notice.until), self.leaving];
-        let others = others.into_iter().flatten().chain(status).chain(self.asked.again_at);
-        others.fold(now + until_next_minute(self.now.time), Instant::min)
+        let notice = self.notice.as_ref().map(|notice| notice.until);
+        let all = [notice, self.leaving, status, again].into_iter().flatten();
+        all.fold(now + until_next_minute(self.now.time), Instant::min)
     }
 
     fn status_every(&self) -> Duration {
@@ -63,9 +66,9 @@ impl Chat {
         let due = self.asked.status_at.is_none_or(|at| at + self.status_every() <= self.now.at);
         if due && self.focus == Focus::Here {
             self.asked.status.want();
+            self.asked.status_at = Some(self.now.at);
         }
         if self.asked.status.begins() {
-            self.asked.status_at = Some(self.now.at);
             asks.push(Ask::Status);
         }
     }

@@ -79,6 +79,14 @@ impl Chat {
             }
         }
         choices.append(&mut later);
+        if letters.is_empty()
+            && let Some(here) =
+                choices.iter().position(|choice| Some(choice.user.as_str()) == self.peer())
+        {
+            // Whoever wants to go somewhere wants to go elsewhere.
+            let here = choices.remove(here);
+            choices.push(here);
+        }
         let is_us = |user: &str| self.us == crate::chat::model::Us::User(user.to_owned());
         for known in &switcher.names {
             let is_there = choices.iter().any(|choice| choice.user == known.user);

@@ -1,7 +1,9 @@
 //! The state as a picture.
 
 mod banner;
+mod finding;
 mod help;
+mod keys;
 mod link;
 mod list;
 mod messages;

@@ -1,6 +1,9 @@
 //! Chatting line by line, for screen readers and for terminals that cannot be drawn on: what comes is
 //! printed, and what is typed is sent. Nothing is ever written over.
 
+mod lines;
+mod telling;
+
 use super::{
     input::{Following, Input},
     link::follow,
@@ -9,19 +12,13 @@ use crate::{
     commands::Context,
     names,
     output::Failed,
-    screen::{Width, clean_body, clean_line, columns, cut, wrap},
+    screen::{clean_line, cut},
     session::{Session, failure_of},
 };
-use pychat_control::{
-    CallError, ContactState, Empty, ErrorCode, Event, EventKind, Failure, InboxParams, List,
-    Message, Presence, Request, SendParams, Sent, State, Trust, Unread, User, UsersParams,
-    check_text,
-};
+use pychat_control::{CallError, ErrorCode, Failure, Request, SendParams, Sent, State, check_text};
 use std::{
     collections::{HashSet, VecDeque},
-    io::{self, BufRead, Read},
-    sync::mpsc::{SyncSender, sync_channel},
-    thread,
+    sync::mpsc::sync_channel,
     time::Duration,
 };
 
@@ -33,9 +30,6 @@ const SENT_MAX: usize = 256;
 
 /// Texts that wait for the daemon to come back. One more is refused.
 const WAITING_MAX: usize = 256;
-
-/// Unread messages asked for at a time.
-const PAGE_LEN: u32 = 100;
 
 /// Columns of a text by which it is told apart.
 const EXCERPT_COLUMNS: usize = 24;
@@ -52,7 +46,7 @@ pub(crate) fn run(
     let session = Session::open(&context.settings)?;
     let (tell, inputs) = sync_channel(INPUTS_MAX);
     follow(&context.settings, session, &tell);
-    read_lines(tell);
+    lines::read_lines(tell);
     let mut plain = Plain {
         context,
         session: None,
@@ -285,152 +279,6 @@ impl Plain<'_> {
         Ok(self.context.out.remark(&told)?)
     }
 
-    fn take_event(&mut self, event: Event) -> Result<(), Failed> {
-        match event.what {
-            EventKind::Message { message } => {
-                let key = (message.from.clone(), message.id.clone());
-                if !self.shown.remove(&key) && message.state == State::Unread {
-                    self.show(&[message])?;
-                }
-                Ok(())
-            }
-            EventKind::State { id, state, reason } => {
-                self.tell_state(&id, state, reason.as_deref())
-            }
-            EventKind::Contact { contact } if contact.state == ContactState::Changed => {
-                let user = clean_line(&contact.user);
-                let told = format!("{user}'s key changed; compare: pychatctl verify {user}");
-                Ok(self.context.out.remark(&told)?)
-            }
-            EventKind::Shown { .. }
-            | EventKind::Connection { .. }
-            | EventKind::Presence { .. }
-            | EventKind::Contact { .. } => Ok(()),
-        }
-    }
-
-    fn tell_state(&mut self, id: &str, state: State, reason: Option<&str>) -> Result<(), Failed> {
-        let Some(known) = self.sent.iter().find(|known| known.id == id) else { return Ok(()) };
-        let to = clean_line(&known.to);
-        let what = match state {
-            State::Queued | State::Unread => return Ok(()),
-            State::Accepted => format!("at the server, for {to}"),
-            State::Delivered => format!("delivered to {to}"),
-            State::Read => format!("read by {to}"),
-            State::Refused => match reason {
-                Some(reason) => format!("not sent to {to} ({})", clean_line(reason)),
-                None => format!("not sent to {to}"),
-            },
-            State::Cancelled => format!("taken back, not sent to {to}"),
-            State::Expired => format!("expired, not sent to {to}"),
-        };
-        let told = format!("{what}: {}", known.excerpt);
-        Ok(self.context.out.remark(&told)?)
-    }
-
-    fn show_unread(&mut self) -> Result<(), Failed> {
-        self.shown.clear();
-        let mut next = None;
-        loop {
-            let params = InboxParams { limit: PAGE_LEN, next, ..InboxParams::default() };
-            let page = match self.call::<List<Message>>(&Request::Inbox(params)) {
-                None => return Ok(()),
-                Some(Err(failure)) => return self.tell_failure(&failure),
-                Some(Ok(page)) => page,
-            };
-            let keys = page.items.iter().map(|message| (message.from.clone(), message.id.clone()));
-            self.shown.extend(keys);
-            self.show(&page.items)?;
-            next = page.next;
-            if next.is_none() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Prints them, and once they are printed marks them.
-    fn show(&mut self, messages: &[Message]) -> Result<(), Failed> {
-        for message in messages {
-            self.print(message)?;
-        }
-        self.context.out.flush()?;
-        let ids: Vec<String> = messages.iter().map(|message| message.id.clone()).collect();
-        if ids.is_empty() {
-            return Ok(());
-        }
-        match self.call::<Empty>(&Request::MarkRead { ids }) {
-            // They stay unread; the daemon's end is told by itself.
-            None | Some(Ok(Empty {})) => Ok(()),
-            Some(Err(failure)) => self.tell_failure(&failure),
-        }
-    }
-
-    fn print(&mut self, message: &Message) -> Result<(), Failed> {
-        let from = clean_line(&message.from);
-        let body = match message.trust {
-            Some(Trust::Unopened) => {
-                format!("[this text could not be opened; ask {from} to send it again]")
-            }
-            None | Some(Trust::FirstContact | Trust::KeyChanged) => clean_body(&message.body),
-        };
-        if message.trust == Some(Trust::KeyChanged) {
-            let told =
-                format!("warning: {from}'s key changed, so somebody else may have written this");
-            self.context.out.remark(&told)?;
-        }
-        let at = message.received_at.as_deref().unwrap_or(&message.sent_at);
-        let when = match self.context.out.view.clock.tell(at) {
-            when if when == "just now" => String::new(),
-            when => format!(" ({when})"),
-        };
-        let head = format!("{from}{when}: ");
-        // A screen reader, and a pipe, break lines themselves.
-        let text = wrap(&head, columns(&head), &body, INDENT, Width::Unlimited);
-        Ok(self.context.out.text(&text)?)
-    }
-
-    fn tell_who(&mut self) -> Result<(), Failed> {
-        let timeout = self.context.settings.timeout;
-        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        let params = UsersParams { all: false, timeout_ms };
-        match self.call::<List<User>>(&Request::Users(params)) {
-            None => Ok(self.context.out.remark("the daemon is not there")?),
-            Some(Err(failure)) => self.tell_failure(&failure),
-            Some(Ok(users)) if users.items.is_empty() => {
-                Ok(self.context.out.remark("nobody is there")?)
-            }
-            Some(Ok(users)) => {
-                for user in users.items {
-                    let status = match user.status {
-                        Presence::Online => "online",
-                        Presence::Away => "away",
-                        Presence::Offline => "offline",
-                    };
-                    let told = format!("{} is {status}", clean_line(&user.user));
-                    self.context.out.remark(&told)?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn tell_unread(&mut self) -> Result<(), Failed> {
-        match self.call::<Unread>(&Request::Unread {}) {
-            None => Ok(self.context.out.remark("the daemon is not there")?),
-            Some(Err(failure)) => self.tell_failure(&failure),
-            Some(Ok(unread)) if unread.total == 0 => {
-                Ok(self.context.out.remark("nothing is unread")?)
-            }
-            Some(Ok(unread)) => {
-                for from in unread.items {
-                    let told = format!("{} from {}", from.count, clean_line(&from.user));
-                    self.context.out.remark(&told)?;
-                }
-                Ok(())
-            }
-        }
-    }
-
     /// Asks; nothing, if the daemon is not there. Asks once more on a new connection, as the one at hand may
     /// be that of a daemon that has ended.
     fn call<T: serde::de::DeserializeOwned>(
@@ -483,57 +331,9 @@ impl Plain<'_> {
     }
 }
 
-/// Later lines of a text stand behind this many spaces, so that none looks like another message.
-const INDENT: usize = 4;
-
 const HELP: &str = "\
 Each line that you type is sent; // begins a text with a slash.
 /to USER   write to somebody else
 /who       who is there
 /unread    how many messages wait
 /quit      leave; so does the end of the input";
-
-fn read_lines(tell: SyncSender<Said>) {
-    thread::spawn(move || {
-        let mut input = io::stdin().lock();
-        loop {
-            let mut bytes = Vec::new();
-            let read = input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes);
-            let said = match read {
-                Ok(0) | Err(_) => Said::End,
-                Ok(_) if !bytes.ends_with(b"\n") && bytes.len() as u64 == LINE_BYTES_MAX => {
-                    skip_line(&mut input);
-                    Said::BadLine(
-                        "not sent: a message holds 32768 bytes (32 KiB); send it in parts",
-                    )
-                }
-                Ok(_) => match String::from_utf8(bytes) {
-                    Ok(text) => Said::Line(text.trim_end_matches(['\r', '\n']).to_owned()),
-                    Err(_) => Said::BadLine("not sent: this is no UTF-8"),
-                },
-            };
-            let is_last = matches!(said, Said::End);
-            if tell.send(said).is_err() || is_last {
-                return;
-            }
-        }
-    });
-}
-
-/// The rest of a line that is too long.
-fn skip_line(input: &mut impl BufRead) {
-    loop {
-        let Ok(piece) = input.fill_buf() else { return };
-        let (length, is_end) = match piece.iter().position(|byte| *byte == b'\n') {
-            Some(at) => (at + 1, true),
-            None => (piece.len(), piece.is_empty()),
-        };
-        input.consume(length);
-        if is_end {
-            return;
-        }
-    }
-}
-
-/// More than any text, with its line end.
-const LINE_BYTES_MAX: u64 = 32 * 1024 + 3;
