@@ -164,7 +164,7 @@ impl Tmux {
         Modes { alternate, mouse, cursor, wrap }
     }
 
-    /// The process that the shell runs in front, or the shell.
+    /// The shell's process id.
     ///
     /// # Panics
     /// The shell has ended.

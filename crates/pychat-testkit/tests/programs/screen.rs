@@ -2,7 +2,7 @@
 
 use crate::stage::{DEADLINE, SLOW_DEADLINE, Stage, connect, received, run, send};
 use pychat_testkit::harness::{Modes, PROMPT, Profile, Tmux};
-use std::{fs, process::Command};
+use std::fs;
 
 /// Somebody's terminal, with the chat on it.
 fn open(profile: &Profile, arguments: &[&str]) -> Tmux {
@@ -135,7 +135,7 @@ fn chat_pid(terminal: &Tmux) -> u32 {
 
 #[cfg(target_os = "linux")]
 fn signal(pid: u32, name: &str) {
-    let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
+    let status = std::process::Command::new("kill").args(["-s", name, &pid.to_string()]).status();
     assert!(status.is_ok_and(|status| status.success()), "kill -s {name} {pid}");
 }
 
