@@ -1,16 +1,31 @@
 //! What can be typed.
 
 mod chat;
+mod daemon;
+mod help;
+mod history;
 mod keys;
+mod scripts;
+mod talk;
 
 pub(crate) use chat::ChatArgs;
+pub(crate) use daemon::{DaemonCommand, ProfileCommand};
+pub(crate) use help::Page;
+pub(crate) use history::{
+    ExportFormat, ExportHistoryArgs, HistoryArgs, HistoryCommand, RemoveArgs, SearchArgs, ShowArgs,
+};
 pub(crate) use keys::{TrustArgs, VerifyArgs};
+pub(crate) use scripts::{EventName, InboxArgs, ReadersCommand, UnreadArgs, WatchArgs};
+pub(crate) use talk::{ConnectArgs, IdArgs, SendArgs, UsersArgs};
 
-use crate::{config::ColorWhen, config::parse_wait, duration};
-use clap::{Args, Parser, Subcommand, builder::BoolishValueParser};
+use crate::{complete, config::ColorWhen, duration};
+use clap::{
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
+    builder::BoolishValueParser, parser::ValueSource,
+};
 use clap_complete::Shell;
-use pychat_control::{Profile, State};
-use std::{path::PathBuf, time::Duration};
+use pychat_control::Profile;
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// Chat from the terminal that survives bad networks.
 ///
@@ -24,8 +39,8 @@ use std::{path::PathBuf, time::Duration};
     subcommand_required = true,
     arg_required_else_help = true,
     infer_long_args = false,
-    after_help = FIRST_STEPS,
-    after_long_help = LONG_AFTER
+    after_help = first_steps(),
+    after_long_help = long_after()
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -34,35 +49,63 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const FIRST_STEPS: &str = "\
-First steps:
-  pychatctl connect alice 'Alice Doe' --server pychat://chat.example.org:7420#KEY
-  pychatctl users
-  pychatctl send bob 'Hello!'
-  pychatctl inbox";
+impl Cli {
+    /// Reads what was typed.
+    pub(crate) fn read(
+        words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        let matches = command().try_get_matches_from(words)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        cli.globals.ends_after = cli.globals.timeout.filter(|_| was_typed(&matches, "timeout"));
+        Ok(cli)
+    }
+}
 
-const LONG_AFTER: &str = "\
-First steps:
-  pychatctl connect alice 'Alice Doe' --server pychat://chat.example.org:7420#KEY
-  pychatctl users
-  pychatctl send bob 'Hello!'
-  pychatctl inbox
+/// The whole command line.
+pub(crate) fn command() -> clap::Command {
+    help::add(Cli::command(), "")
+}
 
-Exit codes:
-  0  done                          6  timed out (a message stays queued)
+/// Whether a flag is on the command line itself, before or after the verb.
+fn was_typed(matches: &ArgMatches, id: &str) -> bool {
+    let here = matches.value_source(id) == Some(ValueSource::CommandLine);
+    here || matches.subcommand().is_some_and(|(_, below)| was_typed(below, id))
+}
+
+/// What somebody new types, in this order.
+pub(crate) const FIRST_EXAMPLES: &[(&str, &str)] = &[
+    ("pychatctl connect alice 'Alice Doe' --server pychat://chat.example.org:7420#KEY", ""),
+    ("pychatctl users", ""),
+    ("pychatctl send bob 'Hello!'", ""),
+    ("pychatctl inbox", ""),
+];
+
+/// What each exit code means.
+pub(crate) const EXIT_CODES: &str =
+    "  0  done                          6  timed out (a message stays queued)
   1  failed                        7  a key changed or is not trusted
   2  wrong usage                   8  rate limited or full
   3  the daemon is out of reach    9  the daemon is of another version
   4  not connected                10  refused (name taken, not permitted)
-  5  no such user                130  interrupted
+  5  no such user                130  interrupted";
 
-Files:
-  $XDG_CONFIG_HOME/pychat/config.toml                    configuration
+/// Where files are.
+pub(crate) const FILES: &str =
+    "  $XDG_CONFIG_HOME/pychat/config.toml                    configuration
   $XDG_CONFIG_HOME/pychat/profiles/PROFILE/config.toml   configuration of a profile
   $XDG_STATE_HOME/pychat/PROFILE/                        identity, messages, log, socket
 
 Keys of the configuration: profile, server, color, timeout, autostart, json, quiet, wait.
 A flag goes before a PYCHAT_* variable, before the profile's file, before the user's file.";
+
+fn first_steps() -> String {
+    let lines = FIRST_EXAMPLES.iter().map(|(typed, _)| format!("  {typed}"));
+    format!("First steps:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn long_after() -> String {
+    format!("{}\n\nExit codes:\n{EXIT_CODES}\n\nFiles:\n{FILES}", first_steps())
+}
 
 /// Flags that every command takes.
 #[derive(Clone, Debug, Default, Args)]
@@ -74,6 +117,7 @@ pub(crate) struct Globals {
         global = true,
         value_name = "NAME",
         env = "PYCHAT_PROFILE",
+        add = complete::profiles(),
         hide_env_values = true
     )]
     pub(crate) profile: Option<Profile>,
@@ -114,6 +158,10 @@ pub(crate) struct Globals {
           value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
 
+    /// The same, if it was typed: only then it ends what otherwise goes on until interrupted.
+    #[arg(skip)]
+    pub(crate) ends_after: Option<Duration>,
+
     /// Do not start the daemon if it does not run.
     #[arg(
         long, global = true, env = "PYCHAT_NO_AUTOSTART", hide_env_values = true, value_name = "BOOL",
@@ -142,12 +190,22 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Show unread messages and mark them read.
     Inbox(InboxArgs),
+    /// Show what happens, as it happens.
+    Watch(WatchArgs),
     /// Show earlier messages, sent and received.
     History(HistoryArgs),
+    /// Look for words in all messages, sent and received.
+    Search(SearchArgs),
     /// Show how the connection is.
     Status,
     /// Show how many messages wait to be read, and from whom.
-    Unread,
+    Unread(UnreadArgs),
+    /// Show who takes each message once, and how far it is.
+    Readers {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: Option<ReadersCommand>,
+    },
     /// Show what happened to a message, step by step.
     Trace(IdArgs),
     /// Take back a message that was not handed to the network yet.
@@ -157,7 +215,6 @@ pub(crate) enum Command {
     /// Accept the new key of somebody whose key changed.
     Trust(TrustArgs),
     /// Show whom you know by key, and how well.
-    #[command(after_help = keys::CONTACTS_HELP)]
     Contacts,
     /// Control the background daemon.
     #[command(subcommand)]
@@ -166,144 +223,19 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Profile(ProfileCommand),
     /// Print the completion script for a shell.
-    #[command(after_help = "For example: pychatctl completions bash > \
-                            ~/.local/share/bash-completion/completions/pychatctl")]
     Completions {
         /// The shell.
         shell: Shell,
     },
-    /// Print the manual page, or write one for each command into a directory.
+    /// Print a command's manual page, or write all of them into a directory.
     Man {
-        /// Where to write them.
+        /// The command, such as: history export [default: pychatctl itself].
+        #[arg(value_name = "COMMAND")]
+        words: Vec<String>,
+        /// Write a page for each command into this directory.
+        #[arg(long, value_name = "DIR", conflicts_with = "words")]
         dir: Option<PathBuf>,
     },
-}
-
-/// Arguments of `connect`.
-#[derive(Debug, Args)]
-pub(crate) struct ConnectArgs {
-    /// Your unique name: 1 to 32 of a-z 0-9 . _ -
-    #[arg(allow_hyphen_values = false)]
-    pub(crate) user: String,
-    /// What others see, such as 'Alice Doe'.
-    pub(crate) name: String,
-    /// The server, as a join link: pychat://HOST:PORT#KEY [default: the server of the last time].
-    #[arg(long, value_name = "LINK", env = "PYCHAT_SERVER", hide_env_values = true)]
-    pub(crate) server: Option<String>,
-    /// Take this as the server's new key, in place of the one known so far.
-    #[arg(long, value_name = "KEY")]
-    pub(crate) trust_key: Option<String>,
-}
-
-/// Arguments of `users`.
-#[derive(Debug, Args)]
-pub(crate) struct UsersArgs {
-    /// Show users who are offline too.
-    #[arg(short, long)]
-    pub(crate) all: bool,
-}
-
-/// Arguments of `send`.
-#[derive(Debug, Args)]
-#[command(after_help = "A text that begins with a dash goes after --, \
-                        such as: pychatctl send bob -- '-5 degrees'")]
-pub(crate) struct SendArgs {
-    /// The user to write to.
-    #[arg(value_name = "PEER")]
-    pub(crate) peer: String,
-    /// The text, in quotes; `-` reads it from standard input.
-    #[arg(value_name = "TEXT", required = true)]
-    pub(crate) text: Vec<String>,
-    /// Wait until the message is queued, accepted (by the server), delivered or read
-    /// [default: accepted].
-    #[arg(long, value_name = "STATE", env = "PYCHAT_WAIT", hide_env_values = true, value_parser = parse_wait)]
-    pub(crate) wait: Option<State>,
-    /// Your own key for this message: repeating a command with the same key sends nothing twice.
-    #[arg(long, value_name = "KEY")]
-    pub(crate) id: Option<String>,
-    /// Give up if the message could not be handed to the network within this time.
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    pub(crate) expire: Option<Duration>,
-}
-
-/// Arguments of `inbox`.
-#[derive(Debug, Args)]
-pub(crate) struct InboxArgs {
-    /// Leave the messages unread.
-    #[arg(long)]
-    pub(crate) peek: bool,
-    /// Show at most N messages; the others stay unread.
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: Option<u32>,
-    /// Only messages that arrived after this time: 2h (ago), 2026-01-31 or RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) since: Option<String>,
-    /// Only messages from this user.
-    #[arg(long, value_name = "USER")]
-    pub(crate) from: Option<String>,
-    /// Then wait for more and show each as it comes.
-    #[arg(short, long, conflicts_with_all = ["count", "next"])]
-    pub(crate) follow: bool,
-    /// Print only how many there are.
-    #[arg(long, conflicts_with = "next")]
-    pub(crate) count: bool,
-    /// Go on from `next` of the list before (with --peek --json).
-    #[arg(long, value_name = "NEXT", hide_short_help = true)]
-    pub(crate) next: Option<String>,
-}
-
-/// Arguments of `history`.
-#[derive(Debug, Args)]
-pub(crate) struct HistoryArgs {
-    /// Only the conversation with this user.
-    pub(crate) peer: Option<String>,
-    /// Show the last N messages [default: 50].
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: Option<u32>,
-    /// Go on with older ones from `next` of the list before.
-    #[arg(long, value_name = "NEXT", hide_short_help = true)]
-    pub(crate) next: Option<String>,
-}
-
-/// Arguments of `trace` and `cancel`.
-#[derive(Debug, Args)]
-pub(crate) struct IdArgs {
-    /// The message's id, or the key given to `send --id`.
-    pub(crate) id: String,
-}
-
-/// What can be done with the daemon.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DaemonCommand {
-    /// Start it, if it does not run.
-    Start,
-    /// End it; queued messages stay on disk.
-    Stop,
-    /// End it and start it anew.
-    Restart,
-    /// Show whether it runs; exit code 3 if not.
-    Status,
-    /// Show the end of its log.
-    Logs {
-        /// How many lines [default: 50].
-        #[arg(short = 'n', long, value_name = "N")]
-        lines: Option<usize>,
-    },
-}
-
-/// What can be done with profiles.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ProfileCommand {
-    /// Show every profile.
-    List,
-    /// Show where the profile's files are and what holds for it.
-    Show,
-    /// Print the profile's state directory.
-    Path,
-    /// Write the profile into an encrypted file: a backup, or a move to another machine.
-    Export(crate::commands::ExportArgs),
-    /// Make a profile of a file that `profile export` wrote.
-    Import(crate::commands::ImportArgs),
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! The configuration files: `config.toml` of the user and of each profile.
 
 use crate::duration;
-pub(crate) use pychat_control::{ConfigError, config_dir, profile_file, user_file};
-use pychat_control::{DaemonConfig, Profile, State};
+use pychat_control::{ConfigError, DaemonConfig, Profile, State};
 use serde::{Deserialize, Deserializer, de};
 use std::{path::Path, time::Duration};
 

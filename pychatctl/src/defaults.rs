@@ -15,5 +15,8 @@ pub(crate) const INBOX_LEN: u32 = 1000;
 /// Messages that `history` shows at most.
 pub(crate) const HISTORY_LEN: u32 = 50;
 
+/// Hits that `search` shows at most.
+pub(crate) const SEARCH_LEN: u32 = 50;
+
 /// Lines that `daemon logs` shows.
 pub(crate) const LOG_LINES: usize = 50;

@@ -3,11 +3,12 @@
 //!
 //! `cli` says what can be typed, `settings` merges flags, variables and files, `session` reaches
 //! the daemon (and starts it), `commands` holds one file for each verb, `screen` turns answers into
-//! text. `chat` is the one that stays: a full screen.
+//! text, `complete` answers a shell where TAB was pressed. `chat` is the verb that stays: a full screen.
 
 mod chat;
 mod cli;
 mod commands;
+mod complete;
 mod config;
 mod defaults;
 mod duration;
@@ -20,13 +21,15 @@ mod session;
 mod settings;
 mod start;
 
-use clap::Parser;
 use cli::Cli;
 use output::Stop;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    if let Some(code) = complete::answer_shell() {
+        return code;
+    }
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return report::usage(&error, std::env::args_os()),
     };

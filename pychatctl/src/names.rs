@@ -1,5 +1,7 @@
-//! What was typed as a name, checked before the daemon is asked, with a hint where one is obvious.
+//! What was typed as a name or a time, checked before the daemon is asked, with a hint where one is obvious.
 
+use crate::screen::parse_time;
+use jiff::{Timestamp, tz::TimeZone};
 use pychat_control::{ErrorCode, Failure, InvalidInput, check_user_name};
 
 /// A failure of the command line.
@@ -19,6 +21,14 @@ pub(crate) fn check_user(text: &str) -> Result<(), Failure> {
 pub(crate) fn check(checked: Result<(), InvalidInput>, hint: &str) -> Result<(), Failure> {
     checked.map_err(|error| {
         usage(error.to_string(), Some(hint.to_owned()).filter(|hint| !hint.is_empty()))
+    })
+}
+
+/// Reads the time `text`, and gives RFC 3339.
+pub(crate) fn time(text: &str) -> Result<String, Failure> {
+    parse_time(text, Timestamp::now(), &TimeZone::system()).ok_or_else(|| {
+        let hint = "type 2h (ago), 2026-01-31, '2026-01-31 12:00' or RFC 3339";
+        usage(format!("{text:?} is no time"), Some(hint.into()))
     })
 }
 

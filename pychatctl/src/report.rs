@@ -36,7 +36,8 @@ pub(crate) fn usage(error: &clap::Error, args: impl Iterator<Item = OsString>) -
     let rendered = error.render().to_string();
     let message = rendered.split("\n\n").next().unwrap_or_default();
     let message = message.strip_prefix("error: ").unwrap_or(message).to_owned();
-    let hint = Some("pychatctl --help".to_owned());
+    let tip = rendered.lines().find_map(|line| line.trim_start().strip_prefix("tip: "));
+    let hint = Some(tip.unwrap_or("pychatctl --help").to_owned());
     failure(&Failure { code: ErrorCode::Usage, message, hint, sent: None }, ErrorForm::Json)
 }
 

@@ -68,9 +68,12 @@ impl Session {
         self.client.call(request, self.timeout + SLACK)
     }
 
-    /// Waits for what happens next, as long as it takes.
-    pub(crate) fn next_event(&mut self) -> Result<Result<Box<Event>, CutOff>, CallError> {
-        self.client.next_event()
+    /// Waits for what happens next, as long as it takes or until `deadline`.
+    pub(crate) fn next_event_before(
+        &mut self,
+        deadline: Option<Instant>,
+    ) -> Result<Result<Box<Event>, CutOff>, CallError> {
+        self.client.next_event_before(deadline)
     }
 }
 

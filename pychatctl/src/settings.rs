@@ -3,12 +3,14 @@
 
 use crate::{
     cli::Globals,
-    config::{self, ColorWhen, Config},
+    config::{ColorWhen, Config},
     defaults, names,
     output::{ErrorForm, Form, on_terminal},
     screen::{Paint, View},
 };
-use pychat_control::{ErrorCode, Failure, Place, Profile, State, StateBase};
+use pychat_control::{
+    ErrorCode, Failure, Place, Profile, State, StateBase, config_dir, profile_file, user_file,
+};
 use std::{path::PathBuf, time::Duration};
 
 /// The outcome of all that.
@@ -18,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) base: StateBase,
     /// The profile's state.
     pub(crate) place: Place,
+    /// The file in place of the user's configuration.
+    pub(crate) config_file: Option<PathBuf>,
     /// Where the configuration is.
     pub(crate) config_dir: Option<PathBuf>,
     /// The form of data.
@@ -28,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) verbose: bool,
     /// How long a command waits.
     pub(crate) timeout: Duration,
+    /// After which time what goes on until interrupted ends.
+    pub(crate) ends_after: Option<Duration>,
     /// Whether the daemon is started when it is needed.
     pub(crate) autostart: bool,
     /// The server that `connect` takes where none is typed.
@@ -41,16 +47,16 @@ pub(crate) struct Settings {
 impl Settings {
     /// Merges what was typed with the files.
     pub(crate) fn resolve(globals: &Globals) -> Result<Self, Failure> {
-        let config_dir = config::config_dir();
+        let config_dir = config_dir();
         let user = match (&globals.config, &config_dir) {
             (Some(path), _) => Config::read(path),
-            (None, Some(dir)) => Config::read_if_there(&config::user_file(dir)),
+            (None, Some(dir)) => Config::read_if_there(&user_file(dir)),
             (None, None) => Ok(Config::default()),
         };
         let user = user.map_err(|error| names::usage(error.to_string(), None))?;
         let profile = globals.profile.clone().or(user.profile).unwrap_or_default();
         let own = match &config_dir {
-            Some(dir) => Config::read_if_there(&config::profile_file(dir, &profile)),
+            Some(dir) => Config::read_if_there(&profile_file(dir, &profile)),
             None => Ok(Config::default()),
         };
         let own = own.map_err(|error| names::usage(error.to_string(), None))?;
@@ -65,6 +71,7 @@ impl Settings {
         Ok(Self {
             place: Place::new(&base, profile),
             base,
+            config_file: globals.config.clone(),
             config_dir,
             form: if json {
                 Form::Json
@@ -76,6 +83,7 @@ impl Settings {
             remarks: !json && !quiet,
             verbose: globals.verbose,
             timeout: globals.timeout.or(own.timeout).or(user.timeout).unwrap_or(defaults::TIMEOUT),
+            ends_after: globals.ends_after,
             autostart: globals
                 .no_autostart
                 .map(|no| !no)

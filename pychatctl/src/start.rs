@@ -23,6 +23,11 @@ pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
+    if let Some(file) = &settings.config_file {
+        // The daemon's directory is another one.
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+        command.arg("--config").arg(file);
+    }
     detach(&mut command);
     let mut child = command.spawn().map_err(|error| not_spawned(&program, &error))?;
     if cfg!(windows) {

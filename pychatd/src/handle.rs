@@ -1,6 +1,6 @@
 //! How the control socket talks to the daemon's core: requests with one answer each, and events.
 
-use pychat_control::{Event, Failure, Request};
+use pychat_control::{Event, Failure, HookStatus, Request};
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -26,6 +26,8 @@ pub enum ToCore {
         /// Where they will come from.
         respond: oneshot::Sender<Subscription>,
     },
+    /// How a program that is run for messages is, for `status`.
+    Hook(HookStatus),
     /// Kept events after a cursor, ascending, at most `limit`.
     EventsAfter {
         /// The last one known.

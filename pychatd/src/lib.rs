@@ -5,6 +5,7 @@ pub mod control;
 pub mod core;
 pub mod db;
 pub mod handle;
+pub mod hooks;
 pub mod run;
 pub mod shell;
 pub mod words;

@@ -1,5 +1,6 @@
 //! PyChat's per-user background daemon.
 
+use pychatd::core::Limits;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -8,6 +9,11 @@ fn main() -> ExitCode {
             state_dir: start.state_dir,
             profile: start.profile,
             started_at_unix_ms: start.unix_ms,
+            limits: Limits {
+                history_for: start.config.history_keep,
+                history_bytes: start.config.history_max,
+                ..Limits::default()
+            },
         };
         pychatd::run::run(config, requests, shutdown)
     })

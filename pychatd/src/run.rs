@@ -35,6 +35,8 @@ pub struct Config {
     pub profile: String,
     /// When the daemon started.
     pub started_at_unix_ms: u64,
+    /// What may grow how far.
+    pub limits: Limits,
 }
 
 /// The identity key's file in the state directory.
@@ -92,7 +94,7 @@ fn open(config: &Config) -> anyhow::Result<Core> {
         profile: config.profile.clone(),
         pid: std::process::id(),
         started_at_unix_ms: config.started_at_unix_ms,
-        limits: Limits::default(),
+        limits: config.limits,
     };
     let mut core = Core::new(database, core, random()?, now()).context("reading the database")?;
     core.set_set_aside(set_aside_last(&path));
@@ -213,6 +215,7 @@ impl Driver {
                     Err(error) => tracing::warn!(%error, "a subscription was turned down"),
                 }
             }
+            ToCore::Hook(status) => self.core.set_hook(status),
             ToCore::EventsAfter { cursor, limit, respond } => {
                 self.carry_out();
                 drop(respond.send(self.core.events_after(cursor, limit)));

@@ -34,6 +34,7 @@ fn start(directory: &Path) -> Daemon {
         state_dir: directory.to_owned(),
         profile: "default".to_owned(),
         started_at_unix_ms: pychat_udp::unix_ms(),
+        limits: pychatd::core::Limits::default(),
     };
     let task = tokio::spawn(run::run(config, received, ended));
     Daemon { handle: Handle(requests), ending, task }

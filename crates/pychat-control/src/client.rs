@@ -153,11 +153,22 @@ impl Client {
     /// # Errors
     /// The connection ended.
     pub fn next_event(&mut self) -> Result<Result<Box<Event>, CutOff>, CallError> {
+        self.next_event_before(None)
+    }
+
+    /// As [`Self::next_event`], until `deadline`.
+    ///
+    /// # Errors
+    /// The connection ended, or nothing happened in time.
+    pub fn next_event_before(
+        &mut self,
+        deadline: Option<Instant>,
+    ) -> Result<Result<Box<Event>, CutOff>, CallError> {
         if let Some(pushed) = self.early.pop_front() {
             return Ok(pushed);
         }
         loop {
-            match self.read(None)? {
+            match self.read(deadline)? {
                 FromDaemon::Event(event) => return Ok(Ok(event)),
                 FromDaemon::CutOff(cut) => return Ok(Err(cut)),
                 FromDaemon::Answer { .. } | FromDaemon::Unknown(_) => {}

@@ -135,6 +135,7 @@ async fn core(mut requests: mpsc::Receiver<ToCore>) {
             ToCore::Subscribe { respond } => {
                 drop(respond.send(Subscription { cursor: 0, live: live.subscribe() }));
             }
+            ToCore::Hook(_) => {}
             ToCore::EventsAfter { respond, .. } => drop(respond.send(Ok(Vec::new()))),
         }
     }

@@ -108,7 +108,7 @@ impl<T: From<Input>> Follower<T> {
                 return Ok(NobodyListens);
             }
             loop {
-                match session.next_event()? {
+                match session.next_event_before(None)? {
                     Ok(event) => {
                         self.cursor = event.cursor.or(self.cursor);
                         if self.say(Input::Event(event)).is_err() {

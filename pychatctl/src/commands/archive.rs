@@ -1,6 +1,8 @@
 //! `profile export` and `profile import`: a backup, or a move to another machine. The daemon's program
 //! does it; what it reads and writes is not for us to know.
 
+mod draft;
+
 use super::Context;
 use crate::{
     output::{Failed, Form, Versioned, on_terminal},
@@ -10,6 +12,7 @@ use crate::{
     start,
 };
 use clap::Args;
+use draft::Draft;
 use pychat_control::{
     ARCHIVE_STDIO, Archived, EXPORT_JOB, ErrorCode, Failure, IMPORT_JOB, Profile,
 };
@@ -23,7 +26,6 @@ use std::{
 
 /// Arguments of `profile export`.
 #[derive(Debug, Args)]
-#[command(after_help = EXPORT_HELP)]
 pub(crate) struct ExportArgs {
     /// The file to write; `-` is standard output.
     file: PathBuf,
@@ -37,7 +39,6 @@ pub(crate) struct ExportArgs {
 
 /// Arguments of `profile import`.
 #[derive(Debug, Args)]
-#[command(after_help = IMPORT_HELP)]
 pub(crate) struct ImportArgs {
     /// The file to read; `-` is standard input.
     file: PathBuf,
@@ -45,26 +46,6 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
-
-const EXPORT_HELP: &str = "\
-In the file are the identity, the server, the people known by key, and all
-messages; those that wait to be sent go out from the machine that imports it.
-It is an age file (age-encryption.org) of JSON lines: age -d FILE | jq
-
-A backup:
-  pychatctl profile export ~/pychat.age
-A move; nothing arrives here any more after the first command:
-  pychatctl disconnect
-  pychatctl profile export - | ssh laptop 'cat > pychat.age'
-  ssh -t laptop pychatctl profile import pychat.age";
-
-const IMPORT_HELP: &str = "\
-The profile must not be in use yet. It is not connected before you say so: a
-server serves an identity on one machine at a time.
-
-For example:
-  pychatctl profile import ~/pychat.age
-  pychatctl --profile work profile import ~/work.age";
 
 /// What was exported or imported, as JSON.
 #[derive(Debug, Serialize)]
@@ -93,7 +74,9 @@ pub(super) fn export(context: &mut Context, args: &ExportArgs) -> Result<(), Fai
     let stdout = if to_stdout { Stdio::inherit() } else { Stdio::null() };
     let mut job = Job::start(&context.settings, EXPORT_JOB, force, &args.file, stdout)?;
     job.tell(&passphrase)?;
+    let waiting = Draft::of_export(&args.file).watch(context, "exporting");
     let archived = job.report()?;
+    drop(waiting);
     let text = format!("exported {}\n", text(&archived));
     match context.out.form {
         // Standard output is the file.
@@ -120,7 +103,9 @@ pub(super) fn import(context: &mut Context, args: &ImportArgs) -> Result<(), Fai
     if from_stdin {
         job.pass_on(&mut io::stdin().lock());
     }
+    let waiting = Draft::of_import(&context.settings.place).watch(context, "importing");
     let archived = job.report()?;
+    drop(waiting);
     let next = connect_command(context.settings.profile(), &archived);
     match context.out.form {
         Form::Json => tell_json(context, &args.file, &archived, Some(next))?,

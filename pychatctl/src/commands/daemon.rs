@@ -1,21 +1,18 @@
 //! `daemon start|stop|restart|status|logs`.
 
+mod logs;
+
+pub(super) use logs::logs;
+
 use super::Context;
 use crate::{
-    defaults,
     output::{Failed, Form, Versioned},
-    screen::clean_text,
     session::{Session, connect, failure_of},
     settings::Settings,
 };
 use pychat_control::{CallError, DaemonFile, Empty, ErrorCode, Failure, Hello, Request};
 use serde::Serialize;
-use std::{
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// Whether the daemon runs, as JSON.
 #[derive(Debug, Serialize)]
@@ -71,28 +68,6 @@ pub(super) fn status(context: &mut Context) -> Result<(), Failed> {
     say(context, Some(&session.hello), &format!("running, version {version} (process {pid})"))
 }
 
-/// `daemon logs`.
-pub(super) fn logs(context: &mut Context, lines: Option<usize>) -> Result<(), Failed> {
-    let dir = context.settings.place.log_dir();
-    let Some(newest) = newest_log(&dir) else {
-        return Err(Failed::from(Failure {
-            code: ErrorCode::Other,
-            message: format!("there is no log in {}", dir.display()),
-            hint: Some("the daemon writes one: pychatctl daemon start".into()),
-            sent: None,
-        }));
-    };
-    let text = tail(&newest, lines.unwrap_or(defaults::LOG_LINES)).map_err(|error| Failure {
-        code: ErrorCode::Other,
-        message: format!("{} cannot be read: {error}", newest.display()),
-        hint: None,
-        sent: None,
-    })?;
-    context.out.remark(&newest.display().to_string())?;
-    context.out.text(&clean_text(&text))?;
-    Ok(())
-}
-
 /// Ends the daemon, of whatever version, and waits for its end. Says whether there was one.
 fn end(settings: &Settings) -> Result<bool, Failure> {
     let Some(mut client) = connect(settings)? else { return Ok(false) };
@@ -139,51 +114,4 @@ fn say(context: &mut Context, hello: Option<&Hello>, text: &str) -> Result<(), F
         }
     }
     Ok(())
-}
-
-/// The files' names end in their dates.
-fn newest_log(dir: &Path) -> Option<PathBuf> {
-    let entries = std::fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
-    entries.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max()
-}
-
-/// The last lines of a file, which may be large.
-fn tail(path: &Path, lines: usize) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    let from = length.saturating_sub(TAIL_BYTES_MAX);
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    file.take(TAIL_BYTES_MAX).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let all: Vec<&str> = text.lines().collect();
-    // The first line is a part of one where the file was not read from its beginning.
-    let whole = &all[usize::from(from > 0).min(all.len())..];
-    let last = &whole[whole.len().saturating_sub(lines)..];
-    Ok(last.iter().flat_map(|line| [*line, "\n"]).collect())
-}
-
-/// The most that is read of a log.
-const TAIL_BYTES_MAX: u64 = 4 * 1024 * 1024;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_newest_logs_last_lines_are_shown() {
-        let temp = tempfile::tempdir().unwrap();
-        assert_eq!(newest_log(temp.path()), None);
-        for (name, text) in [
-            ("pychatd.2026-01-30.log", "old\n"),
-            ("pychatd.2026-01-31.log", "a\nb\nc\n"),
-            ("x.txt", ""),
-        ] {
-            std::fs::write(temp.path().join(name), text).unwrap();
-        }
-        let newest = newest_log(temp.path()).unwrap();
-        assert_eq!(tail(&newest, 2).unwrap(), "b\nc\n");
-        assert_eq!(tail(&newest, 9).unwrap(), "a\nb\nc\n");
-        assert_eq!(tail(&newest, 0).unwrap(), "");
-    }
 }

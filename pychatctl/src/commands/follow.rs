@@ -1,63 +1,65 @@
-//! `inbox --follow`: unread messages, then each new one as it comes. It outlives the daemon: when
-//! that comes back, it goes on where it stopped.
+//! `inbox --follow`: unread messages, then each new one as it comes. For a reader: those that it did
+//! not take yet, whether they were read or not.
 
 use super::{
     Context,
     doubts::Doubts,
-    inbox::{mark_read, params, show},
+    inbox::{mark_read, mark_reader, params, show},
     pages::{PAGE_LEN, next_inbox_page},
+    subscription::{Gap, Step, Subscription, end_in_time},
 };
 use crate::{
     cli::InboxArgs,
     output::{Failed, Form},
     screen::clean_line,
-    session::{Session, failure_of},
+    session::Session,
 };
 use pychat_control::{
-    CallError, Contact, ContactState, ErrorCode, Event, EventKind, Failure, InboxParams, Message,
-    Request, State, SubscribeParams, Subscribed,
+    Contact, ContactState, ErrorCode, EventKind, Failure, InboxParams, Message, State,
 };
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
-/// Shows them until interrupted, or until `-n` of them were shown.
+/// Shows them until interrupted, until `-n` of them were shown, or until the time is up.
 pub(super) fn run(context: &mut Context, args: &InboxArgs) -> Result<(), Failed> {
     let mut follower = Follower {
         wanted: params(args)?,
         peek: args.peek,
         left: args.limit,
         shown: HashSet::new(),
-        cursor: None,
+        taken: 0,
         doubts: Doubts::default(),
     };
-    let mut session = context.session()?;
+    // Subscribed first, so that nothing falls between that and what is in the inbox already.
+    let mut subscription = Subscription::open(context, None, Gap::Fill)?;
     loop {
-        match follower.follow(context, &mut session)? {
-            Ended::Enough => return follower.doubts.end(),
-            Ended::CutOff => {}
-            Ended::Closed => {
-                context.out.remark("the daemon ended; waiting for it to come back")?;
-                session = wait_for_daemon(context)?;
+        let step = subscription.next(context)?;
+        let session = &mut subscription.session;
+        let done = match step {
+            Step::TimeUp => {
+                follower.doubts.end()?;
+                return end_in_time(args.limit, follower.left, "messages");
             }
+            Step::Anew => {
+                // Its places may be those of another database.
+                follower.taken = 0;
+                follower.show_waiting(context, session)
+            }
+            Step::Resumed if follower.wanted.reader.is_some() => {
+                follower.show_waiting(context, session)
+            }
+            Step::Resumed => Ok(()),
+            Step::Event(event) => follower.take(context, session, event.what),
+        };
+        match done {
+            Err(Failed::Request(failure)) if failure.code == ErrorCode::DaemonUnreachable => {
+                subscription.begin_anew();
+            }
+            done => done?,
+        }
+        if follower.left == Some(0) {
+            return follower.doubts.end();
         }
     }
-}
-
-/// Why no more events come.
-enum Ended {
-    /// As many as wanted were shown.
-    Enough,
-    /// We read too slowly: subscribe again.
-    CutOff,
-    /// The daemon is gone.
-    Closed,
-}
-
-/// From where events follow.
-enum From {
-    /// From the last one on.
-    Cursor,
-    /// What was before is in the inbox.
-    Now,
 }
 
 struct Follower {
@@ -66,97 +68,63 @@ struct Follower {
     left: Option<u32>,
     /// Unread messages that were shown and may come as an event again.
     shown: HashSet<(String, String)>,
-    cursor: Option<u64>,
+    /// The place of the last message that the reader took, if this is for one.
+    taken: u64,
     doubts: Doubts,
 }
 
 impl Follower {
-    fn follow(&mut self, context: &mut Context, session: &mut Session) -> Result<Ended, Failed> {
-        match self.subscribe(session) {
-            Ok(From::Cursor) => {}
-            // Subscribed first, so that nothing falls between the two.
-            Ok(From::Now) if self.show_unread(context, session)? => return Ok(Ended::Enough),
-            Ok(From::Now) => {}
-            Err(CallError::Closed) => return Ok(Ended::Closed),
-            Err(error) => return Err(failure_of(error).into()),
-        }
-        loop {
-            match session.next_event() {
-                Ok(Ok(event)) => {
-                    if self.take(context, session, *event)? {
-                        return Ok(Ended::Enough);
-                    }
-                }
-                Ok(Err(cut_off)) => {
-                    self.cursor = Some(cut_off.cursor);
-                    return Ok(Ended::CutOff);
-                }
-                Err(CallError::Closed) => return Ok(Ended::Closed),
-                Err(error) => return Err(failure_of(error).into()),
-            }
-        }
-    }
-
-    fn subscribe(&mut self, session: &mut Session) -> Result<From, CallError> {
-        let subscribe = |after| Request::Subscribe(SubscribeParams { after });
-        let answer = session.try_call::<Subscribed>(&subscribe(self.cursor));
-        let (subscribed, from) = match (answer, self.cursor) {
-            // The daemon's database is another one now, or keeps events from so long ago no more.
-            (Err(CallError::Failed(_)), Some(_)) => {
-                (session.try_call::<Subscribed>(&subscribe(None))?, From::Now)
-            }
-            (answer, None) => (answer?, From::Now),
-            (answer, Some(_)) => (answer?, From::Cursor),
-        };
-        self.cursor = Some(subscribed.cursor);
-        Ok(from)
-    }
-
-    /// Shows what is unread; says whether that is enough.
-    fn show_unread(
-        &mut self,
-        context: &mut Context,
-        session: &mut Session,
-    ) -> Result<bool, Failed> {
+    /// Shows what is in the inbox, or waits for the reader.
+    fn show_waiting(&mut self, context: &mut Context, session: &mut Session) -> Result<(), Failed> {
         let mut page_after = Some(self.wanted.clone());
         while page_after.is_some() && self.left != Some(0) {
             let limit = self.left.unwrap_or(PAGE_LEN);
-            let page = next_inbox_page(session, &mut page_after, limit)?;
-            let mut new =
-                |message: &Message| self.shown.insert((message.from.clone(), message.id.clone()));
-            let page: Vec<Message> = page.into_iter().filter(|message| new(message)).collect();
-            self.deliver(context, session, &page)?;
+            let mut page = next_inbox_page(session, &mut page_after, limit)?;
+            let all = page.clone();
+            page.retain(|message| self.is_new(message));
+            self.deliver(context, &page)?;
+            // What came again too: it was not marked yet.
+            self.mark(session, &all)?;
         }
-        Ok(self.left == Some(0))
+        Ok(())
     }
 
-    /// Shows an event if it is a message to us that is wanted, or says that a sender's key changed;
-    /// tells whether that is enough.
+    /// Whether it was not shown before by this process. A reader's place tells it without a list that
+    /// grows.
+    fn is_new(&mut self, message: &Message) -> bool {
+        match &self.wanted.reader {
+            Some(_) => message.place.is_none_or(|place| place > self.taken),
+            None => self.shown.insert((message.from.clone(), message.id.clone())),
+        }
+    }
+
+    /// Shows an event if it is a message to us that is wanted, or says that a sender's key changed.
     fn take(
         &mut self,
         context: &mut Context,
         session: &mut Session,
-        event: Event,
-    ) -> Result<bool, Failed> {
-        self.cursor = event.cursor.or(self.cursor);
-        let message = match event.what {
+        event: EventKind,
+    ) -> Result<(), Failed> {
+        let message = match event {
             EventKind::Message { message } => message,
-            EventKind::Contact { contact } => {
-                self.tell_change(context, &contact)?;
-                return Ok(false);
-            }
+            EventKind::Contact { contact } => return self.tell_change(context, &contact),
             EventKind::State { .. }
             | EventKind::Shown { .. }
             | EventKind::Connection { .. }
-            | EventKind::Presence { .. } => return Ok(false),
+            | EventKind::Presence { .. } => return Ok(()),
         };
+        if self.wanted.reader.is_some() {
+            // What waits is asked for: the daemon knows what the reader took.
+            let is_new = self.is_new(&message);
+            return if is_new { self.show_waiting(context, session) } else { Ok(()) };
+        }
         let wanted = self.wants(&message.from);
         let again = self.shown.contains(&(message.from.clone(), message.id.clone()));
         if !wanted || again || message.state == State::Read {
-            return Ok(false);
+            return Ok(());
         }
-        self.deliver(context, session, &[message])?;
-        Ok(self.left == Some(0))
+        self.deliver(context, std::slice::from_ref(&message))?;
+        self.mark(session, &[message])
     }
 
     fn wants(&self, sender: &str) -> bool {
@@ -176,12 +144,7 @@ impl Follower {
         }
     }
 
-    fn deliver(
-        &mut self,
-        context: &mut Context,
-        session: &mut Session,
-        messages: &[Message],
-    ) -> Result<(), Failed> {
+    fn deliver(&mut self, context: &mut Context, messages: &[Message]) -> Result<(), Failed> {
         match context.out.form {
             Form::Json => {
                 for message in messages {
@@ -194,29 +157,22 @@ impl Follower {
         self.doubts.note(messages);
         let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
         self.left = self.left.map(|left| left.saturating_sub(count));
-        if !self.peek {
-            match mark_read(session, messages) {
-                // The daemon is gone, which is noticed next; they stay unread.
-                Err(Failure { code: ErrorCode::DaemonUnreachable, .. }) | Ok(()) => {}
-                Err(failure) => return Err(failure.into()),
-            }
-        }
         Ok(())
     }
-}
 
-/// Whoever ended the daemon wanted it ended, so it is not started here.
-fn wait_for_daemon(context: &Context) -> Result<Session, Failed> {
-    loop {
-        match Session::open_running(&context.settings) {
-            Ok(Some(session)) => return Ok(session),
-            Ok(None) | Err(Failure { code: ErrorCode::DaemonUnreachable, .. }) => {
-                std::thread::sleep(LOOK_AGAIN);
+    fn mark(&mut self, session: &mut Session, messages: &[Message]) -> Result<(), Failed> {
+        let marked = match &self.wanted.reader {
+            Some(reader) => {
+                self.taken = messages.last().and_then(|last| last.place).unwrap_or(self.taken);
+                mark_reader(session, reader, messages)
             }
-            Err(failure) => return Err(failure.into()),
+            None if self.peek => Ok(()),
+            None => mark_read(session, messages),
+        };
+        match marked {
+            // The daemon is gone, which is noticed next; they stay unread, or come again.
+            Err(Failure { code: ErrorCode::DaemonUnreachable, .. }) | Ok(()) => Ok(()),
+            Err(failure) => Err(failure.into()),
         }
     }
 }
-
-/// Between two looks at whether the daemon is back.
-const LOOK_AGAIN: Duration = Duration::from_millis(300);

@@ -11,11 +11,12 @@ use crate::{
     cli::InboxArgs,
     defaults, names,
     output::{Failed, Form, Versioned},
-    screen::{incoming, parse_since},
+    screen::incoming,
     session::Session,
 };
-use jiff::{Timestamp, tz::TimeZone};
-use pychat_control::{Empty, Failure, InboxParams, Message, Request, Unread};
+use pychat_control::{
+    Empty, ErrorCode, Failure, InboxParams, MarkReaderParams, Message, Request, Unread,
+};
 use serde::Serialize;
 
 /// Shows them.
@@ -39,21 +40,20 @@ pub(super) fn run(context: &mut Context, args: &InboxArgs) -> Result<(), Failed>
             continue;
         }
         show(context, &page)?;
-        if !args.peek {
-            mark_read(&mut session, &page)?;
-        }
+        mark(&mut session, args, &page)?;
     }
     let next = page_after.and_then(|params| params.next);
     if context.out.form == Form::Json {
         context.out.json(&Listed::versioned(&all, next.as_deref()))?;
         context.out.flush()?;
-        if !args.peek {
-            mark_read(&mut session, &all)?;
-        }
+        mark(&mut session, args, &all)?;
+    } else if shown == 0 && args.reader.is_some() {
+        context.out.remark("no message waits for this reader")?;
     } else if shown == 0 {
         context.out.remark("no unread messages; see earlier ones with: pychatctl history")?;
     } else if next.is_some() {
-        context.out.remark("there are more; see them with: pychatctl inbox")?;
+        let how = if args.reader.is_some() { "the same command" } else { "pychatctl inbox" };
+        context.out.remark(&format!("there are more; see them with: {how}"))?;
     }
     doubts.end()
 }
@@ -63,18 +63,12 @@ pub(super) fn params(args: &InboxArgs) -> Result<InboxParams, Failure> {
     if let Some(from) = &args.from {
         names::check_user(from)?;
     }
-    let since = args.since.as_deref().map(|since| {
-        parse_since(since, Timestamp::now(), &TimeZone::system()).ok_or_else(|| {
-            let hint = "type 2h (ago), 2026-01-31, '2026-01-31 12:00' or RFC 3339";
-            names::usage(format!("{since:?} is no time"), Some(hint.into()))
-        })
-    });
     Ok(InboxParams {
         limit: PAGE_LEN,
-        since: since.transpose()?,
+        since: args.since.as_deref().map(names::time).transpose()?,
         from: args.from.clone(),
         next: args.next.clone(),
-        reader: None,
+        reader: args.reader.clone(),
     })
 }
 
@@ -87,12 +81,39 @@ pub(super) fn show(context: &mut Context, messages: &[Message]) -> Result<(), Fa
     Ok(context.out.flush()?)
 }
 
+/// They were written out: they are done with, unless that is not wanted.
+fn mark(session: &mut Session, args: &InboxArgs, messages: &[Message]) -> Result<(), Failure> {
+    match &args.reader {
+        Some(reader) => mark_reader(session, reader, messages),
+        None if args.peek => Ok(()),
+        None => mark_read(session, messages),
+    }
+}
+
 /// Tells the daemon that a person saw them.
 pub(super) fn mark_read(session: &mut Session, messages: &[Message]) -> Result<(), Failure> {
     for some in messages.chunks(PAGE_LEN as usize) {
         let ids = some.iter().map(|message| message.id.clone()).collect();
         let Empty {} = session.call(&Request::MarkRead { ids })?;
     }
+    Ok(())
+}
+
+/// Tells the daemon how far a reader took them.
+pub(super) fn mark_reader(
+    session: &mut Session,
+    reader: &str,
+    messages: &[Message],
+) -> Result<(), Failure> {
+    let Some(last) = messages.last() else { return Ok(()) };
+    let place = last.place.ok_or_else(|| Failure {
+        code: ErrorCode::VersionMismatch,
+        message: "the daemon does not know readers".into(),
+        hint: None,
+        sent: None,
+    })?;
+    let params = MarkReaderParams { reader: reader.to_owned(), place };
+    let Empty {} = session.call(&Request::MarkReader(params))?;
     Ok(())
 }
 

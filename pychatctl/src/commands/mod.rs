@@ -1,6 +1,7 @@
 //! One file for each verb.
 
 mod archive;
+mod ask;
 mod cancel;
 mod chat;
 mod completions;
@@ -13,19 +14,25 @@ mod follow;
 mod history;
 mod inbox;
 mod man;
+mod new_file;
 mod notice;
 mod pages;
 mod peer;
 mod profile;
+mod readers;
+mod search;
 mod send;
 mod status;
+mod subscription;
 mod trace;
 mod trust;
 mod unread;
 mod users;
 mod verify;
+mod watch;
 
 pub(crate) use archive::{ExportArgs, ImportArgs};
+pub(crate) use unread::Template;
 
 use crate::{
     cli::{Cli, Command, DaemonCommand},
@@ -58,8 +65,9 @@ pub(crate) fn run(cli: Cli) -> Result<(), Stop> {
         Command::Completions { shell } => {
             return completions::run(shell).map_err(|failed| failed.stop(form_asked));
         }
-        Command::Man { dir } => {
-            return man::run(dir.as_deref()).map_err(|failed| failed.stop(form_asked));
+        Command::Man { words, dir } => {
+            let run = man::run(&words, dir.as_deref());
+            return run.map_err(|failed| failed.stop(form_asked));
         }
         _ => {}
     }
@@ -87,9 +95,12 @@ fn dispatch(context: &mut Context, command: Command) -> Result<(), Failed> {
         Command::Chat(args) => chat::run(context, &args),
         Command::Inbox(args) if args.follow => follow::run(context, &args),
         Command::Inbox(args) => inbox::run(context, &args),
+        Command::Watch(args) => watch::run(context, &args),
         Command::History(args) => history::run(context, args),
+        Command::Search(args) => search::run(context, args),
         Command::Status => status::run(context),
-        Command::Unread => unread::run(context),
+        Command::Unread(args) => unread::run(context, &args),
+        Command::Readers { what } => readers::run(context, what),
         Command::Trace(args) => trace::run(context, args),
         Command::Cancel(args) => cancel::run(context, args),
         Command::Verify(args) => verify::run(context, args),
@@ -99,10 +110,12 @@ fn dispatch(context: &mut Context, command: Command) -> Result<(), Failed> {
         Command::Daemon(DaemonCommand::Stop) => daemon::stop(context),
         Command::Daemon(DaemonCommand::Restart) => daemon::restart(context),
         Command::Daemon(DaemonCommand::Status) => daemon::status(context),
-        Command::Daemon(DaemonCommand::Logs { lines }) => daemon::logs(context, lines),
+        Command::Daemon(DaemonCommand::Logs { lines, follow }) => {
+            daemon::logs(context, lines, follow)
+        }
         Command::Profile(what) => profile::run(context, &what),
         Command::Completions { shell } => completions::run(shell),
-        Command::Man { dir } => man::run(dir.as_deref()),
+        Command::Man { words, dir } => man::run(&words, dir.as_deref()),
     }
 }
 

@@ -3,11 +3,10 @@
 use super::{Context, archive, users::Listed};
 use crate::{
     cli::ProfileCommand,
-    config,
     output::{Failed, Form, Versioned},
     screen::Table,
 };
-use pychat_control::{Client, Place, Profile};
+use pychat_control::{Client, Place, Profile, profile_file, user_file};
 use serde::Serialize;
 
 /// A profile, as JSON.
@@ -92,8 +91,8 @@ fn describe(context: &Context, profile: Profile) -> Shown {
         running: Client::connect(&address).is_ok(),
         state_dir: place.state_dir().display().to_string(),
         address: address.to_string(),
-        config: dir.map(|dir| config::profile_file(dir, place.profile()).display().to_string()),
-        user_config: dir.map(|dir| config::user_file(dir).display().to_string()),
+        config: dir.map(|dir| profile_file(dir, place.profile()).display().to_string()),
+        user_config: dir.map(|dir| user_file(dir).display().to_string()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `send PEER TEXT`: queues a message and waits until it is where it was asked to be.
 
-use super::{Context, millis};
+use super::{Context, millis, peer::suggest};
 use crate::{
     cli::SendArgs,
     names::{self, usage},
@@ -51,7 +51,7 @@ pub(super) fn run(context: &mut Context, args: SendArgs) -> Result<(), Failed> {
                 }
                 tell_first_contact(context, sent, &peer)?;
             }
-            Err(explain(failure, &peer).into())
+            Err(explain(suggest(context, failure, &peer), &peer).into())
         }
     }
 }

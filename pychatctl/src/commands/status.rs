@@ -5,7 +5,7 @@ use crate::{
     output::{Failed, Form, Versioned},
     screen::{View, clean_line},
 };
-use pychat_control::{Link, Request, Status};
+use pychat_control::{HookStatus, Link, Request, Status};
 
 /// Shows it.
 pub(super) fn run(context: &mut Context) -> Result<(), Failed> {
@@ -32,6 +32,24 @@ const fn word(link: Link) -> &'static str {
         Link::Connecting => "connecting",
         Link::Connected => "connected",
         Link::Refused => "refused",
+    }
+}
+
+/// A program for messages, where there is something to say of it.
+fn hook_told(hook: &HookStatus, view: &View) -> Option<String> {
+    let name = clean_line(&hook.hook);
+    let waiting = match hook.waiting {
+        0 => String::new(),
+        1 => "; 1 message waits for it".into(),
+        many => format!("; {many} messages wait for it"),
+    };
+    match &hook.last_error {
+        Some(error) => {
+            let failed = view.paint.bad("failed");
+            Some(format!("{name} {failed}: {}{waiting}", clean_line(error)))
+        }
+        None if hook.waiting > 0 => Some(format!("{name}{waiting}")),
+        None => None,
     }
 }
 
@@ -72,12 +90,20 @@ fn text(status: &Status, view: &View) -> String {
         ));
     }
     rows.push(("messages", format!("{} queued, {} unread", status.queued, status.unread)));
+    if status.unindexed > 0 {
+        rows.push(("search", format!("{} messages are not looked at yet", status.unindexed)));
+    }
     if let Some(changed) = changed_keys(&status.changed_keys) {
         let changed = view.paint.bad(&changed);
         rows.push(("keys", format!("{changed}; see: pychatctl contacts")));
     }
     if let Some(error) = optional(&status.last_error) {
         rows.push(("last error", error));
+    }
+    for hook in &status.hooks {
+        if let Some(told) = hook_told(hook, view) {
+            rows.push(("hook", told));
+        }
     }
     if let Some(path) = optional(&status.set_aside) {
         rows.push(("set aside", format!("{path} (a damaged database)")));
@@ -165,12 +191,14 @@ mod tests {
             fingerprint: None,
             rtt_ms: None,
             last_error: Some("no route".into()),
+            unindexed: 1200,
             set_aside: Some("/s/pychat.db.damaged-20260131T000000Z".into()),
             ..status()
         };
         insta::assert_snapshot!(text(&unknown, &View::at_noon()), @r"
         connection  disconnected (5 min ago)
         messages    0 queued, 3 unread
+        search      1200 messages are not looked at yet
         last error  no route
         set aside   /s/pychat.db.damaged-20260131T000000Z (a damaged database)
         daemon      0.1.0, process 42, started 2 h ago
@@ -189,7 +217,7 @@ mod tests {
     #[test]
     fn the_shape_of_the_json_stays() {
         let json = serde_json::to_string(&Versioned::new(&status())).unwrap();
-        insta::assert_snapshot!(json, @r#"{"v":1,"version":"0.1.0","pid":42,"profile":"default","started_at":"2026-01-31T10:00:00.000Z","link":"connected","since":"2026-01-31T11:55:00.000Z","user":"alice","name":"Alice Doe","server":"pychat://chat.example.org:7420#abc","address":"192.0.2.1:7420","fingerprint":"0123 4567","rtt_ms":24,"loss_permille":13,"retransmitted":7,"queued":0,"unread":3}"#);
+        insta::assert_snapshot!(json, @r#"{"v":1,"version":"0.1.0","pid":42,"profile":"default","started_at":"2026-01-31T10:00:00.000Z","link":"connected","since":"2026-01-31T11:55:00.000Z","user":"alice","name":"Alice Doe","server":"pychat://chat.example.org:7420#abc","address":"192.0.2.1:7420","fingerprint":"0123 4567","rtt_ms":24,"loss_permille":13,"retransmitted":7,"packets_sent":540,"heard_at":"2026-01-31T11:59:58.000Z","queued":0,"unread":3}"#);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! `trust PEER`: accepts the new key of somebody whose key changed.
 
-use super::{Context, peer::check_other};
+use super::{
+    Context,
+    ask::{Answer, ask, somebody_is_there},
+    peer::{check_other, suggest},
+};
 use crate::{
     cli::TrustArgs,
     names,
@@ -9,15 +13,15 @@ use crate::{
     session::Session,
 };
 use pychat_control::{Contact, ContactState, ErrorCode, Failure, List, Request, Trusted};
-use std::io::{self, BufRead, IsTerminal, Write};
 
 /// Accepts it, once a person or a script has said so.
 pub(super) fn run(context: &mut Context, args: TrustArgs) -> Result<(), Failed> {
     names::check_user(&args.peer)?;
-    let asking = Asking::of(&args, io::stdin().is_terminal() && io::stderr().is_terminal())?;
+    let asking = Asking::of(&args, somebody_is_there())?;
     let mut session = context.session()?;
     check_other(&mut session, &args.peer)?;
-    let contact = contact(&mut session, &args.peer)?;
+    let contact = contact(&mut session, &args.peer)
+        .map_err(|failure| suggest(context, failure, &args.peer))?;
     let trusted = match (contact.state, contact.offered.as_deref()) {
         (ContactState::Pinned | ContactState::Verified, _) | (ContactState::Changed, None) => {
             // The daemon is not asked: a key that comes just now was shown to nobody.
@@ -25,7 +29,11 @@ pub(super) fn run(context: &mut Context, args: TrustArgs) -> Result<(), Failed> 
         }
         (ContactState::Changed, Some(offered)) => {
             if asking == Asking::First {
-                ask(context, &contact, offered)?;
+                let question = question(&contact, offered, &Clock::relative_to_now());
+                match ask(context, &question)? {
+                    Answer::Yes => {}
+                    Answer::No => return Err(declined(&contact).into()),
+                }
             }
             let fingerprint = Some(offered.to_owned());
             session.call(&Request::Trust { peer: args.peer, fingerprint })?
@@ -78,20 +86,6 @@ fn unchanged(contact: &Contact) -> Trusted {
     }
 }
 
-/// The question goes where remarks go, and it is asked however little is wanted on standard output.
-fn ask(context: &mut Context, contact: &Contact, offered: &str) -> Result<(), Failed> {
-    context.out.flush()?;
-    let question = question(contact, offered, &Clock::relative_to_now());
-    let answer = answer(&question, io::stdin().lock(), &mut io::stderr());
-    match answer {
-        Ok(Answer::Yes) => Ok(()),
-        Ok(Answer::No) => Err(declined(contact).into()),
-        Err(error) => {
-            Err(names::usage(format!("the terminal cannot be read: {error}"), None).into())
-        }
-    }
-}
-
 fn question(contact: &Contact, offered: &str, clock: &Clock) -> String {
     let user = clean_line(&contact.user);
     let held = match contact.held {
@@ -110,30 +104,6 @@ fn question(contact: &Contact, offered: &str, clock: &Clock) -> String {
         clean_line(offered),
     )
 }
-
-/// What a person said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Yes,
-    No,
-}
-
-/// Everything but a clear yes is a no, the end of the input too.
-fn answer(question: &str, from: impl BufRead, to: &mut impl Write) -> io::Result<Answer> {
-    to.write_all(question.as_bytes())?;
-    to.flush()?;
-    let mut line = String::new();
-    if from.take(ANSWER_BYTES_MAX).read_line(&mut line)? == 0 {
-        writeln!(to)?;
-    }
-    match line.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(Answer::Yes),
-        _ => Ok(Answer::No),
-    }
-}
-
-/// More than any answer.
-const ANSWER_BYTES_MAX: u64 = 1024;
 
 fn declined(contact: &Contact) -> Failure {
     let user = clean_line(&contact.user);

@@ -1,7 +1,10 @@
 //! `verify PEER`: what two people compare to know that nobody stands between them, and, with
 //! `--code`, the comparison.
 
-use super::{Context, millis, peer::check_other};
+use super::{
+    Context, millis,
+    peer::{check_other, suggest},
+};
 use crate::{
     cli::VerifyArgs,
     names,
@@ -26,7 +29,9 @@ pub(super) fn run(context: &mut Context, args: VerifyArgs) -> Result<(), Failed>
     let timeout_ms = millis(context.settings.timeout);
     let params = VerifyParams { peer: args.peer, code, timeout_ms };
     let is_comparison = params.code.is_some();
-    let verification: Verification = session.call(&Request::Verify(params))?;
+    let peer = params.peer.clone();
+    let answer = session.call::<Verification>(&Request::Verify(params));
+    let verification = answer.map_err(|failure| suggest(context, failure, &peer))?;
     if context.out.form == Form::Json {
         context.out.json(&Versioned::new(&verification))?;
     }

@@ -6,7 +6,7 @@ use pychat_control::{Message, State, Trust};
 use std::borrow::Cow;
 
 /// Later lines of a text stand behind this many spaces.
-const INDENT: usize = 4;
+pub(super) const INDENT: usize = 4;
 
 /// A message to us: `5 min ago  bob (Bob): the text`. What is to be known of its key stands before it.
 pub(crate) fn incoming(message: &Message, view: &View) -> String {
@@ -21,14 +21,16 @@ pub(crate) fn incoming(message: &Message, view: &View) -> String {
 
 /// A message of the history: `5 min ago  alice -> bob [delivered]: the text`.
 pub(crate) fn of_history(message: &Message, view: &View) -> String {
+    let (plain, painted) = heading(message, view);
+    layout(message, &plain, &painted, view)
+}
+
+/// What stands before a message's text in the history: without colours, which tells its width, and
+/// with them.
+pub(super) fn heading(message: &Message, view: &View) -> (String, String) {
     let (from, to) = (clean_line(&message.from), clean_line(&message.to));
     let time = view.clock.tell(message.received_at.as_deref().unwrap_or(&message.sent_at));
-    let state = match (message.state, message.reason.as_deref()) {
-        // For others' messages, that we have read them goes without saying.
-        (State::Read, _) if message.received_at.is_some() => String::new(),
-        (state, None) => format!(" [{}]", state_word(state)),
-        (state, Some(reason)) => format!(" [{}: {}]", state_word(state), clean_line(reason)),
-    };
+    let state = state_note(message);
     let plain = format!("{time}  {from} -> {to}{state}: ");
     let painted = format!(
         "{}  {} -> {}{}: ",
@@ -37,7 +39,17 @@ pub(crate) fn of_history(message: &Message, view: &View) -> String {
         view.paint.bold(&to),
         view.paint.dim(&state),
     );
-    layout(message, &plain, &painted, view)
+    (plain, painted)
+}
+
+/// Where a message is, in brackets behind a space.
+pub(super) fn state_note(message: &Message) -> String {
+    match (message.state, message.reason.as_deref()) {
+        // For others' messages, that we have read them goes without saying.
+        (State::Read, _) if message.received_at.is_some() => String::new(),
+        (state, None) => format!(" [{}]", state_word(state)),
+        (state, Some(reason)) => format!(" [{}: {}]", state_word(state), clean_line(reason)),
+    }
 }
 
 fn layout(message: &Message, plain: &str, painted: &str, view: &View) -> String {
@@ -46,7 +58,7 @@ fn layout(message: &Message, plain: &str, painted: &str, view: &View) -> String 
 }
 
 /// The text, or what stands in its place where no key opened it.
-fn body(message: &Message) -> Cow<'_, str> {
+pub(super) fn body(message: &Message) -> Cow<'_, str> {
     match message.trust {
         Some(Trust::Unopened) => {
             let from = clean_line(&message.from);
@@ -58,7 +70,7 @@ fn body(message: &Message) -> Cow<'_, str> {
 
 /// A line before the message, where there is something to say about its key. The message cannot
 /// counterfeit it, as it never begins a line.
-fn note(message: &Message, view: &View) -> String {
+pub(super) fn note(message: &Message, view: &View) -> String {
     let from = clean_line(&message.from);
     match message.trust {
         None | Some(Trust::Unopened) => String::new(),

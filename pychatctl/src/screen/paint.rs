@@ -23,6 +23,11 @@ impl Paint {
         }
     }
 
+    /// Whether there are any.
+    pub(crate) const fn is_on(self) -> bool {
+        self.on
+    }
+
     /// A heading, a name.
     pub(crate) fn bold(self, text: &str) -> String {
         self.with("1", text)
@@ -31,6 +36,11 @@ impl Paint {
     /// Beside the point.
     pub(crate) fn dim(self, text: &str) -> String {
         self.with("2", text)
+    }
+
+    /// What was looked for.
+    pub(crate) fn found(self, text: &str) -> String {
+        self.with("1;4", text)
     }
 
     /// As it should be.

@@ -31,6 +31,25 @@ impl Clock {
             Self::Relative { now, zone } => relative(then, *now, zone),
         }
     }
+
+    /// The time by the clock, for lines that are written as something happens; with the date, where
+    /// it is not of today.
+    pub(crate) fn stamp(&self, time: &str) -> String {
+        self.by_the_clock(time, "%H:%M:%S").unwrap_or_else(|| self.tell(time))
+    }
+
+    /// The same to the millisecond.
+    pub(crate) fn stamp_exactly(&self, time: &str) -> String {
+        self.by_the_clock(time, "%H:%M:%S.%3f").unwrap_or_else(|| super::clean_line(time))
+    }
+
+    fn by_the_clock(&self, time: &str, form: &str) -> Option<String> {
+        let Self::Relative { now, zone } = self else { return None };
+        let then = time.parse::<Timestamp>().ok()?.to_zoned(zone.clone());
+        let is_today = then.date() == now.to_zoned(zone.clone()).date();
+        let day = if is_today { "" } else { "%Y-%m-%d " };
+        Some(then.strftime(&format!("{day}{form}")).to_string())
+    }
 }
 
 fn relative(then: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
@@ -49,7 +68,7 @@ fn relative(then: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
 
 /// Reads a time that is a span ago, a date, a date and time of the local zone, or RFC 3339; gives
 /// RFC 3339.
-pub(crate) fn parse_since(text: &str, now: Timestamp, zone: &TimeZone) -> Option<String> {
+pub(crate) fn parse_time(text: &str, now: Timestamp, zone: &TimeZone) -> Option<String> {
     let ago = || now.checked_sub(duration::parse(text).ok()?).ok();
     let local = || {
         let date_time: civil::DateTime = text.parse().ok()?;
@@ -93,7 +112,7 @@ mod tests {
     #[test]
     fn since_is_a_span_a_date_or_a_time() {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
-        let since = |text| parse_since(text, noon(), &zone);
+        let since = |text| parse_time(text, noon(), &zone);
         assert_eq!(since("2h").as_deref(), Some("2026-01-31T10:00:00.000Z"));
         assert_eq!(since("2026-01-31").as_deref(), Some("2026-01-30T23:00:00.000Z"));
         assert_eq!(since("2026-01-31 10:30").as_deref(), Some("2026-01-31T09:30:00.000Z"));

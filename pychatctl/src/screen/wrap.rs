@@ -42,6 +42,14 @@ pub(crate) fn cut(text: &str, columns_max: usize) -> Cow<'_, str> {
     format!("{at}…").into()
 }
 
+/// The same for a line of this width.
+pub(crate) fn cut_to(text: &str, width: Width) -> String {
+    match width {
+        Width::Columns(columns_max) => cut(text, columns_max).into_owned(),
+        Width::Unlimited => text.to_owned(),
+    }
+}
+
 /// `text` behind `first`, later lines behind `indent` spaces: what somebody else wrote never begins
 /// a line of ours. Long lines are broken at spaces where there are some.
 pub(crate) fn wrap(

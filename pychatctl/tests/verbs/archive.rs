@@ -165,12 +165,15 @@ fn the_help_shows_a_backup_and_a_move() {
     messages; those that wait to be sent go out from the machine that imports it.
     It is an age file (age-encryption.org) of JSON lines: age -d FILE | jq
 
-    A backup:
-      pychatctl profile export ~/pychat.age
     A move; nothing arrives here any more after the first command:
       pychatctl disconnect
       pychatctl profile export - | ssh laptop 'cat > pychat.age'
       ssh -t laptop pychatctl profile import pychat.age
+
+    Examples:
+      pychatctl profile export ~/pychat.age
+      # for cron
+      pychatctl profile export ~/pychat.age --force --passphrase-file ~/secret
     ");
     insta::assert_snapshot!(help("import"), @r"
     Make a profile of a file that `profile export` wrote
@@ -188,7 +191,7 @@ fn the_help_shows_a_backup_and_a_move() {
     The profile must not be in use yet. It is not connected before you say so: a
     server serves an identity on one machine at a time.
 
-    For example:
+    Examples:
       pychatctl profile import ~/pychat.age
       pychatctl --profile work profile import ~/work.age
     ");

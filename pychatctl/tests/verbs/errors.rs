@@ -100,6 +100,54 @@ fn wrong_usage_is_code_2_and_json_where_json_was_asked_for() {
     assert_eq!(said.code, Some(2));
     let error: Value = serde_json::from_str(&said.err).unwrap();
     assert_eq!(error["error"]["message"], "unrecognized subcommand 'inbx'");
+    assert_eq!(error["error"]["hint"], "a similar subcommand exists: 'inbox'");
+    let said = home.run(&["inbox", "--fllow", "--json"]);
+    let error: Value = serde_json::from_str(&said.err).unwrap();
+    assert_eq!(error["error"]["hint"], "a similar argument exists: '--follow'");
+    insta::assert_snapshot!(home.run(&["inbox", "--fllow"]).err, @r"
+    error: unexpected argument '--fllow' found
+
+      tip: a similar argument exists: '--follow'
+
+    Usage: pychatctl inbox --follow
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn a_mistyped_user_gets_a_suggestion() {
+    let home = Home::new();
+    let _daemon = FakeDaemon::start(&home, |method, params| match method {
+        "names" => Reply::Result(json!({ "items": [{ "user": "bob" }, { "user": "carol" }] })),
+        "status" => Reply::Result(json!({
+            "version": "0", "pid": 1, "profile": "default", "started_at": "", "link": "connected",
+            "since": "", "loss_permille": 0, "retransmitted": 0, "queued": 0, "unread": 0,
+        })),
+        "contacts" | "history" => Reply::Result(json!({ "items": [] })),
+        _ => {
+            let nobody = params["to"].as_str().or(params["peer"].as_str()).unwrap();
+            let message = format!("nobody is called {nobody}");
+            let data = json!({ "name": "no_such_user", "hint": "see: pychatctl users --all" });
+            Reply::Error(json!({ "code": 5, "message": message, "data": data }))
+        }
+    });
+    let said = home.run(&["send", "bbo", "hello"]);
+    assert_eq!(said.code, Some(5));
+    insta::assert_snapshot!(said.err, @r"
+    error: nobody is called bbo
+    hint: did you mean bob? see: pychatctl users --all
+    ");
+    insta::assert_snapshot!(home.run(&["verify", "carl", "--json"]).err, @r#"{"error":{"code":5,"name":"no_such_user","message":"nobody is called carl","hint":"did you mean carol? see: pychatctl users --all"}}"#);
+    insta::assert_snapshot!(home.run(&["trust", "bbo", "--yes"]).err, @r"
+    error: bbo is no contact, so there is no key to trust
+    hint: did you mean bob? see whom you know by key: pychatctl contacts
+    ");
+    insta::assert_snapshot!(home.run(&["history", "bbo"]).err, @"no messages with bbo; did you mean bob?");
+    assert_eq!(home.run(&["history", "bob"]).err, "no messages with bob yet\n");
+    // Nobody is called nearly so.
+    let said = home.run(&["send", "mallory", "hello"]);
+    assert_eq!(said.err, "error: nobody is called mallory\nhint: see: pychatctl users --all\n");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
     time::Duration,
 };
 use tempfile::TempDir;
@@ -74,11 +75,40 @@ impl Home {
         said(self.command(words).output().unwrap())
     }
 
+    /// Starts what goes on until it is ended.
+    pub(crate) fn follow(&self, words: &[&str]) -> Following {
+        let mut child = self.command(words).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (tell, lines) = mpsc::channel();
+        std::thread::spawn(move || out.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        Following { child, lines }
+    }
+
     pub(crate) fn run_with_input(&self, words: &[&str], input: &[u8]) -> Said {
         let mut child = self.command(words).stdin(Stdio::piped()).spawn().unwrap();
         // The program may have read enough before it took everything.
         let _ = child.stdin.take().unwrap().write_all(input);
         said(child.wait_with_output().unwrap())
+    }
+}
+
+/// A run that goes on, line by line; ended when dropped.
+pub(crate) struct Following {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Following {
+    /// The next line, which may be empty.
+    pub(crate) fn next(&self) -> String {
+        self.lines.recv_timeout(SOON).expect("a line")
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _code = self.child.wait();
     }
 }
 

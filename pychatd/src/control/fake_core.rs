@@ -75,6 +75,7 @@ async fn serve(
                     let cursor = events.last().and_then(|event| event.cursor).unwrap_or(0);
                     let _ = respond.send(Subscription { cursor, live: live.subscribe() });
                 }
+                Some(ToCore::Hook(_)) => {}
                 Some(ToCore::EventsAfter { cursor, limit, respond }) => {
                     let _ = respond.send(kept_after(&events, cursor, limit));
                 }

@@ -37,7 +37,7 @@ use connect::{ConnectWaiter, LinkState};
 use contacts::Lookup;
 use diagnosis::Sightings;
 use disk::Disk;
-use pychat_control::{Event, Failure, Request};
+use pychat_control::{Event, Failure, HookStatus, Request};
 use pychat_proto::{Client, ClientEvent, Instant, SecretKey, Transmit};
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use resolver::Resolver;
@@ -149,6 +149,8 @@ pub struct Core {
     server_stuck: bool,
     /// A damaged database that was set aside, as long as it is there.
     set_aside: Option<PathBuf>,
+    /// Programs that are run for messages; as many as the configuration names.
+    hooks: Vec<HookStatus>,
 
     requests: VecDeque<(u64, Request)>,
     waiters: Waiters,
@@ -212,6 +214,7 @@ impl Core {
             link_error: None,
             server_stuck: false,
             set_aside: None,
+            hooks: Vec::new(),
             requests: VecDeque::new(),
             waiters: Waiters::default(),
             connects: Vec::new(),
@@ -241,6 +244,14 @@ impl Core {
     /// Where a damaged database is that this one took the place of, for `status`.
     pub fn set_set_aside(&mut self, path: Option<PathBuf>) {
         self.set_aside = path;
+    }
+
+    /// How a program that is run for messages is, for `status`.
+    pub fn set_hook(&mut self, status: HookStatus) {
+        match self.hooks.iter_mut().find(|known| known.hook == status.hook) {
+            Some(known) => *known = status,
+            None => self.hooks.push(status),
+        }
     }
 
     /// The database, for one who simulates a crash.

@@ -61,7 +61,7 @@ impl Core {
             queued: self.stored.queued,
             unread: unread.unwrap_or(0),
             unindexed: self.database.read().unindexed().unwrap_or(0),
-            hooks: Vec::new(),
+            hooks: self.hooks.clone(),
             last_error: disk_error.or(link_error).or(server_error),
             changed_keys: self.changed_keys(),
             other_machine_at: self

@@ -1,6 +1,7 @@
 //! The daemon's command line.
 
-use clap::{Parser, Subcommand};
+use crate::hooks::NOTIFY_JOB;
+use clap::{Parser, Subcommand, ValueEnum};
 use pychat_control::{EXPORT_JOB, IMPORT_JOB, Profile};
 use std::path::PathBuf;
 
@@ -36,6 +37,10 @@ pub(super) struct Cli {
     )]
     pub(super) log_level: String,
 
+    /// Read this file in place of the user's configuration.
+    #[arg(long, value_name = "FILE", env = "PYCHAT_CONFIG", hide_env_values = true)]
+    pub(super) config: Option<PathBuf>,
+
     #[command(subcommand)]
     pub(super) job: Option<Job>,
 }
@@ -52,12 +57,27 @@ pub(super) enum Job {
         #[arg(long)]
         force: bool,
     },
+    /// Shows the messages on standard input as a desktop notification.
+    #[command(name = NOTIFY_JOB, hide = true)]
+    Notify {
+        /// What of them.
+        shown: NotifyShown,
+    },
     /// Makes the profile of a file.
     #[command(name = IMPORT_JOB, hide = true)]
     ProfileImport {
         /// Which; `-` is standard input, after the passphrase.
         file: PathBuf,
     },
+}
+
+/// What of a message is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum NotifyShown {
+    /// Who wrote.
+    Sender,
+    /// And what.
+    Text,
 }
 
 const STATE_DIR_HELP: &str = "Keep the profiles' state directories in DIR \

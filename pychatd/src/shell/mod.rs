@@ -20,7 +20,7 @@ use crate::handle::ToCore;
 use background::{Detached, Readiness};
 use clap::Parser;
 use cli::Cli;
-use pychat_control::{Place, StateBase};
+use pychat_control::{DaemonConfig, Place, StateBase};
 use std::{future::Future, path::PathBuf, process::ExitCode};
 use tokio::sync::{mpsc, watch};
 
@@ -33,6 +33,8 @@ pub struct Start {
     pub profile: String,
     /// Now, in milliseconds since 1970.
     pub unix_ms: u64,
+    /// What the configuration says.
+    pub config: DaemonConfig,
 }
 
 /// Runs the daemon: `core` is called once, within the runtime, and its future is the daemon's life.
@@ -65,6 +67,8 @@ where
     if let Some(job) = &cli.job {
         return job::run(&place, job);
     }
+    let config = DaemonConfig::load(cli.config.as_deref(), place.profile());
+    let config = config.map_err(|error| Fault::usage(error.to_string()))?;
     state_dir::prepare(&place)?;
     log::check(&cli.log_level)?;
     let lock = lock::acquire(&place)?;
@@ -79,7 +83,7 @@ where
     // From here on there may be nobody to read what is printed: faults go to the log, and to
     // whoever waits for the daemon to be ready.
     let served = log::open(&place, &cli.log_level, &readiness)
-        .and_then(|()| serve::serve(&place, lock, &mut readiness, core));
+        .and_then(|()| serve::serve(&place, config, lock, &mut readiness, core));
     match served {
         Ok(()) => Ok(()),
         Err(fault) => {

@@ -5,8 +5,9 @@ use super::{Fault, Start, background, background::Readiness, lock::Lock, signals
 use crate::{
     control::{self, About, Server},
     handle::{Handle, REQUEST_QUEUE_LEN, ToCore},
+    hooks,
 };
-use pychat_control::{DaemonFile, PROTOCOL_VERSION, Place, Request};
+use pychat_control::{DaemonConfig, DaemonFile, PROTOCOL_VERSION, Place, Request};
 use std::{
     future::Future,
     time::{SystemTime, UNIX_EPOCH},
@@ -16,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// Runs until the core is done.
 pub(super) fn serve<C, F>(
     place: &Place,
+    config: DaemonConfig,
     lock: Lock,
     readiness: &mut Readiness,
     core: C,
@@ -31,11 +33,12 @@ where
     let (shutdown, is_shutdown) = watch::channel(false);
     signals::listen(shutdown)
         .map_err(|error| Fault::failed(format!("signals cannot be received: {error}")))?;
-    runtime.block_on(live(place, lock, readiness, core, is_shutdown))
+    runtime.block_on(live(place, config, lock, readiness, core, is_shutdown))
 }
 
 async fn live<C, F>(
     place: &Place,
+    config: DaemonConfig,
     lock: Lock,
     readiness: &mut Readiness,
     core: C,
@@ -49,6 +52,7 @@ where
         state_dir: place.state_dir().to_owned(),
         profile: place.profile().to_string(),
         unix_ms: unix_ms(),
+        config: config.clone(),
     };
     let address = place.address();
     let listener = control::bind(&address).map_err(|error| {
@@ -62,6 +66,7 @@ where
         pid: std::process::id(),
         profile: start.profile.clone(),
     };
+    let profile = start.profile.clone();
     let mut server = Server::start(listener, handle.clone(), about);
     let mut core = std::pin::pin!(core(start, to_core, shutdown));
 
@@ -73,6 +78,7 @@ where
             })?;
             readiness.tell_ready();
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "the daemon is ready");
+            let _hooks = hooks::start(&config, &profile, &handle);
             core.await
         }
     };

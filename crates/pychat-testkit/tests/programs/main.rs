@@ -4,6 +4,7 @@
 //! `PYCHAT_TEST_SEED` runs it with another one.
 
 mod chat;
+mod hooks;
 mod kills;
 mod moving;
 mod secrecy;
@@ -21,6 +22,8 @@ mod daemon;
 mod damaged;
 #[cfg(target_os = "linux")]
 mod full_disk;
+#[cfg(unix)]
+mod recipes;
 #[cfg(unix)]
 mod restart;
 #[cfg(unix)]

@@ -6,16 +6,20 @@ use anyhow::{Context, Result};
 use std::{env, fs, path::PathBuf, process::Command};
 
 /// A program, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 13] = [
     ("cc", "build-essential"),
+    ("dbus-daemon", "dbus-daemon"),
     ("faketime", "faketime"),
+    ("fish", "fish"),
     ("nm", "binutils"),
     ("python3", "python3"),
+    ("shellcheck", "shellcheck"),
     ("sqlite3", "sqlite3"),
     ("strace", "strace"),
     ("systemd-analyze", "systemd"),
     ("tcpdump", "tcpdump"),
     ("tmux", "tmux"),
+    ("zsh", "zsh"),
 ];
 
 /// A library that the simulation's file system below SQLite is built with: no program shows it.

@@ -38,22 +38,6 @@ fn both_keys_and_what_is_held_are_shown_before_the_question() {
 }
 
 #[test]
-fn only_a_clear_yes_is_one() {
-    let said = |input: &str| {
-        let mut shown = Vec::new();
-        let answer = answer("? ", input.as_bytes(), &mut shown).unwrap();
-        (answer, String::from_utf8(shown).unwrap())
-    };
-    for yes in ["y\n", "Y\n", " yes \r\n", "YES"] {
-        assert_eq!(said(yes), (Answer::Yes, "? ".into()), "{yes:?}");
-    }
-    for no in ["\n", "n\n", "no\n", "yep\n", "y y\n", &"y".repeat(5000)] {
-        assert_eq!(said(no), (Answer::No, "? ".into()), "{no:?}");
-    }
-    assert_eq!(said(""), (Answer::No, "? \n".into()));
-}
-
-#[test]
 fn without_a_person_it_takes_a_word_beforehand() {
     let args = |yes| TrustArgs { peer: "bob".into(), yes };
     assert_eq!(Asking::of(&args(true), true), Ok(Asking::Never));

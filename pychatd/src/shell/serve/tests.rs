@@ -35,7 +35,7 @@ async fn obedient(
                     return Ok(());
                 }
             }
-            Some(ToCore::Subscribe { .. } | ToCore::EventsAfter { .. }) => {}
+            Some(ToCore::Subscribe { .. } | ToCore::EventsAfter { .. } | ToCore::Hook(_)) => {}
             None => return Err(anyhow!("nobody can ask any more")),
         }
     }
@@ -50,7 +50,14 @@ fn start(place: &Place) -> (std::thread::JoinHandle<Result<(), Fault>>, watch::S
         let lock = lock::acquire(&place)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut readiness = Readiness::Waiting(say);
-        runtime.block_on(live(&place, lock, &mut readiness, obedient, is_shutdown))
+        runtime.block_on(live(
+            &place,
+            DaemonConfig::default(),
+            lock,
+            &mut readiness,
+            obedient,
+            is_shutdown,
+        ))
     });
     let mut text = String::new();
     std::io::Read::read_to_string(&mut said, &mut text).unwrap();
@@ -128,7 +135,14 @@ fn a_core_that_cannot_start_is_told_to_whoever_waits() {
     let (_shutdown, is_shutdown) = watch::channel(false);
     let mut readiness = Readiness::Foreground;
     let core = |_, _, _| async { Err(anyhow!("disk full").context("opening the database")) };
-    let fault = runtime.block_on(live(&place, lock, &mut readiness, core, is_shutdown));
+    let fault = runtime.block_on(live(
+        &place,
+        DaemonConfig::default(),
+        lock,
+        &mut readiness,
+        core,
+        is_shutdown,
+    ));
     assert_eq!(fault.unwrap_err().message(), "opening the database: disk full");
     assert!(!place.address().path().exists());
 }
