@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod chat;
 mod daemon;
 mod help;
 mod history;
@@ -7,6 +8,7 @@ mod keys;
 mod scripts;
 mod talk;
 
+pub(crate) use chat::ChatArgs;
 pub(crate) use daemon::{DaemonCommand, ProfileCommand};
 pub(crate) use help::Page;
 pub(crate) use history::{
@@ -182,6 +184,8 @@ pub(crate) enum Command {
     Disconnect,
     /// Show who is there.
     Users(UsersArgs),
+    /// Chat on a full screen.
+    Chat(ChatArgs),
     /// Send a message.
     Send(SendArgs),
     /// Show unread messages and mark them read.

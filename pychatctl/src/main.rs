@@ -3,8 +3,9 @@
 //!
 //! `cli` says what can be typed, `settings` merges flags, variables and files, `session` reaches
 //! the daemon (and starts it), `commands` holds one file for each verb, `screen` turns answers into
-//! text, `complete` answers a shell where TAB was pressed.
+//! text, `complete` answers a shell where TAB was pressed. `chat` is the verb that stays: a full screen.
 
+mod chat;
 mod cli;
 mod commands;
 mod complete;

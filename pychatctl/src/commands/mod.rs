@@ -3,6 +3,7 @@
 mod archive;
 mod ask;
 mod cancel;
+mod chat;
 mod completions;
 mod connect;
 mod contacts;
@@ -76,8 +77,10 @@ pub(crate) fn run(cli: Cli) -> Result<(), Stop> {
     let form = settings.error_form();
     let out = Output::new(settings.form, settings.view(), settings.remarks);
     let mut context = Context { settings, out };
-    let is_for_person =
-        matches!(cli.command, Command::Connect(_) | Command::Send(_) | Command::Inbox(_));
+    let is_for_person = matches!(
+        cli.command,
+        Command::Connect(_) | Command::Send(_) | Command::Inbox(_) | Command::Chat(_)
+    );
     let done = dispatch(&mut context, cli.command);
     let noticed = if is_for_person { notice::show(&mut context) } else { Ok(()) };
     let flushed = context.out.flush().map_err(Failed::from);
@@ -90,6 +93,7 @@ fn dispatch(context: &mut Context, command: Command) -> Result<(), Failed> {
         Command::Disconnect => disconnect::run(context),
         Command::Users(args) => users::run(context, &args),
         Command::Send(args) => send::run(context, args),
+        Command::Chat(args) => chat::run(context, &args),
         Command::Inbox(args) if args.follow => follow::run(context, &args),
         Command::Inbox(args) => inbox::run(context, &args),
         Command::Watch(args) => watch::run(context, &args),

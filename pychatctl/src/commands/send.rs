@@ -209,7 +209,7 @@ fn unquoted(peer: &str, words: &[String]) -> Failure {
 }
 
 /// A key that nobody else mints: the standard library's hash seeds are random.
-fn fresh_key() -> String {
+pub(super) fn fresh_key() -> String {
     let random = || RandomState::new().hash_one(std::process::id());
     format!("{:016x}{:016x}", random(), random())
 }

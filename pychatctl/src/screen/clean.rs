@@ -1,8 +1,29 @@
 //! What others wrote, made harmless for a terminal: no control characters, no escape sequences,
-//! nothing that turns the direction of what follows.
+//! nothing that turns the direction of what follows, and no more on a character than a terminal draws
+//! within its line (`marks`).
+
+use super::marks::tame;
 
 /// A text of several lines: line feeds stay, tabs become spaces.
 pub(crate) fn clean_text(text: &str) -> String {
+    tame(&without_controls(text))
+}
+
+/// The same for what stands on one line.
+pub(crate) fn clean_line(text: &str) -> String {
+    clean_text(text).replace('\n', " ")
+}
+
+/// The text of a message: one that shows nothing says so, as an empty line would look like a fault.
+pub(crate) fn clean_body(text: &str) -> String {
+    let clean = clean_text(text);
+    if clean.trim().is_empty() { NOTHING_VISIBLE.into() } else { clean }
+}
+
+/// In place of a text made of spaces and of what was left out.
+const NOTHING_VISIBLE: &str = "[no visible text]";
+
+fn without_controls(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -27,11 +48,6 @@ pub(crate) fn clean_text(text: &str) -> String {
         };
     }
     clean
-}
-
-/// The same for what stands on one line.
-pub(crate) fn clean_line(text: &str) -> String {
-    clean_text(text).replace('\n', " ")
 }
 
 /// Turns the direction of text, or hides and annotates it.

@@ -1,7 +1,7 @@
 //! A message as people read it. What its writer chose (text, display name) is cleaned, and never
 //! begins a line.
 
-use super::{View, clean_line, clean_text, wrap, wrap::columns};
+use super::{View, clean_body, clean_line, wrap, wrap::columns};
 use pychat_control::{Message, State, Trust};
 use std::borrow::Cow;
 
@@ -64,7 +64,7 @@ pub(super) fn body(message: &Message) -> Cow<'_, str> {
             let from = clean_line(&message.from);
             format!("[this text could not be opened; ask {from} to send it again]").into()
         }
-        None | Some(Trust::FirstContact | Trust::KeyChanged) => clean_text(&message.body).into(),
+        None | Some(Trust::FirstContact | Trust::KeyChanged) => clean_body(&message.body).into(),
     }
 }
 

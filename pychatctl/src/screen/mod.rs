@@ -4,15 +4,17 @@ mod clean;
 mod event;
 mod found;
 mod markdown;
+mod marks;
 mod message;
 mod paint;
 mod progress;
 mod qr;
+mod rows;
 mod table;
 mod when;
 mod wrap;
 
-pub(crate) use clean::{clean_line, clean_text};
+pub(crate) use clean::{clean_body, clean_line, clean_text};
 pub(crate) use event::event_line;
 pub(crate) use found::{Among, around, of_search};
 pub(crate) use markdown::Markdown;
@@ -20,9 +22,10 @@ pub(crate) use message::{incoming, of_history};
 pub(crate) use paint::Paint;
 pub(crate) use progress::{Progress, Ticker};
 pub(crate) use qr::{NoQr, qr_code};
+pub(crate) use rows::rows_of;
 pub(crate) use table::Table;
 pub(crate) use when::{Clock, parse_time};
-pub(crate) use wrap::{Width, wrap};
+pub(crate) use wrap::{Width, columns, cut, wrap};
 
 /// How text is laid out.
 #[derive(Clone, Debug)]

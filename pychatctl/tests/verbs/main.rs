@@ -3,6 +3,7 @@
 
 mod archive;
 mod camera;
+mod chat;
 mod complete;
 mod daemon;
 mod doubts;

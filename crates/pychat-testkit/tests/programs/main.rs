@@ -26,5 +26,7 @@ mod full_disk;
 mod recipes;
 #[cfg(unix)]
 mod restart;
+#[cfg(unix)]
+mod screen;
 #[cfg(target_os = "linux")]
 mod sealed;

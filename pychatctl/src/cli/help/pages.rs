@@ -33,6 +33,15 @@ pub(super) const PAGES: &[Page] = &[
         ],
     ),
     page(
+        "chat",
+        CHAT,
+        &[
+            ("pychatctl chat", "all conversations"),
+            ("pychatctl chat bob", "begins with bob"),
+            ("pychatctl chat --plain bob", "line by line"),
+        ],
+    ),
+    page(
         "send",
         SEND,
         &[
@@ -214,6 +223,11 @@ pub(super) const PAGES: &[Page] = &[
         ],
     ),
 ];
+
+const CHAT: &str = "\
+F1 shows the keys, F2 what the numbers of the last line mean. Ctrl-Q leaves; what
+was sent goes out all the same. With --plain, and where the terminal cannot be
+drawn on (TERM=dumb, a pipe), /help shows the commands.";
 
 const SEND: &str = "\
 A text that begins with a dash goes after --, such as:
