@@ -198,6 +198,8 @@ pub(crate) enum Command {
     Search(SearchArgs),
     /// Show how the connection is.
     Status,
+    /// Find out what stands in the way, and what to do about it.
+    Doctor,
     /// Show how many messages wait to be read, and from whom.
     Unread(UnreadArgs),
     /// Show who takes each message once, and how far it is.

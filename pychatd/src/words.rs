@@ -284,7 +284,7 @@ mod tests {
     fn a_long_word_is_told_by_its_beginning() {
         let long = "x".repeat(WORD_CHARS_MAX + 9);
         assert_eq!(forms(&long), ["x".repeat(WORD_CHARS_MAX)]);
-        assert_eq!(matches(&long, &long), [long.clone()]);
+        assert_eq!(matches(&long, &long), std::slice::from_ref(&long));
     }
 
     proptest! {

@@ -9,6 +9,7 @@ mod connect;
 mod contacts;
 mod daemon;
 mod disconnect;
+mod doctor;
 mod doubts;
 mod follow;
 mod history;
@@ -99,6 +100,7 @@ fn dispatch(context: &mut Context, command: Command) -> Result<(), Failed> {
         Command::History(args) => history::run(context, args),
         Command::Search(args) => search::run(context, args),
         Command::Status => status::run(context),
+        Command::Doctor => doctor::run(context),
         Command::Unread(args) => unread::run(context, &args),
         Command::Readers { what } => readers::run(context, what),
         Command::Trace(args) => trace::run(context, args),

@@ -37,7 +37,15 @@ impl Progress {
 
     /// Shows how far it is, once it takes longer than a moment, and not more often than eyes can follow.
     pub(crate) fn tell(&mut self, text: impl FnOnce(Duration) -> String) {
-        let now = Instant::now();
+        self.tell_at(Instant::now(), &mut io::stderr(), text);
+    }
+
+    fn tell_at(
+        &mut self,
+        now: Instant,
+        to: &mut impl Write,
+        text: impl FnOnce(Duration) -> String,
+    ) {
         let due = match self.state {
             State::Off => return,
             State::Hidden => self.began + MOMENT,
@@ -48,14 +56,18 @@ impl Progress {
         }
         let line = cut_to(&clean_line(&text(now - self.began)), Width::detect());
         // Without a terminal there is nobody to tell.
-        let _ = write!(io::stderr(), "\r{line}\u{1b}[K");
+        let _ = write!(to, "\r{line}\u{1b}[K");
         self.state = State::Shown(now);
     }
 
     /// Takes the line away, so that something else can be written.
     pub(crate) fn clear(&mut self) {
+        self.clear_at(&mut io::stderr());
+    }
+
+    fn clear_at(&mut self, to: &mut impl Write) {
         if let State::Shown(_) = self.state {
-            let _ = write!(io::stderr(), "\r\u{1b}[K");
+            let _ = write!(to, "\r\u{1b}[K");
             self.state = State::Hidden;
         }
     }
@@ -116,3 +128,36 @@ const REDRAW: Duration = Duration::from_millis(100);
 
 /// Between two looks at what is waited for.
 const TICK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written when it is told after these times, and then taken away.
+    fn written(state: State, times_ms: &[u64]) -> String {
+        let began = Instant::now();
+        let mut progress = Progress { state, began };
+        let mut to = Vec::new();
+        for ms in times_ms {
+            let now = began + Duration::from_millis(*ms);
+            progress
+                .tell_at(now, &mut to, |elapsed| format!("{} ms\n\u{1b}[2J", elapsed.as_millis()));
+        }
+        progress.clear_at(&mut to);
+        // Standard error is not to see the end of it.
+        progress.state = State::Off;
+        String::from_utf8(to).unwrap()
+    }
+
+    #[test]
+    fn what_is_done_in_a_moment_shows_nothing() {
+        assert_eq!(written(State::Hidden, &[0, 500, 699]), "");
+        assert_eq!(written(State::Off, &[0, 5000]), "", "nobody looks");
+    }
+
+    #[test]
+    fn a_line_is_one_line_and_vanishes() {
+        let shown = "\r700 ms \u{1b}[K\r900 ms \u{1b}[K\r\u{1b}[K";
+        assert_eq!(written(State::Hidden, &[0, 700, 750, 900]), shown);
+    }
+}

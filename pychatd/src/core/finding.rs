@@ -132,7 +132,7 @@ impl Core {
     }
 
     pub(super) fn run_index(&mut self) {
-        if !self.next_index.is_some_and(|at| at <= self.now.mono) || !self.disk.is_ready() {
+        if self.next_index.is_none_or(|at| at > self.now.mono) || !self.disk.is_ready() {
             return;
         }
         self.next_index = match self.index_round() {

@@ -51,7 +51,7 @@ impl Core {
 
     /// Removes what is older, or more, than is to be kept. What nobody saw stays.
     pub(super) fn run_removal(&mut self) {
-        if !self.removal_deadline().is_some_and(|at| at <= self.now.mono) {
+        if self.removal_deadline().is_none_or(|at| at > self.now.mono) {
             return;
         }
         let limits = self.config.limits;

@@ -336,7 +336,8 @@ impl Reader<'_> {
         Ok(name.optional()?)
     }
 
-    /// Names of conversations' peers that begin with `prefix`, in order, at most `limit`.
+    /// Names of conversations' peers that begin with `prefix`, in order, at most `limit`. Whom every
+    /// message was refused to may not exist.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -347,7 +348,9 @@ impl Reader<'_> {
                  UNION ALL
                  SELECT (SELECT min(peer) FROM messages WHERE peer > peers.peer)
                  FROM peers WHERE substr(peers.peer, 1, length(?1)) = ?1)
-             SELECT peer FROM peers WHERE substr(peer, 1, length(?1)) = ?1 LIMIT ?2",
+             SELECT peer FROM peers WHERE substr(peer, 1, length(?1)) = ?1
+             AND EXISTS (SELECT 1 FROM messages
+                         WHERE messages.peer = peers.peer AND state <> 'refused') LIMIT ?2",
         )?;
         let rows = select.query_map((prefix, to_sql(limit as u64)), |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)

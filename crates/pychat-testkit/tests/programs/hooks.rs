@@ -168,6 +168,7 @@ impl Drop for Bus {
 /// A desktop that writes down what it is to show.
 struct Desktop(mpsc::Sender<(String, String)>);
 
+#[allow(clippy::unused_self, reason = "an interface's functions are methods")]
 #[zbus::interface(name = "org.freedesktop.Notifications")]
 impl Desktop {
     #[allow(clippy::too_many_arguments, reason = "as the desktop's interface has them")]

@@ -113,6 +113,17 @@ pub(super) const PAGES: &[Page] = &[
         ],
     ),
     page(
+        "doctor",
+        DOCTOR,
+        &[
+            ("pychatctl doctor", ""),
+            (
+                "pychatctl doctor --quiet || mail -s 'chat is down' me",
+                "from cron: only what is bad",
+            ),
+        ],
+    ),
+    page(
         "unread",
         UNREAD,
         &[
@@ -245,6 +256,12 @@ on the way stay, unless --unread-too. Nobody else's copy is touched.";
 const SEARCH: &str = "\
 All the words have to be there. What the shell takes as one word is looked for in
 this order; a * ends the beginning of a word. The newest are last.";
+
+const DOCTOR: &str = "\
+It tells apart: no DNS, no network, a server that is not there, blocked UDP,
+a wrong key, a name that is taken, versions that do not fit, a full disk,
+wrong permissions, a clock that is off, a daemon that ends when you log out.
+Exit code 1: something stands in the way.";
 
 const UNREAD: &str = "\
 With --no-autostart a status bar is not kept waiting where no daemon runs: the

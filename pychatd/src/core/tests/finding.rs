@@ -200,6 +200,15 @@ fn names_are_known_of_conversations_contacts_and_what_the_server_told() {
 }
 
 #[test]
+fn whom_every_message_was_refused_to_is_no_name() {
+    let mut world = three();
+    world.send(1, "bbo", "hi").unwrap_err();
+    let params = NamesParams { prefix: String::new(), limit: 10 };
+    let list: List<KnownName> = world.request(1, Request::Names(params)).unwrap();
+    assert!(list.items.iter().all(|known| known.user != "bbo"), "{list:?}");
+}
+
+#[test]
 fn what_is_written_comes_into_the_index_by_itself() {
     let mut world = World::connected(2);
     world.send(0, "bob", "quiet words").unwrap();
