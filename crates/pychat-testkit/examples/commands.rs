@@ -50,9 +50,9 @@ fn main() {
     let (alice, bob) = (Profile::new("alice"), Profile::new("bob"));
     for (profile, name) in [(&alice, "Alice"), (&bob, "Bob")] {
         let link = server.link();
-        profile.ctl(&["connect", profile.name(), name, "--server", &link]).expect_ok();
+        do_it(profile, &["connect", profile.name(), name, "--server", &link]);
     }
-    alice.ctl(&["send", "bob", "hello", "--wait", "delivered"]).expect_ok();
+    do_it(&alice, &["send", "bob", "hello", "--wait", "delivered"]);
     let alice = std::rc::Rc::new(alice);
     let ours = |words: &[&str]| {
         let (alice, words) = (std::rc::Rc::clone(&alice), words.join(" "));
@@ -104,6 +104,11 @@ fn main() {
         resident_kib(pid),
         spent * 100.0
     );
+}
+
+fn do_it(profile: &Profile, words: &[&str]) {
+    let output = profile.ctl(words);
+    assert_eq!(output.code, 0, "{output}");
 }
 
 /// User's and system's time, in hundredths of a second.
