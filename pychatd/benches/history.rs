@@ -39,7 +39,7 @@ fn now() -> Now {
 fn filled(size: usize) -> Core {
     // On a disk, as in life.
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let path = directory.keep().join("pychat.db");
+    let path = directory.path().join("pychat.db");
     let mut database = Database::open(&path).expect("a new database");
     let us: UserName = "us".parse().expect("a name");
     let name = DisplayName::parse("Some Body").expect("a name");
@@ -106,6 +106,8 @@ fn filled(size: usize) -> Core {
         started_at_unix_ms: 0,
         limits: Limits::default(),
     };
+    // What is open stays readable, and nothing is left behind.
+    directory.close().expect("our own directory");
     Core::new(database, config, [3; 32], now()).expect("a core")
 }
 

@@ -84,9 +84,11 @@ fn text(status: &Status, view: &View) -> String {
     if let Some(rtt_ms) = status.rtt_ms {
         let (whole, tenth) = (status.loss_permille / 10, status.loss_permille % 10);
         let again = status.retransmitted;
+        let heard = status.heard_at.as_deref().map(|at| view.clock.tell(at));
+        let heard = heard.map_or_else(String::new, |at| format!(", heard {at}"));
         rows.push((
             "path",
-            format!("{rtt_ms} ms round trip, {whole}.{tenth} % lost, {again} sent again"),
+            format!("{rtt_ms} ms round trip, {whole}.{tenth} % lost, {again} sent again{heard}"),
         ));
     }
     rows.push(("messages", format!("{} queued, {} unread", status.queued, status.unread)));
@@ -112,7 +114,11 @@ fn text(status: &Status, view: &View) -> String {
         rows.push(("elsewhere", elsewhere(&view.clock.tell(at))));
     }
     let started = view.clock.tell(&status.started_at);
-    let (version, pid) = (clean_line(&status.version), status.pid);
+    let (mut version, pid) = (clean_line(&status.version), status.pid);
+    let ours = env!("CARGO_PKG_VERSION");
+    if status.version != ours {
+        version.push_str(&format!(" (pychatctl is {ours}: pychatctl daemon restart)"));
+    }
     rows.push(("daemon", format!("{version}, process {pid}, started {started}")));
     rows.push(("profile", clean_line(&status.profile)));
     rows.into_iter().map(|(head, text)| format!("{head:<11} {text}\n")).collect()
@@ -173,7 +179,7 @@ mod tests {
         server      pychat://chat.example.org:7420
         address     192.0.2.1:7420
         server key  0123 4567
-        path        24 ms round trip, 1.3 % lost, 7 sent again
+        path        24 ms round trip, 1.3 % lost, 7 sent again, heard just now
         messages    0 queued, 3 unread
         daemon      0.1.0, process 42, started 2 h ago
         profile     default
