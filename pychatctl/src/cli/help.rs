@@ -1,5 +1,6 @@
 //! What the help of each command ends with, and its manual page too: what else is to be known, and examples.
 
+mod groups;
 mod pages;
 
 use clap::Command;
@@ -44,8 +45,14 @@ impl Page {
     }
 }
 
+/// Adds all of that to the program's own help and that of each command.
+pub(super) fn complete(command: Command) -> Command {
+    let template = groups::template(&command);
+    add(command, "").help_template(template)
+}
+
 /// Adds them to a command and those below it.
-pub(super) fn add(command: Command, path: &str) -> Command {
+fn add(command: Command, path: &str) -> Command {
     let names: Vec<String> =
         command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
     let command = match Page::of(path) {
@@ -60,3 +67,19 @@ pub(super) fn add(command: Command, path: &str) -> Command {
 
 /// What a terminal shows at least.
 const COLUMNS: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::groups::GROUPS;
+
+    #[test]
+    fn each_verb_is_in_one_group() {
+        let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, verbs)| *verbs).copied().collect();
+        let command = crate::cli::command();
+        let mut verbs: Vec<&str> = command.get_subcommands().map(|verb| verb.get_name()).collect();
+        verbs.push("help");
+        grouped.sort_unstable();
+        verbs.sort_unstable();
+        assert_eq!(grouped, verbs);
+    }
+}
