@@ -462,7 +462,8 @@ pub(super) fn no_login(account: &Account, waited_ms: u64, because: Option<&Failu
         _ => ErrorCode::TimedOut,
     };
     let mut hint = String::from(
-        "it goes on in the background. To find out what stands in the way: pychatctl doctor",
+        "it goes on in the background. Is the link right, does the server run, is its UDP port open? \
+         This looks: pychatctl doctor",
     );
     if account.server.key.is_some() {
         hint.push_str("; if the server was set up anew, its key changed: use its new link");
