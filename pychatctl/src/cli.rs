@@ -74,7 +74,7 @@ fn was_typed(matches: &ArgMatches, id: &str) -> bool {
 
 /// What somebody new types, in this order.
 pub(crate) const FIRST_EXAMPLES: &[(&str, &str)] = &[
-    ("pychatctl connect alice 'Alice Doe' --server pychat://chat.example.org:7420#KEY", ""),
+    ("pychatctl connect alice 'Alice Doe' --server LINK", ""),
     ("pychatctl users", ""),
     ("pychatctl send bob 'Hello!'", ""),
     ("pychatctl chat", ""),
@@ -101,7 +101,7 @@ A flag goes before a PYCHAT_* variable, before the profile's file, before the us
 fn first_steps() -> String {
     let lines = FIRST_EXAMPLES.iter().map(|(typed, _)| format!("  {typed}"));
     format!(
-        "First steps, with the link that the server's operator gave you:\n{}",
+        "First steps, with the LINK that the server's operator gave you:\n{}",
         lines.collect::<Vec<_>>().join("\n")
     )
 }

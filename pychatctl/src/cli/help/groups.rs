@@ -27,6 +27,8 @@ pub(super) fn template(command: &Command) -> String {
             text.push_str(&format!("  {verb:<11}  {about}\n"));
         }
     }
-    text.push_str("\nOptions, also of each command:\n{options}{after-help}");
+    text.push_str(
+        "\nOptions (--help shows all, which each command takes, too):\n{options}{after-help}",
+    );
     text
 }
