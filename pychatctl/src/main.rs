@@ -13,6 +13,7 @@ mod config;
 mod defaults;
 mod duration;
 mod names;
+mod notification;
 mod output;
 mod passphrase;
 mod report;
@@ -27,6 +28,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     if let Some(code) = complete::answer_shell() {
+        return code;
+    }
+    if let Some(code) = notification::answer_daemon() {
         return code;
     }
     let cli = match Cli::read(std::env::args_os()) {

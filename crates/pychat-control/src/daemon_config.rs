@@ -37,6 +37,9 @@ pub enum Notify {
     Text,
 }
 
+/// The verb of `pychatctl`, for the daemon alone, that shows the messages on its standard input.
+pub const NOTIFY_JOB: &str = "show-notification";
+
 /// The longest time a program for messages may take: others wait behind it.
 pub const HOOK_TIME_MAX: Duration = Duration::from_secs(600);
 

@@ -2,6 +2,7 @@
 
 mod attack;
 mod bench;
+mod commands;
 mod demo;
 mod fuzz;
 mod install;
@@ -30,6 +31,8 @@ enum Task {
     Attack(attack::Arguments),
     /// Measure the server, and others beside it, and print tables.
     Bench(bench::Arguments),
+    /// Time whole commands, beside other programs', and the daemon at rest.
+    Commands(commands::Arguments),
     /// Run the fuzz targets in turn, on a nightly toolchain.
     Fuzz(fuzz::Arguments),
     /// Play seeds of the whole system under a virtual clock, with everything going wrong.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::Attack(arguments) => attack::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Commands(arguments) => commands::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),

@@ -220,6 +220,7 @@ mod tests {
     use super::*;
     use std::{
         env,
+        path::Path,
         process::Command,
         thread,
         time::{Duration, Instant},
@@ -233,10 +234,11 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(60);
 
-    fn tmux(socket: &str, words: &[&str]) -> String {
+    fn tmux(sockets: &Path, words: &[&str]) -> String {
         let output = Command::new("tmux")
-            .args(["-u", "-L", socket, "-f", "/dev/null"])
+            .args(["-u", "-f", "/dev/null"])
             .args(words)
+            .env("TMUX_TMPDIR", sockets)
             .env(WITHIN, "yes")
             .env_remove("TMUX")
             .output()
@@ -261,20 +263,21 @@ mod tests {
         if env::var_os(WITHIN).is_some() {
             return panic_on_screen();
         }
-        let socket = format!("pychat-panic-{}", std::process::id());
+        let sockets = tempfile::tempdir().unwrap();
+        let sockets = sockets.path();
         let test = env::current_exe().unwrap().display().to_string();
         let run = format!("'{test}' --exact {NAME} --nocapture");
-        tmux(&socket, &["new-session", "-d", "-x", "100", "-y", "24", &run]);
+        tmux(sockets, &["new-session", "-d", "-x", "100", "-y", "24", &run]);
         let end = Instant::now() + DEADLINE;
         let flags = "#{alternate_on} #{mouse_any_flag} #{cursor_flag} #{wrap_flag}";
         let (screen, modes) = loop {
-            let screen = tmux(&socket, &["capture-pane", "-p"]);
+            let screen = tmux(sockets, &["capture-pane", "-p"]);
             if screen.contains("on purpose") || Instant::now() > end {
-                break (screen, tmux(&socket, &["display-message", "-p", flags]));
+                break (screen, tmux(sockets, &["display-message", "-p", flags]));
             }
             thread::sleep(Duration::from_millis(10));
         };
-        tmux(&socket, &["kill-server"]);
+        tmux(sockets, &["kill-server"]);
         assert!(screen.contains("on purpose"), "{screen}");
         assert_eq!(modes.trim(), "0 0 1 1");
     }

@@ -6,20 +6,15 @@
 //! not; if the daemon ends in between, the program runs again for it. A failure is shown in `status`, and the
 //! message is in the inbox as ever.
 
-#[cfg(all(unix, not(target_os = "macos")))]
-mod notification;
 mod program;
 #[cfg(test)]
 mod tests;
-
-#[cfg(all(unix, not(target_os = "macos")))]
-pub use notification::show;
 
 use crate::handle::{Handle, ToCore};
 use program::{Ended, Program};
 use pychat_control::{
     DaemonConfig, Empty, EventKind, Failure, HookStatus, InboxParams, List, MarkReaderParams,
-    Message, Notify, Request,
+    Message, NOTIFY_JOB, Notify, Request,
 };
 use serde::de::DeserializeOwned;
 use std::{ffi::OsString, time::Duration};
@@ -40,8 +35,8 @@ const PAGE_LEN: u32 = 50;
 /// Pause before a program that could not be started is tried again.
 const START_AGAIN: Duration = Duration::from_secs(60);
 
-/// The hidden job of this program that shows a notification.
-pub const NOTIFY_JOB: &str = "notify";
+/// The hook that shows notifications.
+const NOTIFY: &str = "notify";
 
 /// Starts the hooks that the configuration names; they end when the set is dropped.
 #[must_use]
@@ -63,13 +58,19 @@ pub fn start(config: &DaemonConfig, profile: &str, handle: &Handle) -> JoinSet<(
         Notify::Sender => Some("sender"),
         Notify::Text => Some("text"),
     };
-    if let Some(shown) = shown
-        && let Ok(ours) = std::env::current_exe()
-    {
-        let words = vec![ours.into(), NOTIFY_JOB.into(), shown.into()];
-        begin(NOTIFY_JOB, Batch::Many, Program::new(NOTIFY_JOB, words, profile, NOTIFY_TIME));
+    if let Some(shown) = shown {
+        let words = vec![notifier(), NOTIFY_JOB.into(), shown.into()];
+        begin(NOTIFY, Batch::Many, Program::new(NOTIFY, words, profile, NOTIFY_TIME));
     }
     hooks
+}
+
+/// `pychatctl`, which shows notifications: beside this program, else in `PATH`.
+fn notifier() -> OsString {
+    let name = format!("pychatctl{}", std::env::consts::EXE_SUFFIX);
+    let ours = std::env::current_exe().ok();
+    let beside = ours.map(|ours| ours.with_file_name(&name)).filter(|path| path.is_file());
+    beside.map_or_else(|| name.clone().into(), Into::into)
 }
 
 /// How many messages a run gets.

@@ -1,7 +1,6 @@
 //! The daemon's command line.
 
-use crate::hooks::NOTIFY_JOB;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use pychat_control::{EXPORT_JOB, IMPORT_JOB, Profile};
 use std::path::PathBuf;
 
@@ -57,27 +56,12 @@ pub(super) enum Job {
         #[arg(long)]
         force: bool,
     },
-    /// Shows the messages on standard input as a desktop notification.
-    #[command(name = NOTIFY_JOB, hide = true)]
-    Notify {
-        /// What of them.
-        shown: NotifyShown,
-    },
     /// Makes the profile of a file.
     #[command(name = IMPORT_JOB, hide = true)]
     ProfileImport {
         /// Which; `-` is standard input, after the passphrase.
         file: PathBuf,
     },
-}
-
-/// What of a message is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum NotifyShown {
-    /// Who wrote.
-    Sender,
-    /// And what.
-    Text,
 }
 
 const STATE_DIR_HELP: &str = "Keep the profiles' state directories in DIR \

@@ -5,7 +5,7 @@ use super::{Fault, background::Readiness};
 use pychat_control::Place;
 use std::panic::PanicHookInfo;
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Files kept, one a day.
 const FILES_MAX: usize = 7;
@@ -42,10 +42,8 @@ pub(super) fn open(place: &Place, level: &str, readiness: &Readiness) -> Result<
     Ok(())
 }
 
-fn filter(level: &str) -> Result<EnvFilter, Fault> {
-    EnvFilter::builder()
-        .parse(level)
-        .map_err(|error| Fault::usage(format!("{level:?} is no log level: {error}")))
+fn filter(level: &str) -> Result<Targets, Fault> {
+    level.parse().map_err(|error| Fault::usage(format!("{level:?} is no log level: {error}")))
 }
 
 /// Only a fixed text is logged: one that is put together may hold what people wrote.

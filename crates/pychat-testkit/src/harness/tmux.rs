@@ -2,10 +2,10 @@
 
 use std::{
     process::{Command, Output},
-    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
+use tempfile::TempDir;
 
 /// Between two looks at the screen.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -16,7 +16,8 @@ pub const PROMPT: &str = "ready$";
 /// A shell on a screen. It and what it runs end when this is dropped.
 #[derive(Debug)]
 pub struct Tmux {
-    socket: String,
+    /// Where its socket is: nobody else's.
+    sockets: TempDir,
 }
 
 /// What a program has told its terminal to do.
@@ -44,9 +45,7 @@ impl Tmux {
     /// There is no tmux.
     #[must_use]
     pub fn start(command: &Command, columns: u16, rows: u16) -> Self {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let tmux = Self { socket: format!("pychat-test-{}-{number}", std::process::id()) };
+        let tmux = Self { sockets: TempDir::new().expect("a temporary directory can be made") };
         let mut start = tmux.command();
         for (name, value) in command.get_envs() {
             match value {
@@ -186,7 +185,7 @@ impl Tmux {
 
     fn command(&self) -> Command {
         let mut command = Command::new("tmux");
-        command.args(["-u", "-L", &self.socket, "-f", "/dev/null"]);
+        command.env("TMUX_TMPDIR", self.sockets.path()).args(["-u", "-f", "/dev/null"]);
         command
     }
 }

@@ -225,9 +225,9 @@ pub(super) const PAGES: &[Page] = &[
 ];
 
 const CHAT: &str = "\
-F1 shows the keys, F2 what the numbers of the last line mean. Ctrl-Q leaves; what
-was sent goes out all the same. With --plain, and where the terminal cannot be
-drawn on (TERM=dumb, a pipe), /help shows the commands.";
+F1 shows the keys, F2 what the numbers of the last line mean. Ctrl-Q leaves;
+what was sent goes out all the same. With --plain, and where the terminal
+cannot be drawn on (TERM=dumb, a pipe), /help shows the commands.";
 
 const SEND: &str = "\
 A text that begins with a dash goes after --, such as:

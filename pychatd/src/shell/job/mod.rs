@@ -8,10 +8,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use super::{
-    Fault,
-    cli::{Job, NotifyShown},
-};
+use super::{Fault, cli::Job};
 use crate::archive::{
     ReadError,
     age::{DecryptError, Passphrase},
@@ -22,29 +19,15 @@ use zeroize::Zeroizing;
 
 /// Does what is asked, and reports it.
 pub(super) fn run(place: &Place, job: &Job) -> Result<(), Fault> {
-    if let Job::Notify { shown } = job {
-        return notify(*shown);
-    }
     let failed = |error| Fault::failed(format!("standard input cannot be read: {error}"));
     let mut stdin = stdin().map_err(failed)?;
     let passphrase = passphrase(&mut stdin)?;
     let told = match job {
         Job::ProfileExport { file, force } => export::run(place, file, *force, &passphrase)?,
         Job::ProfileImport { file } => import::run(place, file, stdin, &passphrase)?,
-        Job::Notify { .. } => return Ok(()),
     };
     eprint!("{}", told.report());
     Ok(())
-}
-
-#[cfg(all(unix, not(target_os = "macos")))]
-fn notify(shown: NotifyShown) -> Result<(), Fault> {
-    crate::hooks::show(shown == NotifyShown::Text).map_err(Fault::failed)
-}
-
-#[cfg(not(all(unix, not(target_os = "macos"))))]
-fn notify(_: NotifyShown) -> Result<(), Fault> {
-    Err(Fault::failed("there is no session bus on this system, so no notification can be shown"))
 }
 
 /// Standard input without a buffer, in which the passphrase would stay.

@@ -1,11 +1,11 @@
-//! A desktop notification, shown by a process of its own: the bus's library stays out of the daemon, and a bus
-//! that hangs is left after the time limit.
+//! A desktop notification, for the daemon: shown by a process of its own, so that the bus's library stays out
+//! of the daemon, and a bus that hangs is left after the time limit.
 
-use notify_rust::{Notification, Urgency};
-use pychat_control::Message;
+use pychat_control::{Message, NOTIFY_JOB};
 use std::{
     collections::BTreeSet,
     io::{self, BufRead, Read},
+    process::ExitCode,
 };
 
 /// More than one page of messages.
@@ -17,17 +17,44 @@ const TEXT_CHARS_SHOWN: usize = 200;
 /// Senders that are named where several messages wait.
 const SENDERS_NAMED: usize = 3;
 
-/// Shows the messages that come on standard input as one notification.
-///
-/// # Errors
-/// There is no session bus, or nobody there who shows notifications.
-pub fn show(with_text: bool) -> Result<(), String> {
-    let mut messages: Vec<Message> = Vec::new();
-    for line in io::stdin().lock().take(INPUT_BYTES_MAX).lines() {
-        let line = line.map_err(|error| error.to_string())?;
-        messages.push(serde_json::from_str(&line).map_err(|error| error.to_string())?);
+/// What of a message is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Sender,
+    Text,
+}
+
+/// Shows the messages on standard input, if it is the daemon that asks for that. It is no verb: nobody
+/// types it.
+pub(crate) fn answer_daemon() -> Option<ExitCode> {
+    let mut words = std::env::args_os().skip(1);
+    if words.next()? != NOTIFY_JOB {
+        return None;
     }
-    let Some((summary, body)) = texts(&messages, with_text) else { return Ok(()) };
+    let shown = if words.next()? == "text" { Shown::Text } else { Shown::Sender };
+    Some(match read().and_then(|messages| show(&messages, shown)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn read() -> Result<Vec<Message>, String> {
+    let lines = io::stdin().lock().take(INPUT_BYTES_MAX).lines();
+    let message = |line: io::Result<String>| {
+        let line = line.map_err(|error| error.to_string())?;
+        serde_json::from_str(&line).map_err(|error| error.to_string())
+    };
+    lines.map(message).collect()
+}
+
+/// Shows them as one notification.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn show(messages: &[Message], shown: Shown) -> Result<(), String> {
+    use notify_rust::{Notification, Urgency};
+    let Some((summary, body)) = texts(messages, shown) else { return Ok(()) };
     let shown = Notification::new()
         .appname("PyChat")
         .summary(&summary)
@@ -38,15 +65,23 @@ pub fn show(with_text: bool) -> Result<(), String> {
     shown.map(drop).map_err(|error| format!("no notification can be shown: {error}"))
 }
 
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn show(messages: &[Message], shown: Shown) -> Result<(), String> {
+    match texts(messages, shown) {
+        Some(_) => Err("there is no session bus on this system to show a notification".into()),
+        None => Ok(()),
+    }
+}
+
 /// What a notification says: its heading and its text.
-fn texts(messages: &[Message], with_text: bool) -> Option<(String, String)> {
+fn texts(messages: &[Message], shown: Shown) -> Option<(String, String)> {
     let name = |message: &Message| match message.name.is_empty() {
         true => message.from.clone(),
         false => format!("{} ({})", plain(&message.name), message.from),
     };
     match messages {
         [] => None,
-        [message] if with_text => Some((name(message), escaped(&message.body))),
+        [message] if shown == Shown::Text => Some((name(message), escaped(&message.body))),
         [message] => Some((name(message), "wrote a message".into())),
         many => {
             let senders: BTreeSet<&str> = many.iter().map(|m| m.from.as_str()).collect();
@@ -94,20 +129,20 @@ mod tests {
     #[test]
     fn one_message_is_told_with_its_text_where_that_is_wanted() {
         let one = [message("bob", "<b>hi</b>\n& bye\u{1b}[2J")];
-        let (summary, body) = texts(&one, true).unwrap();
+        let (summary, body) = texts(&one, Shown::Text).unwrap();
         assert_eq!(
             (summary.as_str(), body.as_str()),
             ("Bob (bob)", "&lt;b&gt;hi&lt;/b&gt; &amp; bye [2J")
         );
-        assert_eq!(texts(&one, false).unwrap().1, "wrote a message");
-        assert_eq!(texts(&[], true), None);
+        assert_eq!(texts(&one, Shown::Sender).unwrap().1, "wrote a message");
+        assert_eq!(texts(&[], Shown::Text), None);
     }
 
     #[test]
     fn many_messages_are_told_as_one_line() {
         let many: Vec<Message> =
             ["dan", "bob", "bob", "carol", "alice"].iter().map(|from| message(from, "x")).collect();
-        let (summary, body) = texts(&many, true).unwrap();
+        let (summary, body) = texts(&many, Shown::Text).unwrap();
         assert_eq!(
             (summary.as_str(), body.as_str()),
             ("5 messages", "from alice, bob, carol and 1 more")
@@ -117,6 +152,6 @@ mod tests {
     #[test]
     fn a_long_text_is_cut() {
         let long = [message("bob", &"&".repeat(1000))];
-        assert_eq!(texts(&long, true).unwrap().1, "&amp;".repeat(TEXT_CHARS_SHOWN));
+        assert_eq!(texts(&long, Shown::Text).unwrap().1, "&amp;".repeat(TEXT_CHARS_SHOWN));
     }
 }
