@@ -63,7 +63,7 @@ impl Cli {
 
 /// The whole command line.
 pub(crate) fn command() -> clap::Command {
-    help::add(Cli::command(), "")
+    help::complete(Cli::command())
 }
 
 /// Whether a flag is on the command line itself, before or after the verb.
@@ -74,10 +74,10 @@ fn was_typed(matches: &ArgMatches, id: &str) -> bool {
 
 /// What somebody new types, in this order.
 pub(crate) const FIRST_EXAMPLES: &[(&str, &str)] = &[
-    ("pychatctl connect alice 'Alice Doe' --server pychat://chat.example.org:7420#KEY", ""),
+    ("pychatctl connect alice 'Alice Doe' --server LINK", ""),
     ("pychatctl users", ""),
     ("pychatctl send bob 'Hello!'", ""),
-    ("pychatctl inbox", ""),
+    ("pychatctl chat", ""),
 ];
 
 /// What each exit code means.
@@ -100,7 +100,10 @@ A flag goes before a PYCHAT_* variable, before the profile's file, before the us
 
 fn first_steps() -> String {
     let lines = FIRST_EXAMPLES.iter().map(|(typed, _)| format!("  {typed}"));
-    format!("First steps:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    format!(
+        "First steps, with the LINK that the server's operator gave you:\n{}",
+        lines.collect::<Vec<_>>().join("\n")
+    )
 }
 
 fn long_after() -> String {
@@ -212,7 +215,7 @@ pub(crate) enum Command {
     Trace(IdArgs),
     /// Take back a message that was not handed to the network yet.
     Cancel(IdArgs),
-    /// Compare keys with somebody, to know that nobody stands between you.
+    /// Compare keys with somebody: does anybody stand between you?
     Verify(VerifyArgs),
     /// Accept the new key of somebody whose key changed.
     Trust(TrustArgs),
@@ -221,7 +224,7 @@ pub(crate) enum Command {
     /// Control the background daemon.
     #[command(subcommand)]
     Daemon(DaemonCommand),
-    /// Show profiles and where their files are; back one up, or move it to another machine.
+    /// Show, back up or move the identities on this machine.
     #[command(subcommand)]
     Profile(ProfileCommand),
     /// Print the completion script for a shell.
@@ -229,7 +232,7 @@ pub(crate) enum Command {
         /// The shell.
         shell: Shell,
     },
-    /// Print a command's manual page, or write all of them into a directory.
+    /// Print a manual page, or write all of them into a directory.
     Man {
         /// The command, such as: history export [default: pychatctl itself].
         #[arg(value_name = "COMMAND")]

@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod fuzz;
 mod install;
+mod pictures;
 mod sim;
 mod test;
 mod torture;
@@ -38,6 +39,8 @@ enum Task {
     Sim(sim::Arguments),
     /// Watch two people chat through a network that loses every fifth packet.
     Demo(demo::Arguments),
+    /// Draw the README's pictures from the programs as they are, in tmux.
+    Pictures(pictures::Arguments),
     /// Kill, freeze and starve the real programs for minutes, and count what became of each text.
     Torture(torture::Arguments),
     /// Build the programs and put them in place for one user, or below a prefix.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::Pictures(arguments) => pictures::run(&arguments),
         Task::Torture(arguments) => torture::run(&arguments),
         Task::Install(arguments) => install::run(&arguments),
     };

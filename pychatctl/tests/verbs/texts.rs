@@ -122,8 +122,14 @@ fn pages_and_scripts_come_without_a_daemon_and_with_a_broken_configuration() {
 /// Every command's words, as the help lists them.
 fn commands(home: &Home, path: &[&str]) -> Vec<Vec<String>> {
     let help = home.run(&[path, &["-h"]].concat()).out;
-    let listed = help.split("\n\n").find(|part| part.starts_with("Commands:")).unwrap_or_default();
-    let names = listed.lines().skip(1).filter_map(|line| line.split_whitespace().next());
+    // The first page has them in groups.
+    let parts = help.split("\n\n").skip_while(|part| !part.starts_with("Usage:")).skip(1);
+    let lists = parts.take_while(|part| !part.starts_with("Options"));
+    let lists = lists.filter(|part| !part.starts_with("Arguments:"));
+    let names = lists.flat_map(|list| list.lines().skip(1)).filter_map(|line| {
+        let name = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '))?;
+        name.split_whitespace().next()
+    });
     let mut all = Vec::new();
     for name in names.filter(|name| *name != "help") {
         let path = [path, &[name]].concat();

@@ -214,6 +214,15 @@ pub(super) fn not_connected(reason: &str) -> Failure {
     failure(ErrorCode::NotConnected, reason, "run: pychatctl connect; see `pychatctl status`")
 }
 
+/// While it is tried to connect.
+pub(super) fn not_connected_yet(reason: &str) -> Failure {
+    failure(
+        ErrorCode::NotConnected,
+        reason,
+        "it is tried again by itself; to find out what stands in the way: pychatctl doctor",
+    )
+}
+
 pub(super) fn no_server_answer() -> Failure {
     failure(
         ErrorCode::TimedOut,
@@ -346,7 +355,7 @@ pub(super) fn no_server() -> Failure {
     failure(
         ErrorCode::Usage,
         "no server is known yet",
-        "name one: --server LINK, as printed by `pychat-server link`",
+        "name one: --server LINK. The server's operator has the link: `pychat-server link` prints it",
     )
 }
 
@@ -453,8 +462,8 @@ pub(super) fn no_login(account: &Account, waited_ms: u64, because: Option<&Failu
         _ => ErrorCode::TimedOut,
     };
     let mut hint = String::from(
-        "it goes on in the background. Check that the server runs, that its UDP port is open, and \
-         that host and port are right",
+        "it goes on in the background. Is the link right, does the server run, is its UDP port open? \
+         This looks: pychatctl doctor",
     );
     if account.server.key.is_some() {
         hint.push_str("; if the server was set up anew, its key changed: use its new link");

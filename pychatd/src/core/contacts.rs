@@ -126,7 +126,7 @@ impl Core {
         for lookup in late {
             let failure = match self.is_live() {
                 true => answer::no_server_answer(),
-                false => answer::not_connected(&self.timeout_reason()),
+                false => answer::not_connected_yet(&self.timeout_reason()),
             };
             self.fail(lookup.token, failure);
         }

@@ -149,7 +149,7 @@ impl Core {
         if self.link.state == Link::Connected {
             return answer::no_server_answer();
         }
-        answer::not_connected(&self.timeout_reason())
+        answer::not_connected_yet(&self.timeout_reason())
     }
 
     pub(super) fn take_reply(&mut self, id: u64, payload: &[u8]) {

@@ -108,6 +108,16 @@ impl Tmux {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// The same with its colours, as the escapes that would draw it.
+    ///
+    /// # Panics
+    /// The shell has ended.
+    #[must_use]
+    pub fn screen_in_colour(&self) -> String {
+        let output = check(self.command().args(["capture-pane", "-e", "-p"]));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Waits until the screen is as `is_so` wants it.
     ///
     /// # Panics

@@ -23,6 +23,8 @@ mod damaged;
 #[cfg(target_os = "linux")]
 mod full_disk;
 #[cfg(unix)]
+mod page;
+#[cfg(unix)]
 mod recipes;
 #[cfg(unix)]
 mod restart;
@@ -30,3 +32,5 @@ mod restart;
 mod screen;
 #[cfg(target_os = "linux")]
 mod sealed;
+#[cfg(target_os = "linux")]
+mod tour;

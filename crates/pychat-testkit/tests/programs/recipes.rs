@@ -1,73 +1,30 @@
 //! The page of recipes, each as it stands there, with real people.
 
-use crate::stage::{DEADLINE, Stage, bodies, received, run, send, until};
-use pychat_testkit::harness::{Output, Profile, Programs};
+use crate::{
+    page::{self, blocks, desk},
+    stage::{DEADLINE, Stage, bodies, received, run, send, until},
+};
+use pychat_testkit::harness::{Output, Profile};
 use std::{
     fs::{self, File},
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
-/// A block of code of the page.
-struct Block {
-    heading: String,
-    language: String,
-    code: String,
-}
-
-fn blocks() -> Vec<Block> {
-    let page: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../../docs/RECIPES.md"].iter().collect();
-    let page = fs::read_to_string(page).expect("the page is there");
-    let (mut blocks, mut heading): (Vec<Block>, _) = (Vec::new(), String::new());
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        if let Some(next) = line.strip_prefix("## ") {
-            heading = next.to_owned();
-        } else if let Some(language) = line.strip_prefix("```") {
-            let code = lines.by_ref().take_while(|line| *line != "```");
-            let code = code.flat_map(|line| [line, "\n"]).collect();
-            blocks.push(Block { heading: heading.clone(), language: language.into(), code });
-        }
-    }
-    blocks
-}
-
 /// The code below a heading that begins so.
 fn recipe(heading: &str, language: &str) -> String {
-    let mut blocks = blocks().into_iter();
+    let mut blocks = blocks("RECIPES.md").into_iter();
     let found =
         blocks.find(|block| block.heading.starts_with(heading) && block.language == language);
     found.unwrap_or_else(|| panic!("no {language} below {heading:?}")).code
 }
 
-/// A command that finds the programs and works for `profile`, in a directory of its own.
+/// A command that works for `profile`.
 fn command(profile: &Profile, program: &str, arguments: &[&str]) -> Command {
-    let programs = Programs::find().path("pychatctl");
-    let programs = programs.parent().expect("a program is in a directory");
-    let desk = desk(profile);
-    let theirs = std::env::var("PATH").unwrap_or_default();
-    let mut command = Command::new(program);
-    for (name, value) in profile.command(&[]).get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    let mut command = page::command(profile, program, arguments);
+    command.env("PYCHAT_PROFILE", profile.name());
     command
-        .args(arguments)
-        .env("PYCHAT_PROFILE", profile.name())
-        .env("PATH", format!("{}:{}:{theirs}", desk.display(), programs.display()))
-        .current_dir(desk)
-        .stdin(Stdio::null());
-    command
-}
-
-/// Where a recipe is run.
-fn desk(profile: &Profile) -> PathBuf {
-    let desk = profile.root().join("desk");
-    fs::create_dir_all(&desk).expect("a directory can be made in our own");
-    desk
 }
 
 /// Puts a program where a recipe finds it.
@@ -82,13 +39,7 @@ fn put_program(profile: &Profile, name: &str, text: &str) {
 /// Runs a recipe to its end.
 fn done(profile: &Profile, program: &str, code: &str, variables: &[(&str, &str)]) -> Output {
     let mut command = command(profile, program, &["-c", code]);
-    let output = command.envs(variables.iter().copied()).output();
-    let output = output.unwrap_or_else(|error| panic!("{program} cannot be started: {error}"));
-    Output {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    page::done(command.envs(variables.iter().copied()))
 }
 
 /// A recipe that runs on; killed when dropped.
@@ -302,7 +253,7 @@ fn shellcheck_finds_nothing() {
         return;
     }
     let profile = Profile::new("alice");
-    for block in blocks().into_iter().filter(|block| block.language == "sh") {
+    for block in blocks("RECIPES.md").into_iter().filter(|block| block.language == "sh") {
         let file = desk(&profile).join("recipe.sh");
         fs::write(&file, format!("#!/bin/sh\n{}", block.code)).expect("a file can be written");
         let output = Command::new("shellcheck").arg(&file).output().expect("it can be started");
