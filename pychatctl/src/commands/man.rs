@@ -16,7 +16,8 @@ use std::{fs, io, path::Path};
 
 /// Prints one page, or writes every page into a directory.
 pub(super) fn run(words: &[String], dir: Option<&Path>) -> Result<(), Failed> {
-    let mut root = cli::command();
+    // What the short help leaves out is on the page.
+    let mut root = cli::command().mut_args(|arg| arg.hide_short_help(false));
     root.build();
     match (words, dir) {
         (_, Some(dir)) => write_all(&root, dir),
