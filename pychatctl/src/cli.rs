@@ -54,7 +54,12 @@ impl Cli {
     pub(crate) fn read(
         words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
-        let matches = command().try_get_matches_from(words)?;
+        let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        // The texts of the help are put together only for somebody who reads them.
+        let matches = match Self::command().try_get_matches_from(&words) {
+            Ok(matches) => matches,
+            Err(_) => command().try_get_matches_from(&words)?,
+        };
         let mut cli = Self::from_arg_matches(&matches)?;
         cli.globals.ends_after = cli.globals.timeout.filter(|_| was_typed(&matches, "timeout"));
         Ok(cli)
