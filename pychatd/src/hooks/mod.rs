@@ -32,7 +32,7 @@ const NOTIFY_TIME: Duration = Duration::from_secs(10);
 /// Messages that are taken at a time.
 const PAGE_LEN: u32 = 50;
 
-/// Pause before a program that could not be started is tried again.
+/// Pause before what could not be done is tried again: a program started, a cursor moved.
 const START_AGAIN: Duration = Duration::from_secs(60);
 
 /// The hook that shows notifications.
@@ -119,10 +119,8 @@ impl Hook {
             let params = InboxParams { limit: PAGE_LEN, reader, ..InboxParams::default() };
             let page = match self.ask::<List<Message>>(Request::Inbox(params)).await? {
                 Ok(page) => page,
-                // The disk does not let us; `status` tells.
                 Err(failure) => {
-                    self.note(0, Err(failure.message)).await?;
-                    tokio::time::sleep(START_AGAIN).await;
+                    self.wait_for_disk(failure).await?;
                     continue;
                 }
             };
@@ -134,48 +132,56 @@ impl Hook {
                 Batch::One => 1,
                 Batch::Many => page.items.len(),
             };
-            for batch in page.items.chunks(at_once) {
-                self.deal_with(batch, page.items.len()).await?;
+            for (number, batch) in page.items.chunks(at_once).enumerate() {
+                self.status.waiting = (page.items.len() - number * at_once) as u64;
+                self.run_for(batch).await?;
+                self.mark_done(batch).await?;
             }
         }
     }
 
-    async fn deal_with(&mut self, batch: &[Message], waiting: usize) -> Result<(), Ending> {
+    /// Runs the program for these messages, again after a pause if it cannot be started.
+    async fn run_for(&mut self, batch: &[Message]) -> Result<(), Ending> {
         loop {
-            self.status.waiting = waiting as u64;
-            let (outcome, done) = match self.program.run(batch).await {
-                Ended::Well => (Ok(()), true),
-                Ended::Badly(why) => (Err(why), true),
-                Ended::NotStarted(why) => (Err(why), false),
+            let (error, ran) = match self.program.run(batch).await {
+                Ended::Well => (None, true),
+                Ended::Badly(why) => (Some(why), true),
+                Ended::NotStarted(why) => (Some(why), false),
             };
-            if let Err(why) = &outcome {
-                let hook = self.status.hook.as_str();
+            if error.is_some() {
                 // What it said may hold a text.
-                tracing::warn!(hook, done, "a program for messages failed");
+                let hook = self.status.hook.as_str();
+                tracing::warn!(hook, ran, "a program for messages failed");
                 self.status.failed += 1;
-                self.status.last_error = Some(why.clone());
-            } else {
-                self.status.last_error = None;
             }
+            self.status.last_error = error;
             self.tell().await?;
-            if done {
-                break;
+            if ran {
+                return Ok(());
             }
             tokio::time::sleep(START_AGAIN).await;
         }
-        if let Some(place) = batch.last().and_then(|message| message.place) {
-            let params = MarkReaderParams { reader: self.reader.clone(), place };
-            if let Err(failure) = self.ask::<Empty>(Request::MarkReader(params)).await? {
-                self.note(waiting, Err(failure.message)).await?;
-            }
-        }
-        Ok(())
     }
 
-    async fn note(&mut self, waiting: usize, outcome: Result<(), String>) -> Result<(), Ending> {
-        self.status.waiting = waiting as u64;
-        self.status.last_error = outcome.err();
-        self.tell().await
+    /// Moves the cursor behind these messages, before anything else is run: on a full disk the program would
+    /// run for them again and again.
+    async fn mark_done(&mut self, batch: &[Message]) -> Result<(), Ending> {
+        let Some(place) = batch.last().and_then(|message| message.place) else { return Ok(()) };
+        loop {
+            let params = MarkReaderParams { reader: self.reader.clone(), place };
+            match self.ask::<Empty>(Request::MarkReader(params)).await? {
+                Ok(Empty {}) => return Ok(()),
+                Err(failure) => self.wait_for_disk(failure).await?,
+            }
+        }
+    }
+
+    /// The disk does not let us: `status` tells, and it is tried again after a pause.
+    async fn wait_for_disk(&mut self, failure: Failure) -> Result<(), Ending> {
+        self.status.last_error = Some(failure.message);
+        self.tell().await?;
+        tokio::time::sleep(START_AGAIN).await;
+        Ok(())
     }
 
     async fn tell(&self) -> Result<(), Ending> {
