@@ -77,20 +77,17 @@ impl Core {
     fn place_of(&mut self, reader: &str) -> Result<RowId, Failure> {
         check_name(reader)?;
         let read = self.database.read();
-        let look = || {
-            let place = read.reader(reader)?;
-            Ok((place, read.before_unread()?, read.readers()?.len()))
-        };
-        let (place, unread, count) =
-            look().map_err(|e: crate::db::DatabaseError| answer::unreadable(&e))?;
-        match place {
-            Some(place) => Ok(place),
-            None if count >= READERS_MAX => Err(answer::too_many_readers(READERS_MAX)),
-            None => {
-                self.move_reader(reader, unread)?;
-                Ok(unread)
-            }
+        let known = read.reader(reader).map_err(|error| answer::unreadable(&error))?;
+        if let Some(place) = known {
+            return Ok(place);
         }
+        let count = read.readers().map_err(|error| answer::unreadable(&error))?.len();
+        if count >= READERS_MAX {
+            return Err(answer::too_many_readers(READERS_MAX));
+        }
+        let unread = read.before_unread().map_err(|error| answer::unreadable(&error))?;
+        self.move_reader(reader, unread)?;
+        Ok(unread)
     }
 
     fn move_reader(&mut self, reader: &str, place: RowId) -> Result<(), Failure> {

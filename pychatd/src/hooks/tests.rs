@@ -94,3 +94,45 @@ fn a_program_need_not_read_what_it_gets() {
     let long = message(&"x".repeat(200_000));
     assert_eq!(run("exit 0", &[long], SOON), Ended::Well);
 }
+
+#[test]
+fn a_cursor_that_cannot_be_moved_is_tried_again_and_the_program_is_not_run_again() {
+    use crate::handle::{Handle, Subscription, ToCore};
+    use pychat_control::{DaemonConfig, ErrorCode, Failure, Request};
+    use serde_json::json;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (requests, mut asked) = tokio::sync::mpsc::channel(8);
+        let events = tokio::sync::broadcast::Sender::new(8);
+        let config =
+            DaemonConfig { on_message: Some(vec!["true".into()]), ..DaemonConfig::default() };
+        let _hooks = super::start(&config, "default", &Handle(requests));
+        let mut marks = 0;
+        while marks < 2 {
+            match asked.recv().await.expect("a question") {
+                ToCore::Subscribe { respond } => {
+                    drop(respond.send(Subscription { cursor: 0, live: events.subscribe() }));
+                }
+                ToCore::Request { request: Request::Inbox(_), respond } => {
+                    assert_eq!(marks, 0, "the message is taken once more");
+                    drop(respond.send(Ok(json!({ "items": [message("x")] }))));
+                }
+                ToCore::Request { request: Request::MarkReader(_), respond } => {
+                    marks += 1;
+                    // The program has ended: from here on only the pause takes time.
+                    if marks == 1 {
+                        tokio::time::pause();
+                    }
+                    let code = ErrorCode::LimitReached;
+                    let message = "the disk is full".to_owned();
+                    drop(respond.send(Err(Failure { code, message, hint: None, sent: None })));
+                }
+                ToCore::Hook(status) => {
+                    let error = status.last_error.as_deref();
+                    assert_eq!(error, (marks == 1).then_some("the disk is full"));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+}
