@@ -101,6 +101,7 @@ impl Embedded {
     /// # Errors
     /// See [`OpenError`].
     pub fn from_connection(connection: Connection, quota: Quota) -> Result<Self, OpenError> {
+        pychat_sqlite::keep_plans(&connection).map_err(schema::refused)?;
         schema::prepare(&connection)?;
         let bounds = Bounds::default();
         let memory = load::load(&connection, bounds.clean_users_max)?;
