@@ -4,6 +4,7 @@ mod admin;
 
 pub use admin::{AdminArgs, AdminCommand};
 
+use crate::metrics::MetricsAddress;
 use clap::{Args, Parser, Subcommand};
 use std::{net::SocketAddr, num::NonZeroU8, path::PathBuf};
 
@@ -84,6 +85,13 @@ pub struct ServeArgs {
     /// loses nothing less: for comparing, or where the server's copy is wanted
     #[arg(long, env = "PYCHAT_SERVER_ALWAYS_WRITE", verbatim_doc_comment)]
     pub always_write: bool,
+    /// Tell metrics (Prometheus) and health over HTTP at this address of this machine, as
+    /// 127.0.0.1:7421, or at a socket, as `unix:/run/metrics.sock` [default: nowhere]
+    #[arg(long, value_name = "ADDR", env = "PYCHAT_SERVER_METRICS", verbatim_doc_comment)]
+    pub metrics: Option<MetricsAddress>,
+    /// Let --metrics be an address that other machines reach, without a password
+    #[arg(long, env = "PYCHAT_SERVER_METRICS_EXPOSE")]
+    pub metrics_expose: bool,
     /// What to log to standard error: error, warn, info, debug, trace, or a filter by module
     /// [default: info]
     #[arg(long, value_name = "FILTER", env = "PYCHAT_SERVER_LOG", verbatim_doc_comment)]

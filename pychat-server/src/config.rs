@@ -3,6 +3,7 @@
 use crate::{
     admin::client::socket_beside,
     cli::{LinkArgs, ServeArgs},
+    metrics::MetricsAddress,
     shard::Registration,
     store::Quota,
 };
@@ -50,6 +51,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// Where the operator's requests come in.
     pub admin_socket: PathBuf,
+    /// Where metrics and health are told, if they are.
+    pub metrics: Option<MetricsAddress>,
 }
 
 /// How lines of the log look.
@@ -95,6 +98,9 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
     },
+    /// Metrics would be told to whoever asks.
+    #[error("metrics and health would be open to the network at {0}")]
+    Exposed(SocketAddr),
     /// There is no place for the data.
     #[error("there is no data directory: neither --data nor XDG_STATE_HOME nor HOME is set")]
     NoData,
@@ -128,12 +134,20 @@ struct File {
     mailbox: Mailbox,
     registration: RegistrationTable,
     admin: AdminTable,
+    metrics: MetricsTable,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct AdminTable {
     socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MetricsTable {
+    listen: Option<MetricsAddress>,
+    expose: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
@@ -171,7 +185,9 @@ impl Settings {
         let data = args.common.data.clone().or(file.data);
         let data = data.map_or_else(|| default_data(args.dev), Ok)?;
         let default_quota = Quota::default();
+        let expose = args.metrics_expose || file.metrics.expose;
         Ok(Self {
+            metrics: private(args.metrics.clone().or(file.metrics.listen), expose)?,
             admin_socket: file.admin.socket.unwrap_or_else(|| socket_beside(&data)),
             log_format: file.log_format,
             listen: first_listed([&args.listen, &file.listen], args.dev),
@@ -228,7 +244,8 @@ pub fn data_directory(named: Option<&Path>, dev: bool) -> Result<PathBuf, Config
 /// # Errors
 /// Says what is wrong with it.
 pub fn check(path: &Path) -> Result<(), ConfigError> {
-    read(path).map(drop)
+    let MetricsTable { listen, expose } = read(path)?.metrics;
+    private(listen, expose).map(drop)
 }
 
 /// Checks a file's text; `path` is for what is said about it.
@@ -237,6 +254,21 @@ pub fn check(path: &Path) -> Result<(), ConfigError> {
 /// Says what is wrong with it.
 pub fn check_text(path: &Path, text: &str) -> Result<(), ConfigError> {
     parse(path, text).map(drop)
+}
+
+/// Refuses what others than this machine's programs could reach, unless that is wanted.
+fn private(
+    address: Option<MetricsAddress>,
+    expose: bool,
+) -> Result<Option<MetricsAddress>, ConfigError> {
+    match address {
+        Some(MetricsAddress::Tcp(address))
+            if !expose && !address.ip().to_canonical().is_loopback() =>
+        {
+            Err(ConfigError::Exposed(address))
+        }
+        address => Ok(address),
+    }
 }
 
 /// The file that was asked for, or the one that the service manager's directory holds.
@@ -339,6 +371,42 @@ mod tests {
         assert!(zero.starts_with("server.toml:1:10: "), "{zero}");
         let broken = failure("é = \n");
         assert!(broken.starts_with("server.toml:1:"), "{broken}");
+        let metrics = failure("[metrics]\nlisten = \"here\"\n");
+        assert!(metrics.starts_with("server.toml:2:10: \"here\" is no address"), "{metrics}");
+    }
+
+    #[test]
+    fn metrics_are_off_and_stay_on_this_machine_unless_that_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("server.toml");
+        let resolve = |text: &str, flag: Option<&str>, expose: bool| {
+            std::fs::write(&config, format!("data = \"/a\"\n{text}")).unwrap();
+            let mut args = ServeArgs { metrics_expose: expose, ..ServeArgs::default() };
+            args.common.config = Some(config.clone());
+            args.metrics = flag.map(|flag| flag.parse().unwrap());
+            let metrics = Settings::resolve(&args)?.metrics;
+            Ok::<_, ConfigError>(metrics.map(|address| address.to_string()))
+        };
+        let is_refused = |resolved| matches!(resolved, Err(ConfigError::Exposed(_)));
+        assert_eq!(resolve("", None, false).unwrap(), None);
+        assert_eq!(resolve("[metrics]\nexpose = true", None, false).unwrap(), None);
+        for open in ["0.0.0.0:7421", "[::]:7421", "192.0.2.1:7421", "[::ffff:192.0.2.1]:7421"] {
+            let table = format!("[metrics]\nlisten = {open:?}\n");
+            assert!(is_refused(resolve(&table, None, false)), "{open}");
+            assert!(is_refused(resolve("", Some(open), false)), "{open}");
+            assert!(matches!(check(&config), Ok(())), "the file alone is good");
+            let exposed = resolve(&format!("{table}expose = true"), None, false).unwrap();
+            assert_eq!(exposed.as_deref(), Some(open));
+            assert_eq!(resolve(&table, None, true).unwrap().as_deref(), Some(open));
+            std::fs::write(&config, table).unwrap();
+            assert!(is_refused(check(&config).map(|()| None)), "{open}");
+        }
+        for private in ["127.0.0.1:1", "127.8.0.1:1", "[::1]:1", "unix:/run/metrics.sock"] {
+            let table = format!("[metrics]\nlisten = {private:?}\n");
+            assert_eq!(resolve(&table, None, false).unwrap().as_deref(), Some(private));
+            let flag = resolve("[metrics]\nlisten = \"0.0.0.0:1\"", Some(private), false);
+            assert_eq!(flag.unwrap().as_deref(), Some(private), "flags go before the file");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The PyChat server: shards with sessions, a committer, and a store behind a trait.
 //!
 //! [`shard`] and [`committer`] are the server, without a clock or a socket; [`run`] gives them
-//! threads, sockets and signals, and [`bell`] wakes them; [`cli`], [`config`] and [`identity`] are what surrounds a program.
+//! threads, sockets and signals, and [`bell`] wakes them; [`metrics`] tells how they are; [`cli`], [`config`] and [`identity`] are what surrounds a program.
 
 pub mod admin;
 pub mod bell;
@@ -9,6 +9,7 @@ pub mod cli;
 pub mod committer;
 pub mod config;
 pub mod identity;
+pub mod metrics;
 pub mod person;
 mod random;
 pub mod run;

@@ -5,6 +5,17 @@ use crate::{
     endpoint::{FIRST_CONTACTS_MAX, STATELESS_MAX, UNCONFIRMED_MAX},
 };
 
+/// What a table belongs to, and so what it means that it is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// All that the program serves: whoever comes when it is full is sent away.
+    Everybody,
+    /// One session. A full one is how that session is slowed down, and troubles nobody else.
+    Session,
+    /// All again, but the bound is as large as another table, and is never what somebody runs into.
+    Follower,
+}
+
 /// A table that has a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fill {
@@ -14,13 +25,27 @@ pub struct Fill {
     pub used: usize,
     /// What may be in it at most.
     pub bound: usize,
+    /// Whose it is.
+    pub holder: Holder,
 }
 
 impl Fill {
-    /// A table.
+    /// A table of everybody's.
     #[must_use]
     pub const fn new(table: &'static str, used: usize, bound: usize) -> Self {
-        Self { table, used, bound }
+        Self { table, used, bound, holder: Holder::Everybody }
+    }
+
+    /// A session's table.
+    #[must_use]
+    pub const fn of_session(table: &'static str, used: usize, bound: usize) -> Self {
+        Self { table, used, bound, holder: Holder::Session }
+    }
+
+    /// A table that holds no more than another one does.
+    #[must_use]
+    pub const fn follower(table: &'static str, used: usize, bound: usize) -> Self {
+        Self { table, used, bound, holder: Holder::Follower }
     }
 }
 

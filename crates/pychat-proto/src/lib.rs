@@ -40,7 +40,7 @@ pub use endpoint::{
     Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Incoming, Owner, SessionId, Transmit,
     Welcome,
 };
-pub use fill::Fill;
+pub use fill::{Fill, Holder};
 pub use ids::{
     CloseCode, ConnectionId, Cursor, DisplayName, InvalidDisplayName, InvalidMessageId,
     InvalidUserName, Lane, MessageId, RefuseCode, Seq, StreamId, Urgency, UserName,

@@ -3,11 +3,11 @@
 use super::api::Stats;
 use crate::{
     committer::CommitStats,
-    run::{NoAnswer, Reins},
+    run::{NoAnswer, Reins, Visited},
     shard::ShardStats,
     store::StoreSize,
 };
-use pychat_proto::{CloseCode, EndpointStats, RefuseCode};
+use pychat_proto::{CloseCode, EndpointStats, Fill, Holder, RefuseCode};
 use std::collections::BTreeMap;
 
 /// What was collected.
@@ -22,6 +22,10 @@ pub(crate) struct Collected {
     pub(crate) not_handed_over: u64,
     /// Strangers' datagrams that found no room.
     pub(crate) strangers_forgotten: u64,
+    /// Tables of each shard.
+    pub(crate) tables: Vec<Vec<Fill>>,
+    /// Of each table that every session has, the fullest one.
+    pub(crate) session_tables: BTreeMap<&'static str, Fill>,
     /// Jobs that the committer has not answered.
     pub(crate) jobs_under_way: u64,
     pub(crate) commits: CommitStats,
@@ -30,6 +34,10 @@ pub(crate) struct Collected {
     /// Resident, where that is known.
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) open_files: Option<u64>,
+    /// How many the system lets it open.
+    pub(crate) open_files_max: Option<u64>,
+    /// What it took of the processors.
+    pub(crate) cpu_seconds: f64,
 }
 
 /// What one shard says.
@@ -40,20 +48,36 @@ struct OfShard {
     wire: EndpointStats,
     not_handed_over: u64,
     strangers_forgotten: u64,
+    tables: Vec<Fill>,
+    session_tables: BTreeMap<&'static str, Fill>,
     jobs_under_way: u64,
+}
+
+impl OfShard {
+    fn of(visited: &Visited<'_>) -> Self {
+        let (mut tables, mut session_tables) = (visited.strangers.to_vec(), BTreeMap::new());
+        visited.shard.fills(|fill| match fill.holder {
+            Holder::Everybody => tables.push(fill),
+            Holder::Session => keep_fullest(&mut session_tables, fill),
+            Holder::Follower => {}
+        });
+        Self {
+            sessions: visited.shard.sessions() as u64,
+            drained: visited.shard.is_drained(),
+            relay: visited.shard.counters().clone(),
+            wire: visited.shard.stats(),
+            not_handed_over: visited.not_handed_over,
+            strangers_forgotten: visited.strangers_forgotten,
+            tables,
+            session_tables,
+            jobs_under_way: visited.shard.jobs_under_way() as u64,
+        }
+    }
 }
 
 /// Asks all threads.
 pub(crate) async fn collect(reins: &Reins) -> Result<Collected, NoAnswer> {
-    let shards = reins.each_shard(|visited| OfShard {
-        sessions: visited.shard.sessions() as u64,
-        drained: visited.shard.is_drained(),
-        relay: visited.shard.counters().clone(),
-        wire: visited.shard.stats(),
-        not_handed_over: visited.not_handed_over,
-        strangers_forgotten: visited.strangers_forgotten,
-        jobs_under_way: visited.shard.jobs_under_way() as u64,
-    });
+    let shards = reins.each_shard(|visited| OfShard::of(visited));
     let mut all = Collected::default();
     for shard in shards.await? {
         all.sessions.push(shard.sessions);
@@ -62,12 +86,18 @@ pub(crate) async fn collect(reins: &Reins) -> Result<Collected, NoAnswer> {
         add(&mut all.wire, &shard.wire);
         all.not_handed_over += shard.not_handed_over;
         all.strangers_forgotten += shard.strangers_forgotten;
+        all.tables.push(shard.tables);
+        for fill in shard.session_tables.into_values() {
+            keep_fullest(&mut all.session_tables, fill);
+        }
         all.jobs_under_way += shard.jobs_under_way;
     }
     let asked = reins.committer(|it| (it.stats().clone(), it.store().size().ok()));
     (all.commits, all.store) = asked.await?;
     all.memory_bytes = memory_bytes();
     all.open_files = open_files();
+    all.open_files_max = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    all.cpu_seconds = cpu_seconds();
     Ok(all)
 }
 
@@ -110,6 +140,11 @@ impl Collected {
             ..Stats::default()
         }
     }
+}
+
+fn keep_fullest(tables: &mut BTreeMap<&'static str, Fill>, fill: Fill) {
+    let kept = tables.entry(fill.table).or_insert(fill);
+    kept.used = kept.used.max(fill.used);
 }
 
 fn named(counts: &BTreeMap<u16, u64>, name: fn(u16) -> &'static str) -> BTreeMap<String, u64> {
@@ -180,4 +215,10 @@ fn memory_bytes() -> Option<u64> {
 /// Open file descriptors as Linux tells it.
 fn open_files() -> Option<u64> {
     Some(std::fs::read_dir("/proc/self/fd").ok()?.count() as u64)
+}
+
+/// Of all threads, in the program and in the kernel.
+fn cpu_seconds() -> f64 {
+    let taken = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    taken.tv_sec as f64 + taken.tv_nsec as f64 / 1e9
 }

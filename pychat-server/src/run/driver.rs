@@ -13,7 +13,7 @@ use crate::{
     shard::{Now, Shard},
 };
 use mio::{Events, Poll, Token};
-use pychat_proto::{Endpoint, Instant, Owner, Transmit};
+use pychat_proto::{Endpoint, Fill, Instant, Owner, Transmit};
 use pychat_udp::PollSocket;
 use std::{
     io,
@@ -85,6 +85,8 @@ pub(crate) struct Visited<'a> {
     pub(crate) not_handed_over: u64,
     /// Datagrams of strangers that there was no room for.
     pub(crate) strangers_forgotten: u64,
+    /// Datagrams of strangers that wait.
+    pub(crate) strangers: [Fill; 2],
 }
 
 /// What others say to a shard. Whoever does rings the bell.
@@ -312,6 +314,7 @@ impl Driver {
                 now: now(),
                 not_handed_over: self.peers.dropped(),
                 strangers_forgotten: self.strangers.forgotten(),
+                strangers: self.strangers.fills(),
                 shard: &mut self.shard,
             }),
             Some(Order::Stop { spread }) => {

@@ -4,6 +4,7 @@ use crate::{
     admin::{backup::BackupError, client::AskError},
     config::ConfigError,
     identity::DataError,
+    metrics::MetricsAddress,
     store::embedded::OpenError,
 };
 use std::{
@@ -37,6 +38,14 @@ pub enum Failure {
     Listen {
         /// Which.
         address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Metrics cannot be told where that was asked for.
+    #[error("metrics cannot be told at {address}: {source}")]
+    Metrics {
+        /// Where.
+        address: MetricsAddress,
         /// Why.
         source: io::Error,
     },
@@ -81,7 +90,7 @@ impl Failure {
             Self::Config(_) | Self::Log(..) => 3,
             Self::Data(DataError::InUse(_)) | Self::Store { source: OpenError::InUse, .. } => 5,
             Self::Data(_) | Self::Store { .. } => 4,
-            Self::Listen { .. } | Self::Inherited(_) => 6,
+            Self::Listen { .. } | Self::Metrics { .. } | Self::Inherited(_) => 6,
             Self::StoreBroken(_) => 7,
             Self::Admin(AskError::Refused(_)) => 9,
             Self::Admin(_) => 8,
@@ -95,6 +104,11 @@ impl Failure {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Config(ConfigError::NoData) => Some("name one with --data".into()),
+            Self::Config(ConfigError::Exposed(_)) => Some(
+                "choose 127.0.0.1 or [::1], and a proxy with a password before it; or, in a network of \
+                 your own, set expose = true in [metrics] or --metrics-expose"
+                    .into(),
+            ),
             Self::Config(_) => Some("`pychat-server config default` prints a good file".into()),
             Self::Log(..) => Some("use error, warn, info, debug or trace".into()),
             Self::Data(error) => Some(error.hint()),
@@ -114,6 +128,10 @@ impl Failure {
                 }
                 _ => None,
             },
+            Self::Metrics { .. } => Some(
+                "choose another address with --metrics or in [metrics]; without any, metrics are off"
+                    .into(),
+            ),
             Self::StoreBroken(_) => Some(
                 "check the disk, then start the server again; nothing that was acknowledged is lost"
                     .into(),

@@ -99,6 +99,7 @@ impl Live {
             shards: self.settings.shards,
             log_format: self.settings.log_format,
             admin_socket: self.settings.admin_socket.clone(),
+            metrics: self.settings.metrics.clone(),
             ..new
         };
         Ok(reloaded)
@@ -126,6 +127,7 @@ fn compare(old: &Settings, new: &Settings) -> Reloaded {
             (old.shards != new.shards, "shards"),
             (old.log_format != new.log_format, "log_format"),
             (old.admin_socket != new.admin_socket, "admin.socket"),
+            (old.metrics != new.metrics, "metrics"),
         ]),
     }
 }
@@ -155,9 +157,10 @@ mod tests {
             always_write: !old.always_write,
             registration: Registration::Closed,
             admin_socket: "/c".into(),
+            metrics: Some("127.0.0.1:1".parse().unwrap()),
         };
         let reloaded = compare(&old, &new);
-        assert_eq!(reloaded.applied.len() + reloaded.needs_restart.len(), 12);
+        assert_eq!(reloaded.applied.len() + reloaded.needs_restart.len(), 13);
         assert_eq!(compare(&new, &new), Reloaded::default());
     }
 }

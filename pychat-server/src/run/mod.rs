@@ -23,7 +23,7 @@ pub use log::LogControl;
 
 pub(crate) use driver::Visited;
 pub(crate) use live::Reloads;
-pub(crate) use reins::{NoAnswer, Reins};
+pub(crate) use reins::{ANSWER_MAX, NoAnswer, Reins};
 
 use crate::{
     admin::{Desk, Socket},
@@ -31,6 +31,7 @@ use crate::{
     committer::{self, Committer, ToShard},
     config::Settings,
     identity::DataDirectory,
+    metrics::{MetricsAddress, Watch, Window},
     store::embedded::Embedded,
 };
 use listen::Listeners;
@@ -64,6 +65,7 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
     let runtime = runtime.map_err(Failure::system("starting the runtime"))?;
     let entered = runtime.enter();
     let listeners = Listeners::open(&settings.listen, settings.shards)?;
+    let window = settings.metrics.as_ref().map(open_window).transpose()?;
     let signals = Signals::new()?;
 
     let (mut to_shards, mut places) = (Vec::new(), Vec::new());
@@ -92,7 +94,9 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
         link: link.to_string(),
         started_at: pychat_udp::unix_ms(),
     };
-    let office = Office { desk, asked, live: Live::new(args, settings), log, reins };
+    let watch = Watch { reins: reins.clone(), started_at: desk.started_at };
+    let live = Live::new(args, settings);
+    let office = Office { desk, asked, live, log, reins, window, watch };
     let stopped = runtime.block_on(until_stopped(shards, signals, office));
     let flushed = runtime.block_on(async {
         let joined = tokio::task::spawn_blocking(move || committer.join());
@@ -118,10 +122,12 @@ struct Office {
     live: Live,
     log: LogControl,
     reins: Reins,
+    window: Option<Window>,
+    watch: Watch,
 }
 
 impl Office {
-    /// Answers the operator and reads the configuration again where that is asked for, for as long as it
+    /// Answers the operator and whoever watches the server, and reads the configuration again where that is asked for, for as long as it
     /// is polled.
     async fn serve(&mut self, hangup: &mut Hangup) {
         let path = self.live.admin_socket().to_owned();
@@ -135,6 +141,7 @@ impl Office {
         loop {
             tokio::select! {
                 () = answer(socket.as_mut(), &self.desk) => {}
+                () = tell(self.window.as_mut(), &self.watch) => {}
                 Some(reply) = self.asked.recv() => {
                     // Who does not wait any more needs no answer; the log has it.
                     let _ = reply.send(self.live.reload(&self.reins, &self.log).await);
@@ -150,6 +157,21 @@ async fn answer(socket: Option<&mut Socket>, desk: &Desk) {
         Some(socket) => socket.serve(desk).await,
         None => std::future::pending().await,
     }
+}
+
+async fn tell(window: Option<&mut Window>, watch: &Watch) {
+    match window {
+        Some(window) => window.serve(watch).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn open_window(address: &MetricsAddress) -> Result<Window, Failure> {
+    let opened = Window::open(address).and_then(|window| Ok((window.address()?, window)));
+    let (told, window) =
+        opened.map_err(|source| Failure::Metrics { address: address.clone(), source })?;
+    info!("metrics and health are told at {told}");
+    Ok(window)
 }
 
 /// The one line that programs wait for, and the service manager's notice.

@@ -4,10 +4,13 @@ use super::{driver::Visited, threads::Door};
 use crate::committer::{Committer, CommitterHandle, Unasked, home};
 use pychat_proto::UserName;
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 
 /// A thread that has not answered by then is busy beyond measure, or stuck.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// Ways to all threads. While anybody holds them, the committer does not end.
 #[derive(Clone)]
@@ -35,13 +38,24 @@ impl Reins {
         &self,
         question: impl Fn(&mut Visited<'_>) -> T + Clone + Send + 'static,
     ) -> Result<Vec<T>, NoAnswer> {
-        let asked = self.doors.iter().map(|door| door.ask(question.clone()));
-        let asked: Vec<_> = asked.collect::<Result<_, _>>()?;
+        self.each_shard_for_itself(question).await.into_iter().collect()
+    }
+
+    /// Asks each shard, and tells which of them do not answer. Takes no longer for several of those.
+    pub(crate) async fn each_shard_for_itself<T: Send + 'static>(
+        &self,
+        question: impl Fn(&mut Visited<'_>) -> T + Clone + Send + 'static,
+    ) -> Vec<Result<T, NoAnswer>> {
+        let deadline = Instant::now() + ANSWER_MAX;
+        let asked: Vec<_> = self.doors.iter().map(|door| door.ask(question.clone())).collect();
         let mut answers = Vec::with_capacity(asked.len());
         for answer in asked {
-            answers.push(wait(answer).await?);
+            answers.push(match answer {
+                Ok(answer) => wait(answer, deadline).await,
+                Err(unasked) => Err(unasked.into()),
+            });
         }
-        Ok(answers)
+        answers
     }
 
     /// Asks the shard that a user's session lives on.
@@ -52,7 +66,7 @@ impl Reins {
     ) -> Result<T, NoAnswer> {
         let shards = u8::try_from(self.doors.len()).unwrap_or(u8::MAX);
         let door = self.doors.get(usize::from(home(user, shards))).ok_or(NoAnswer::Silent)?;
-        wait(door.ask(question)?).await
+        wait(door.ask(question)?, Instant::now() + ANSWER_MAX).await
     }
 
     /// Asks the committer.
@@ -60,12 +74,12 @@ impl Reins {
         &self,
         question: impl FnOnce(&mut Committer) -> T + Send + 'static,
     ) -> Result<T, NoAnswer> {
-        wait(self.committer.ask(question)?).await
+        wait(self.committer.ask(question)?, Instant::now() + ANSWER_MAX).await
     }
 }
 
-async fn wait<T>(answer: oneshot::Receiver<T>) -> Result<T, NoAnswer> {
-    match timeout(ANSWER_MAX, answer).await {
+async fn wait<T>(answer: oneshot::Receiver<T>, deadline: Instant) -> Result<T, NoAnswer> {
+    match timeout_at(deadline, answer).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(_)) | Err(_) => Err(NoAnswer::Silent),
     }

@@ -5,6 +5,7 @@
 //! them in each turn. Who brings a token back has shown an address and goes first. Beyond the bound the
 //! oldest is forgotten, as a network might: its sender tries again.
 
+use pychat_proto::Fill;
 use std::{collections::VecDeque, net::SocketAddr};
 
 /// Strangers of each kind that wait: what is answered in some tens of milliseconds, 1.2 MB.
@@ -89,6 +90,14 @@ impl Strangers {
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
         self.returning.is_empty() && self.new.is_empty()
+    }
+
+    /// How many wait, with their bounds.
+    pub(super) fn fills(&self) -> [Fill; 2] {
+        [
+            Fill::new("strangers with a token", self.returning.len(), WAITING_MAX),
+            Fill::new("strangers without a token", self.new.len(), WAITING_MAX),
+        ]
     }
 
     /// How many were forgotten.

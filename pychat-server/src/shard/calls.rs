@@ -21,6 +21,7 @@ impl Shard {
     pub(super) fn on_call(&mut self, now: Now, id: SessionId, call: u64, payload: &[u8]) {
         // A session asks once its client is known to be there, and until it is closed.
         let Some(session) = self.sessions.get(&id) else { return };
+        self.stats.calls += 1;
         // A question of a later version, or one that no honest daemon asks.
         let work = chat::decode(payload).ok().and_then(|call| work(session.user(), call));
         match work {

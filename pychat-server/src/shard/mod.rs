@@ -308,9 +308,9 @@ impl Shard {
         let waiting = self.applicants.waiting();
         each(Fill::new("logins that wait for the store", waiting, LOGINS_WAITING_MAX));
         let (claiming, sessions) = (self.claims.len(), self.sessions.len());
-        each(Fill::new("sessions that took keys within a minute", claiming, sessions));
+        each(Fill::follower("sessions that took keys within a minute", claiming, sessions));
         for hot in self.sessions.values().filter_map(|session| session.hot.as_deref()) {
-            each(Fill::new("messages under way", hot.uplink.pending(), uplink::PENDING_MAX));
+            each(Fill::of_session("messages under way", hot.uplink.pending(), uplink::PENDING_MAX));
         }
     }
 

@@ -1,5 +1,7 @@
 //! The real program: what it says, when it refuses, how it ends.
 
+#[cfg(unix)]
+mod metrics;
 mod refusals;
 mod running;
 mod server;

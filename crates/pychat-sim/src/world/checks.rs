@@ -152,7 +152,7 @@ impl World {
     /// Every table is within its named bound.
     pub(super) fn check_bounds(&self) {
         let seed = self.seed;
-        let check = |Fill { table, used, bound }| {
+        let check = |Fill { table, used, bound, .. }| {
             assert!(used <= bound, "seed {seed}: {used} {table}, of {bound} at most");
         };
         self.server.shards().for_each(|shard| shard.fills(check));

@@ -1,6 +1,9 @@
 //! A disk without room: a small file system under the daemon's state directory.
 
-use crate::stage::{DEADLINE, Stage, assert_refused, connect, received, run, send, until};
+use crate::{
+    metrics::Watcher,
+    stage::{DEADLINE, Stage, assert_refused, connect, received, run, send, until},
+};
 use pychat_testkit::harness::{Output, Profile, Server};
 use std::{
     fs::{self, File, OpenOptions},
@@ -150,8 +153,14 @@ fn send_until_stuck(alice: &Profile) -> (Vec<String>, Output) {
 
 #[test]
 fn a_server_with_a_full_disk_keeps_what_it_accepted_and_heals_by_itself() {
-    let mut stage = Stage::new();
+    let mut stage = Stage::with_arguments(&["--metrics", "127.0.0.1:0"]);
     let Some(disk) = SmallDisk::under(&mut stage.server) else { return };
+    let watcher = Watcher::of(&stage.server);
+    let health = || {
+        let answer = watcher.ask("GET", "/healthz");
+        (answer.status, answer.body)
+    };
+    assert_eq!(health(), (200, "ok\n".to_owned()));
     let (alice, bob) = stage.pair();
     // What comes for him stays on the server's disk.
     run(&bob, &["disconnect"]);
@@ -172,11 +181,18 @@ fn a_server_with_a_full_disk_keeps_what_it_accepted_and_heals_by_itself() {
     }
     let server = stage.server.pid();
     assert!(stage.server.log().contains("full"), "{}", stage.server.log());
-    // It serves what needs no disk.
+    // It serves what needs no disk, and says how it is.
     run(&alice, &["users"]);
+    let (status, why) = health();
+    assert!(status == 503 && why.starts_with("the store fails: "), "{status} {why}");
+    let scraped = watcher.scrape();
+    assert_eq!(scraped.of("pychat_store_failing"), 1.0);
+    assert!(scraped.of("pychat_commits_failed_total") > 0.0);
 
     disk.make_room();
     send(&alice, "bob", "room again", "accepted");
+    assert_eq!(health(), (200, "ok\n".to_owned()));
+    assert_eq!(watcher.scrape().of("pychat_store_failing"), 0.0);
     sent.push("room again".into());
     assert_eq!(stage.server.pid(), server, "without a restart");
     assert_eq!(alice.ctl_json(&["status"]).get("last_error"), None);

@@ -23,6 +23,8 @@ mod damaged;
 #[cfg(target_os = "linux")]
 mod full_disk;
 #[cfg(unix)]
+mod metrics;
+#[cfg(unix)]
 mod page;
 #[cfg(unix)]
 mod recipes;

@@ -67,6 +67,8 @@ impl World {
 fn what_is_published_is_handed_out_and_then_the_fallback() {
     let (mut world, [bob, ann]) = World::with_keys(["bob", "ann"], 2);
     assert_eq!(world.answer(bob, &Call::OwnKeys), own(2, 2));
+    let questions: u64 = world.shards.iter().map(|shard| shard.counters().calls).sum();
+    assert_eq!(questions, 3, "each is counted once");
     assert_eq!(world.answer(ann, &keys_of("bob", false)), with(b""));
     assert_eq!(world.answer(ann, &keys_of("bob", true)), numbered(0));
     assert_eq!(world.answer(ann, &keys_of("bob", true)), numbered(1));
