@@ -126,7 +126,7 @@ fn network(out: &mut Exposition, wire: &EndpointStats, collected: &Collected) {
         ),
         (
             "pychat_records_retransmitted_total",
-            "Records (texts, their parts, receipts) that were sent to a client again.",
+            "Records (texts, their parts, receipts) that were sent to a client again, lost ones and those that ride along early.",
             *retransmitted,
         ),
         (

@@ -1,6 +1,6 @@
 //! What a server tells of itself is what really happened.
 
-use crate::stage::{DEADLINE, SLOW_DEADLINE, connect, received, run, seed, until};
+use crate::stage::{DEADLINE, SLOW_DEADLINE, connect, received, run, seed, until, wait_for_link};
 use pychat_testkit::{
     faults::Faults,
     harness::{Options, Output, Profile, Programs, Server},
@@ -157,6 +157,7 @@ fn metrics_agree_with_what_people_were_told() {
         }
         if number == TEXTS / 2 + MAILBOX_LEN / 2 {
             run(&bob, &["status"]);
+            wait_for_link(&bob, "connected");
         }
         told.send(&alice, "bob", &format!("to bob {number}"));
     }
