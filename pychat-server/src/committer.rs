@@ -147,5 +147,7 @@ pub fn home(user: &UserName, shards: u8) -> u8 {
     let hash = user.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    ((hash >> 32) % u64::from(shards.max(1))) as u8
+    // A name's last characters are in the lower half only: users 1 to 999 would share a shard.
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed >> 32) % u64::from(shards.max(1))) as u8
 }

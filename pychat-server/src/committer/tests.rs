@@ -3,7 +3,7 @@
 use super::thread::ToCommitter;
 use super::{
     Committer, CommitterHandle, Done, JOBS_PER_BATCH_MAX, JOBS_QUEUED_MAX, Job, Outcome,
-    SubmitError, ToShard, Work, spawn,
+    SubmitError, ToShard, Work, home, spawn,
 };
 use crate::bell::Bell;
 use crate::person::Person;
@@ -388,4 +388,17 @@ fn a_visitor_sees_what_the_batch_before_did_and_is_counted_in_no_batch() {
     assert_eq!(asked.unwrap().blocking_recv(), Ok((true, 1)));
     drop((handle, told));
     thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn names_that_differ_in_their_last_characters_only_are_spread_over_all_shards() {
+    for shards in [2, 3, 4, 8] {
+        let mut on_shard = vec![0; usize::from(shards)];
+        for number in 0..1000 {
+            let user = UserName::parse(&format!("user{number}")).unwrap();
+            on_shard[usize::from(home(&user, shards))] += 1;
+        }
+        let fair = 1000 / usize::from(shards);
+        assert!(on_shard.iter().all(|it| (fair / 2..fair * 2).contains(it)), "{on_shard:?}");
+    }
 }
