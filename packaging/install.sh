@@ -52,8 +52,8 @@ case $prefix in
     *) system=no ;;
 esac
 
-# Where a file of the archive goes. Of its two places for people's units systemd looks into share/
-# below a home directory, too.
+# Where a file of the archive goes. For people's units systemd looks into lib/ below /usr only, but
+# into share/ below a home directory, too.
 place() {
     case $1 in
         lib/systemd/user/*) echo "$prefix/share/${1#lib/}" ;;

@@ -13,7 +13,7 @@ use crate::{
     dist::{self, Packages},
     workspace::{self, Profile},
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use machine::Machine;
 use std::{path::Path, time::Instant};
 
@@ -53,7 +53,10 @@ pub(crate) fn play(target: &Path, built: &Path, packages: &Packages) -> Result<S
     let stage = scenes::Stage::new(machine, built)?;
     for (name, scene) in scenes::ALL {
         let begun = Instant::now();
-        scene(&stage).with_context(|| format!("{name}\n{}", stage.journals()))?;
+        if let Err(error) = scene(&stage) {
+            println!("{}", stage.journals());
+            return Err(error.context(format!("not so: {name}")));
+        }
         println!("{:>5.1} s  {name}", begun.elapsed().as_secs_f64());
     }
     drop(stage);

@@ -16,7 +16,7 @@ use std::{cell::Cell, path::Path};
 pub(super) type Scene = fn(&Stage) -> Result<()>;
 
 /// All scenes: each finds what those before it have left.
-pub(super) const ALL: [(&str, Scene); 13] = [
+pub(super) const ALL: [(&str, Scene); 14] = [
     ("the packages are installed, and nothing is started by that", packages::installed),
     ("the server starts as its unit says, as nobody in particular", service::started),
     ("a user's daemon starts under the user's own manager and outlives the session", user::lingers),
@@ -30,6 +30,7 @@ pub(super) const ALL: [(&str, Scene); 13] = [
     ("behind the socket the package is upgraded, and the port stays open", socket::upgraded),
     ("removed, the server leaves its state and its configuration", packages::removed),
     ("purged, nothing is left", packages::purged),
+    ("the archive's script installs a server that starts, and removes it", packages::archive),
 ];
 
 const SERVICE: &str = "pychat-server.service";

@@ -44,15 +44,39 @@ pub(super) fn removed(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Nothing with the name is left on the machine, but what bob himself has in his home directory.
+/// What has the name on the machine, but for what bob himself has in his home directory.
+const FIND: &str = "find / -xdev -name '*pychat*' ! -path '/home/*' ! -path '/root/*'";
+
+/// Nothing is left.
 pub(super) fn purged(stage: &Stage) -> Result<()> {
     let machine = &stage.machine;
     machine.shell("rm -r /etc/systemd/system/pychat-server.service.d")?;
     machine.said(&["dpkg", "--purge", "pychat-server", "pychat"])?;
-    let left =
-        machine.shell("find / -xdev -name '*pychat*' ! -path '/home/*' ! -path '/proc/*'")?;
+    let left = machine.shell(FIND)?;
     ensure!(left.is_empty(), "the purged packages left:\n{left}");
     let known = machine.run(&["systemctl", "cat", SERVICE])?;
     ensure!(!known.status.success(), "systemd still knows the unit");
+    Ok(())
+}
+
+/// Below `/usr/local`, with units that name the programs there. Afterwards what the operator has
+/// written and what the server has kept are all that is left.
+pub(super) fn archive(stage: &Stage) -> Result<()> {
+    let machine = &stage.machine;
+    machine.shell(&format!(
+        "mkdir /root/unpacked
+         tar -xf {PACKAGES}/pychat-*-linux.tar.gz -C /root/unpacked --strip-components=1
+         /root/unpacked/install.sh
+         systemctl daemon-reload
+         systemctl start pychat-server"
+    ))?;
+    let program = machine.said(&["readlink", &format!("/proc/{}/exe", stage.server()?)])?;
+    ensure!(program == "/usr/local/bin/pychat-server", "{program} runs");
+    machine.said(&["/root/unpacked/install.sh", "--uninstall"])?;
+    let left = machine.shell(FIND)?;
+    let mut left: Vec<&str> = left.lines().collect();
+    left.sort_unstable();
+    let kept = ["/etc/pychat-server", "/var/lib/private/pychat-server", "/var/lib/pychat-server"];
+    ensure!(left == kept, "left: {left:?}");
     Ok(())
 }

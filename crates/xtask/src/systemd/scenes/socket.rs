@@ -21,6 +21,9 @@ pub(super) fn started(stage: &Stage) -> Result<()> {
     let namespace = |pid: &str| machine.said(&["readlink", &format!("/proc/{pid}/ns/net")]);
     let server = stage.server()?.to_string();
     ensure!(namespace(&server)? != namespace("1")?, "the server has the machine's network");
+    // Twice what the unit has, as Linux counts.
+    let held = machine.shell("ss --no-header --udp --numeric --all --memory 'sport = 7420'")?;
+    ensure!(held.contains(",rb16777216,"), "the socket's buffer is another: {held}");
     let denied = machine.property(SERVICE, "IPAddressDeny")?;
     ensure!(denied.contains("0.0.0.0/0"), "no address is denied: {denied:?}");
     let journal = machine.journal(SERVICE)?;
