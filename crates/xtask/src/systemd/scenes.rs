@@ -55,21 +55,31 @@ impl Stage {
         self.machine.said(&last).unwrap_or_else(|error| format!("no journal: {error:#}"))
     }
 
-    /// The server's process; an error if none runs.
+    /// The ready server's process, if there is one. Asked for in one go, since it may be about to end.
+    fn ready_server(&self) -> Result<Option<u32>> {
+        let said =
+            self.machine.said(&["systemctl", "show", "--property=ActiveState,MainPID", SERVICE])?;
+        let mut pid = None;
+        for line in said.lines() {
+            match line.split_once('=') {
+                Some(("MainPID", number)) => pid = Some(number.parse()?),
+                Some(("ActiveState", "active")) | None => {}
+                Some(_) => return Ok(None),
+            }
+        }
+        Ok(pid.filter(|pid| *pid != 0))
+    }
+
+    /// The server's process; an error if none is ready.
     fn server(&self) -> Result<u32> {
-        let pid = self.machine.property(SERVICE, "MainPID")?;
-        let pid = pid.parse().context("systemd names a process")?;
-        ensure!(pid != 0, "no server runs");
-        Ok(pid)
+        self.ready_server()?.context("no server is ready")
     }
 
     /// Waits until another server than `before` is ready.
-    fn another_server(&self, before: u32) -> Result<u32> {
+    fn another_server(&self, before: u32) -> Result<()> {
         until("another server to be ready", || {
-            let state = self.machine.property(SERVICE, "ActiveState")?;
-            Ok(state == "active" && self.server()? != before)
-        })?;
-        self.server()
+            Ok(self.ready_server()?.is_some_and(|server| server != before))
+        })
     }
 
     /// Sends a text from the host to bob and waits until it was delivered.
