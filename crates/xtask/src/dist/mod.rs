@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
 /// The crates whose `Cargo.toml` describes packages: of the server, and of a person's programs.
 const PACKAGES: [&str; 2] = ["pychat-server", "pychatctl"];
 
+/// Where the packages are made, below the target directory.
+const PLACE: &str = "dist";
+
 /// What is in `target/dist`.
 pub(crate) struct Packages {
     directory: PathBuf,
@@ -50,6 +53,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 impl Packages {
+    /// Those that an earlier run has made.
+    pub(crate) fn packed(target: &Path) -> Self {
+        Self { directory: target.join(PLACE), without_rpm: None }
+    }
+
     /// Where they all are.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
@@ -65,7 +73,7 @@ impl Packages {
 pub(crate) fn pack(target: &Path, built: &Path, profile: Profile) -> Result<Packages> {
     let layout = built.join("package");
     lay_out(&layout, built)?;
-    let directory = target.join("dist");
+    let directory = target.join(PLACE);
     // Nothing of another version is to be summed up, or taken for this one.
     remove(&directory)?;
     fs::create_dir_all(&directory).context("making target/dist")?;

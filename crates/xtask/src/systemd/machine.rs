@@ -61,7 +61,12 @@ impl Machine {
         let mut machine = Self { nspawn, init: 0, address };
         let booted = machine.wait_for_boot().and_then(|()| machine.connect(&name, host));
         booted.with_context(|| {
-            format!("booting a machine: {}", fs::read_to_string(log).unwrap_or_default().trim())
+            let said = fs::read_to_string(log).unwrap_or_default();
+            format!(
+                "no machine can be booted here: {}\n\
+                 hint: `cargo xtask test --without-systemd` goes without",
+                said.trim()
+            )
         })?;
         Ok(machine)
     }

@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// How the programs in the packages are built.
     #[arg(long, value_enum, default_value_t = Profile::Dev)]
     profile: Profile,
+    /// Take the packages as they lie in target/dist, and the programs as they are built.
+    #[arg(long)]
+    packed: bool,
 }
 
 /// How a person does it.
@@ -30,9 +33,14 @@ pub(crate) const ALONE: &str = "cargo xtask systemd";
 
 /// Builds the packages and plays all scenes with them.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let built = workspace::build_programs(arguments.profile)?;
     let target = workspace::target_directory()?;
-    let packages = dist::pack(&target, &built, arguments.profile)?;
+    let (built, packages) = if arguments.packed {
+        (target.join(arguments.profile.directory()), Packages::packed(&target))
+    } else {
+        let built = workspace::build_programs(arguments.profile)?;
+        let packages = dist::pack(&target, &built, arguments.profile)?;
+        (built, packages)
+    };
     println!("{}", play(&target, &built, &packages)?);
     Ok(())
 }

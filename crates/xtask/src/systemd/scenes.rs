@@ -51,8 +51,11 @@ impl Stage {
 
     /// The ends of what was logged, for somebody who looks for a failure's reason.
     pub(super) fn journals(&self) -> String {
-        let last = ["journalctl", "--no-pager", "--lines=40", "--output=short-monotonic"];
-        self.machine.said(&last).unwrap_or_else(|error| format!("no journal: {error:#}"))
+        let last = ["journalctl", "--no-pager", "--lines=40", "--output=short-precise"];
+        let inside = self.machine.said(&last);
+        let outside = self.ann.said(&["daemon", "logs"]);
+        let told = |said: Result<String>| said.unwrap_or_else(|error| format!("{error:#}"));
+        format!("--- the machine\n{}\n--- ann's daemon\n{}", told(inside), told(outside))
     }
 
     /// The ready server's process, if there is one. Asked for in one go, since it may be about to end.
