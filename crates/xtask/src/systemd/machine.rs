@@ -1,5 +1,6 @@
 //! A machine of its own: a booted tree with a private network, gone without a trace when dropped.
 
+use super::cgroup::Groups;
 use crate::workspace;
 use anyhow::{Context, Result, bail, ensure};
 use std::{
@@ -30,6 +31,8 @@ pub(super) struct Machine {
     init: u32,
     /// Its address, which the host reaches.
     pub(super) address: Ipv4Addr,
+    /// Removed last, when nothing is in them.
+    _groups: Option<Groups>,
 }
 
 impl Machine {
@@ -38,7 +41,12 @@ impl Machine {
         let name = format!("pyc{}", std::process::id());
         let output = fs::File::create(log).context("making a log for the machine")?;
         // Ended with us, however we end.
-        let mut nspawn = workspace::command("setpriv");
+        let manages = Path::new("/run/systemd/system").is_dir();
+        let groups = if manages { None } else { Some(Groups::new()?) };
+        let mut nspawn = match &groups {
+            None => Command::new("setpriv"),
+            Some(groups) => groups.joined_by("setpriv"),
+        };
         nspawn
             .args(["--pdeathsig", "TERM", "systemd-nspawn", "--quiet", "--boot", "--console=pipe"])
             .args(["--volatile=overlay", "--network-veth"])
@@ -51,14 +59,14 @@ impl Machine {
             .stdin(Stdio::null())
             .stderr(output.try_clone().context("sharing the log")?)
             .stdout(output);
-        if !Path::new("/run/systemd/system").is_dir() {
+        if !manages {
             // The host's init is another one: nobody to ask for a scope, or to register with.
             nspawn.args(["--keep-unit", "--register=no"]);
         }
         let nspawn = nspawn.spawn().context("starting systemd-nspawn")?;
         let network = u32::from(NETWORKS) + 4 * (std::process::id() % NETWORKS_COUNT);
         let (host, address) = (Ipv4Addr::from(network + 1), Ipv4Addr::from(network + 2));
-        let mut machine = Self { nspawn, init: 0, address };
+        let mut machine = Self { nspawn, init: 0, address, _groups: groups };
         let booted = machine.wait_for_boot().and_then(|()| machine.connect(&name, host));
         booted.with_context(|| {
             let said = fs::read_to_string(log).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! the packages, and is used as an operator and a user would ([`scenes`]), from inside and, by
 //! [`person`], from outside. The units are those that the packages bring, hardening and all.
 
+mod cgroup;
 mod machine;
 mod person;
 mod scenes;
