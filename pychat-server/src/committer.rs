@@ -18,7 +18,7 @@ pub use thread::{
 
 use crate::{
     person::Person,
-    store::{Account, Answer, Command, Page, ReadLimit, StoreError},
+    store::{Account, Answer, Ban, Command, InviteCode, Page, ReadLimit, StoreError},
 };
 use pychat_proto::{
     Seq, StreamId, UserName,
@@ -58,6 +58,10 @@ pub enum Work {
         user: UserName,
         /// The outbox's stream.
         stream: StreamId,
+        /// What a newcomer shows.
+        invite: Option<InviteCode>,
+        /// The time by which an invite may be over.
+        at: UnixMillis,
     },
     /// A user came, went or fell silent. No outcome.
     Presence {
@@ -105,6 +109,10 @@ pub enum Outcome {
         account: Option<Account>,
         /// The stream's position.
         position: Seq,
+        /// Why the name may not log in, if it may not.
+        ban: Option<Ban>,
+        /// Whether the store knows what was shown as an invite that is open.
+        is_invited: bool,
     },
     /// Of [`Work::Users`].
     Users {

@@ -38,9 +38,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true,
-    infer_long_args = false,
-    after_help = first_steps(),
-    after_long_help = long_after()
+    infer_long_args = false
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -55,10 +53,10 @@ impl Cli {
         words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
         let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
-        // The texts of the help are put together only for somebody who reads them.
-        let matches = match Self::command().try_get_matches_from(&words) {
-            Ok(matches) => matches,
-            Err(_) => command().try_get_matches_from(&words)?,
+        // The whole command line with its help is put together only for somebody who needs it.
+        let matches = match parse_one_verb(&words) {
+            Some(matches) => matches,
+            None => command().try_get_matches_from(&words)?,
         };
         let mut cli = Self::from_arg_matches(&matches)?;
         cli.globals.ends_after = cli.globals.timeout.filter(|_| was_typed(&matches, "timeout"));
@@ -68,7 +66,22 @@ impl Cli {
 
 /// The whole command line.
 pub(crate) fn command() -> clap::Command {
-    help::complete(Cli::command())
+    let command = Cli::command().after_help(first_steps()).after_long_help(long_after());
+    help::complete(command)
+}
+
+/// Reads words that make sense with the first verb among them alone, which those of nearly every run do:
+/// a third of the work. Of all others the whole command line says what they mean, or what is wrong.
+fn parse_one_verb(words: &[OsString]) -> Option<ArgMatches> {
+    let whole = Cli::command();
+    let typed = words.iter().skip(1).filter_map(|word| word.to_str());
+    let verb = { typed }.find_map(|word| whole.find_subcommand(word))?.clone();
+    let root = Globals::augment_args(clap::Command::new("pychatctl"));
+    let mut root = root.subcommand_required(true).infer_long_args(false).subcommand(verb);
+    let matches = root.try_get_matches_from_mut(words).ok();
+    // The process ends soon, and gives all of it back at once.
+    std::mem::forget((whole, root));
+    matches
 }
 
 /// Whether a flag is on the command line itself, before or after the verb.

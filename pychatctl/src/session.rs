@@ -19,40 +19,39 @@ pub(crate) struct Session {
 impl Session {
     /// Reaches the daemon, and starts it if it does not run and that is wanted.
     pub(crate) fn open(settings: &Settings) -> Result<Self, Failure> {
-        if let Some(session) = Self::open_running(settings)? {
-            return Ok(session);
-        }
-        if !settings.autostart {
-            return Err(not_running(settings));
-        }
-        if settings.verbose {
-            eprintln!("starting the daemon of profile {}", settings.profile());
-        }
-        let started = start::start(settings);
-        let deadline = Instant::now() + start::START_TIMEOUT;
-        loop {
-            match (Self::open_running(settings)?, &started) {
-                (Some(session), _) => return Ok(session),
-                (None, Err(failure)) => return Err(failure.clone()),
-                (None, Ok(())) if Instant::now() > deadline => return Err(not_running(settings)),
-                (None, Ok(())) => std::thread::sleep(RETRY),
-            }
-        }
+        let (client, hello) = reach(settings, say_hello)?;
+        Ok(Self { client, timeout: settings.timeout, hello })
     }
 
     /// Reaches the daemon if it runs. One that is ending counts as not running once it is gone.
     pub(crate) fn open_running(settings: &Settings) -> Result<Option<Self>, Failure> {
-        let deadline = Instant::now() + ENDING_MAX;
-        loop {
-            let Some(mut client) = connect(settings)? else { return Ok(None) };
-            match client.hello("pychatctl", env!("CARGO_PKG_VERSION"), HELLO_TIMEOUT) {
-                Ok(hello) => {
-                    return Ok(Some(Self { client, timeout: settings.timeout, hello }));
-                }
-                Err(CallError::Closed) if Instant::now() < deadline => std::thread::sleep(RETRY),
-                Err(error) => return Err(failure_of(error)),
-            }
-        }
+        let reached = reach_running(settings, &mut say_hello)?;
+        let session = |(client, hello)| Self { client, timeout: settings.timeout, hello };
+        Ok(reached.map(session))
+    }
+
+    /// As [`Self::open`] and [`Self::call`] for who asks a single question: all of it goes there and back
+    /// once. A daemon that ends meanwhile may be asked twice: only for questions that may be.
+    pub(crate) fn ask<T: DeserializeOwned>(
+        settings: &Settings,
+        request: &Request,
+    ) -> Result<T, Unanswered> {
+        let mut may_be_done = false;
+        let reached = reach(settings, |client| {
+            let greeted = client.hello_and_ask(CLIENT, VERSION, request, HELLO_TIMEOUT);
+            may_be_done |= matches!(&greeted, Err(error) if !matches!(error, CallError::Failed(_)));
+            greeted
+        });
+        let (mut client, asked) = match reached {
+            Ok(reached) => reached,
+            Err(failure) if may_be_done => return Err(Unanswered::Lost(failure)),
+            Err(failure) => return Err(Unanswered::Unasked(failure)),
+        };
+        client.answer(&asked, settings.timeout + SLACK).map_err(|error| match error {
+            CallError::Failed(failure) => Unanswered::Refused(failure),
+            CallError::Closed => Unanswered::Closed,
+            error => Unanswered::Lost(failure_of(error)),
+        })
     }
 
     /// Asks, and waits a little longer than the daemon was told to.
@@ -75,6 +74,76 @@ impl Session {
     ) -> Result<Result<Box<Event>, CutOff>, CallError> {
         self.client.next_event_before(deadline)
     }
+}
+
+/// Why a question has no answer.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// No daemon was asked.
+    Unasked(Failure),
+    /// The daemon says no.
+    Refused(Failure),
+    /// The daemon ended, and may have done what was asked.
+    Closed,
+    /// The daemon may have done what was asked.
+    Lost(Failure),
+}
+
+impl From<Unanswered> for Failure {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Unasked(failure)
+            | Unanswered::Refused(failure)
+            | Unanswered::Lost(failure) => failure,
+            Unanswered::Closed => failure_of(CallError::Closed),
+        }
+    }
+}
+
+/// Reaches the daemon, greets it as asked, and starts it if it does not run and that is wanted.
+fn reach<G>(
+    settings: &Settings,
+    mut greet: impl FnMut(&mut Client) -> Result<G, CallError>,
+) -> Result<(Client, G), Failure> {
+    if let Some(reached) = reach_running(settings, &mut greet)? {
+        return Ok(reached);
+    }
+    if !settings.autostart {
+        return Err(not_running(settings));
+    }
+    if settings.verbose {
+        eprintln!("starting the daemon of profile {}", settings.profile());
+    }
+    let started = start::start(settings);
+    let deadline = Instant::now() + start::START_TIMEOUT;
+    loop {
+        match (reach_running(settings, &mut greet)?, &started) {
+            (Some(reached), _) => return Ok(reached),
+            (None, Err(failure)) => return Err(failure.clone()),
+            (None, Ok(())) if Instant::now() > deadline => return Err(not_running(settings)),
+            (None, Ok(())) => std::thread::sleep(RETRY),
+        }
+    }
+}
+
+/// As [`reach`], if the daemon runs. One that is ending counts as not running once it is gone.
+fn reach_running<G>(
+    settings: &Settings,
+    greet: &mut impl FnMut(&mut Client) -> Result<G, CallError>,
+) -> Result<Option<(Client, G)>, Failure> {
+    let deadline = Instant::now() + ENDING_MAX;
+    loop {
+        let Some(mut client) = connect(settings)? else { return Ok(None) };
+        match greet(&mut client) {
+            Ok(greeted) => return Ok(Some((client, greeted))),
+            Err(CallError::Closed) if Instant::now() < deadline => std::thread::sleep(RETRY),
+            Err(error) => return Err(failure_of(error)),
+        }
+    }
+}
+
+fn say_hello(client: &mut Client) -> Result<Hello, CallError> {
+    client.hello(CLIENT, VERSION, HELLO_TIMEOUT)
 }
 
 /// Reaches whoever listens, without a greeting: every version understands `shutdown`.
@@ -129,6 +198,10 @@ fn not_running(settings: &Settings) -> Failure {
         sent: None,
     }
 }
+
+/// What the daemon is told of us.
+const CLIENT: &str = "pychatctl";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long a daemon may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);

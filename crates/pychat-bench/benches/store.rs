@@ -77,5 +77,5 @@ fn user(index: u64) -> UserName {
 
 fn claim(user: UserName) -> Command {
     let name = DisplayName::parse("").expect("it may be empty");
-    Command::Claim(Account { user, key: PublicKey([1; 32]), name, since: 0 })
+    Command::Claim(Account { user, key: PublicKey([1; 32]), name, since: 0, name_is_set: false })
 }

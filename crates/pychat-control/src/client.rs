@@ -26,6 +26,10 @@ pub struct Client {
     early: VecDeque<Pushed>,
 }
 
+/// A question that was put and whose answer has not been waited for yet.
+#[derive(Debug)]
+pub struct Asked(Id);
+
 /// What comes without being asked for.
 type Pushed = Result<Box<Event>, CutOff>;
 
@@ -111,13 +115,30 @@ impl Client {
         version: &str,
         timeout: Duration,
     ) -> Result<Hello, CallError> {
-        let params = HelloParams {
-            client: client.into(),
-            version: version.into(),
-            protocol_min: PROTOCOL_VERSION,
-            protocol_max: PROTOCOL_VERSION,
-        };
-        self.call(&Request::Hello(params), timeout)
+        self.call(&hello(client, version), timeout)
+    }
+
+    /// Introduces us and asks in one write, which is all of the conversation's way there; returns once
+    /// the greeting is answered. [`Self::answer`] has the rest.
+    ///
+    /// # Errors
+    /// The versions do not fit, and nothing was done; or nobody answers, and the daemon may yet do what
+    /// was asked.
+    pub fn hello_and_ask(
+        &mut self,
+        client: &str,
+        version: &str,
+        request: &Request,
+        timeout: Duration,
+    ) -> Result<Asked, CallError> {
+        let deadline = Instant::now() + timeout;
+        let greeting = Asked(self.next_id());
+        let asked = Asked(self.next_id());
+        let mut lines = call_line(&greeting.0, &hello(client, version));
+        lines.push_str(&call_line(&asked.0, request));
+        self.write(lines.as_bytes(), timeout)?;
+        let _daemon: Hello = self.answer_before(&greeting, deadline)?;
+        Ok(asked)
     }
 
     /// Asks, and waits for the answer.
@@ -130,13 +151,37 @@ impl Client {
         timeout: Duration,
     ) -> Result<T, CallError> {
         let deadline = Instant::now() + timeout;
+        let asked = Asked(self.next_id());
+        self.write(call_line(&asked.0, request).as_bytes(), timeout)?;
+        self.answer_before(&asked, deadline)
+    }
+
+    /// Waits for the answer to what was asked.
+    ///
+    /// # Errors
+    /// The daemon says no, or nobody answers within `timeout`.
+    pub fn answer<T: DeserializeOwned>(
+        &mut self,
+        asked: &Asked,
+        timeout: Duration,
+    ) -> Result<T, CallError> {
+        self.answer_before(asked, Instant::now() + timeout)
+    }
+
+    fn next_id(&mut self) -> Id {
         self.last_id += 1;
-        let asked = Id::from(self.last_id);
-        self.write(call_line(&asked, request).as_bytes(), timeout)?;
+        Id::from(self.last_id)
+    }
+
+    fn answer_before<T: DeserializeOwned>(
+        &mut self,
+        asked: &Asked,
+        deadline: Instant,
+    ) -> Result<T, CallError> {
         loop {
             match self.read(Some(deadline))? {
                 // A line that could not be read is answered without an id.
-                FromDaemon::Answer { id, outcome } if id == asked || id == Id::Null => {
+                FromDaemon::Answer { id, outcome } if id == asked.0 || id == Id::Null => {
                     let result = serde_json::from_value(outcome?).map_err(InvalidLine::from)?;
                     return Ok(result);
                 }
@@ -218,6 +263,15 @@ impl Client {
             }
         }
     }
+}
+
+fn hello(client: &str, version: &str) -> Request {
+    Request::Hello(HelloParams {
+        client: client.into(),
+        version: version.into(),
+        protocol_min: PROTOCOL_VERSION,
+        protocol_max: PROTOCOL_VERSION,
+    })
 }
 
 /// Pipes on Windows know no time limit: there a request waits as long as the daemon lives.

@@ -22,7 +22,7 @@ mod span;
 
 pub use api::*;
 pub use archived::{ARCHIVE_STDIO, Archived, EXPORT_JOB, IMPORT_JOB, REPORT_PREFIX};
-pub use client::{CallError, Client, ConnectError};
+pub use client::{Asked, CallError, Client, ConnectError};
 pub use daemon_config::{DaemonConfig, HISTORY_BYTES_MIN, HOOK_TIME_MAX, NOTIFY_JOB, Notify};
 pub use daemon_file::{DaemonFile, DaemonFileError};
 pub use limits::{

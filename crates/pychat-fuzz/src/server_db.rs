@@ -144,6 +144,7 @@ fn claim(number: usize) -> Command {
         key: PublicKey([number as u8; 32]),
         name: DisplayName::parse("Somebody").expect("a name"),
         since: 1,
+        name_is_set: false,
     })
 }
 

@@ -57,7 +57,13 @@ impl KeyUser {
 
     fn claim_name(&self) -> Command {
         let name = DisplayName::parse("").expect("it may be empty");
-        Command::Claim(Account { user: self.user, key: PublicKey([9; 32]), name, since: 1 })
+        Command::Claim(Account {
+            user: self.user,
+            key: PublicKey([9; 32]),
+            name,
+            since: 1,
+            name_is_set: false,
+        })
     }
 
     fn publish_device(&self) -> Command {

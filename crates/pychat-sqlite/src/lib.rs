@@ -2,6 +2,8 @@
 
 mod damage;
 mod log;
+mod plans;
 
 pub use damage::{DATABASE_BYTES_MIN, log_damage, one_line};
 pub use log::{ResyncError, resync_log};
+pub use plans::keep_plans;

@@ -4,10 +4,10 @@ use super::{
     Done, Job, Outcome, Work,
     presence::{PresenceTable, offline},
 };
-use crate::store::{Command, MailboxStore, StoreError};
+use crate::store::{Command, InviteCode, MailboxStore, StoreError};
 use pychat_proto::{
-    UserName,
-    chat::{OwnKeys, USERS_PER_PAGE_MAX, UserKeys},
+    StreamId, UserName,
+    chat::{OwnKeys, USERS_PER_PAGE_MAX, UnixMillis, UserKeys},
 };
 
 /// Owns the store, and knows who is there.
@@ -136,10 +136,9 @@ impl Committer {
             Work::Read { mailbox, after, limit } => {
                 self.store.read(&mailbox, after, limit).map(Outcome::Page)
             }
-            Work::Login { user, stream } => self.store.account(&user).and_then(|account| {
-                let position = self.store.position(&user, stream)?;
-                Ok(Outcome::Login { account, position })
-            }),
+            Work::Login { user, stream, invite, at } => {
+                self.login(&user, stream, invite.as_ref(), at)
+            }
             Work::Users { after, offline_too } => self.users(after.as_ref(), offline_too),
             Work::User { name } => self.user(&name).map(Outcome::User),
             Work::OwnKeys { user } => self.store.keys(&user).map(Outcome::OwnKeys),
@@ -148,6 +147,21 @@ impl Committer {
                 keys.map(|keys| Outcome::UserKeys(keys.map(without_prekey)))
             }
         })
+    }
+
+    fn login(
+        &mut self,
+        user: &UserName,
+        stream: StreamId,
+        invite: Option<&InviteCode>,
+        at: UnixMillis,
+    ) -> Result<Outcome, StoreError> {
+        let account = self.store.account(user)?;
+        let position = self.store.position(user, stream)?;
+        let ban = self.store.ban(user)?;
+        let invite = invite.map(|code| self.store.invite(code)).transpose()?.flatten();
+        let is_invited = invite.is_some_and(|invite| invite.is_open(at));
+        Ok(Outcome::Login { account, position, ban, is_invited })
     }
 
     fn users(

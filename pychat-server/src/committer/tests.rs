@@ -7,8 +7,9 @@ use super::{
 use crate::bell::Bell;
 use crate::person::Person;
 use crate::store::{
-    Account, Answer, Append, Claimed, Command, DeviceKey, MailboxStore, Origin, Page, Prekey,
-    Quota, ReadLimit, StoreError, embedded::Embedded,
+    Account, Answer, Append, Ban, Claimed, Command, DeviceKey, Invite, InviteCode, MailboxSize,
+    MailboxStore, Origin, Page, Prekey, Quota, ReadLimit, StoreError, StoreSize,
+    embedded::Embedded,
 };
 use pychat_proto::{
     Cursor, DisplayName, PublicKey, Seq, StreamId, UserName,
@@ -25,7 +26,13 @@ fn user(name: &str) -> UserName {
 
 fn claim(name: &str) -> Work {
     let (key, display) = (PublicKey([1; 32]), DisplayName::parse("").unwrap());
-    Work::Commit(Command::Claim(Account { user: user(name), key, name: display, since: 7 }))
+    Work::Commit(Command::Claim(Account {
+        user: user(name),
+        key,
+        name: display,
+        since: 7,
+        name_is_set: false,
+    }))
 }
 
 fn receipt(to: &str, entry: &[u8]) -> Work {
@@ -112,13 +119,14 @@ fn nothing_passes_what_failed_until_its_shard_has_heard() {
 fn a_login_learns_the_account_and_the_position() {
     let mut committer = committer();
     let stream = StreamId([5; 16]);
-    let login = || Work::Login { user: user("ann"), stream };
-    let unknown = Ok(Outcome::Login { account: None, position: Seq(0) });
+    let login = || Work::Login { user: user("ann"), stream, invite: None, at: 0 };
+    let unknown =
+        Ok(Outcome::Login { account: None, position: Seq(0), ban: None, is_invited: false });
     assert_eq!(ask(&mut committer, login()), unknown);
     let advance = Command::Advance { user: user("ann"), stream, up_to: Seq(4) };
     step(&mut committer, vec![claim("ann"), Work::Commit(advance)]);
     match ask(&mut committer, login()) {
-        Ok(Outcome::Login { account: Some(account), position: Seq(4) }) => {
+        Ok(Outcome::Login { account: Some(account), position: Seq(4), .. }) => {
             assert_eq!(account.user, user("ann"));
         }
         other => panic!("{other:?}"),
@@ -241,6 +249,29 @@ impl MailboxStore for Scripted {
     fn position(&mut self, _: &UserName, _: StreamId) -> Result<Seq, StoreError> {
         Ok(Seq::NONE)
     }
+    fn ban(&mut self, _: &UserName) -> Result<Option<Ban>, StoreError> {
+        Ok(None)
+    }
+    fn bans(&mut self, _: Option<&UserName>, _: usize) -> Result<Vec<(UserName, Ban)>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn invites(&mut self) -> Result<Vec<Invite>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn invite(&mut self, _: &InviteCode) -> Result<Option<Invite>, StoreError> {
+        Ok(None)
+    }
+    fn mailboxes(
+        &mut self,
+        _: Option<&UserName>,
+        _: usize,
+    ) -> Result<Vec<MailboxSize>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn size(&mut self) -> Result<StoreSize, StoreError> {
+        Ok(StoreSize::default())
+    }
+    fn set_quota(&mut self, _: Quota) {}
     fn flush(&mut self) -> Result<(), StoreError> {
         self.seen.lock().unwrap().push(Seen::Flush);
         Ok(())

@@ -147,7 +147,9 @@ fn bytes(job: &Job) -> usize {
             | Command::Trim { .. }
             | Command::Raise { .. }
             | Command::Reserve { .. }
-            | Command::Claim(_),
+            | Command::Claim(_)
+            | Command::ClaimInvited { .. }
+            | Command::Decide(_),
         )
         | Work::Read { .. }
         | Work::Login { .. }

@@ -62,7 +62,11 @@ impl Shard {
             }
             Ok(
                 Outcome::Committed(
-                    Answer::Append(_) | Answer::Claim(_) | Answer::Reserved(_) | Answer::Done,
+                    Answer::Append(_)
+                    | Answer::Claim(_)
+                    | Answer::Decided(_)
+                    | Answer::Reserved(_)
+                    | Answer::Done,
                 )
                 | Outcome::Page(_)
                 | Outcome::Login { .. },

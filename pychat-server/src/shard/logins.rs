@@ -5,12 +5,12 @@ use super::{
     goodbye::RESTARTING,
     jobs::Purpose,
     mailbox::USUAL_FIRST,
-    session::{Delivery, Hot, Session, Step},
+    session::{Claim, Delivery, Hot, Session, Step},
 };
 use crate::{
     committer::{Outcome, Work, home},
     person::Person,
-    store::{Account, Answer, Claimed, Command, StoreError},
+    store::{Account, Answer, Ban, Claimed, Command, InviteCode, StoreError},
 };
 use pychat_proto::{
     CloseCode, Cursor, DisplayName, Incoming, Instant, PublicKey, Seq, SessionId, StreamId,
@@ -46,19 +46,29 @@ const RETRY_AFTER_BUSY: Duration = Duration::from_secs(2);
 pub enum Registration {
     /// Everybody.
     Open,
-    /// Those who show one of these codes.
+    /// Those who show one of these codes, or an invite that the operator made.
     Invite(Vec<String>),
     /// Nobody.
     Closed,
 }
 
+/// How a newcomer comes in.
+enum Admitted {
+    /// As anybody would.
+    Freely,
+    /// With one use of an invite that the store keeps.
+    ByInvite,
+}
+
 impl Registration {
-    fn check(&self, invite: Option<&str>) -> Result<(), &'static str> {
+    fn check(&self, shown: Option<&str>, is_invited: bool) -> Result<Admitted, &'static str> {
         match self {
-            Self::Open => Ok(()),
-            Self::Invite(codes) if invite.is_some_and(|it| codes.iter().any(|code| code == it)) => {
-                Ok(())
+            Self::Open => Ok(Admitted::Freely),
+            Self::Invite(codes) if shown.is_some_and(|it| codes.iter().any(|code| code == it)) => {
+                Ok(Admitted::Freely)
             }
+            Self::Invite(_) if is_invited => Ok(Admitted::ByInvite),
+            Self::Invite(_) if shown.is_some() => Err(NOT_INVITED),
             Self::Invite(_) => {
                 Err("this server asks newcomers for an invite code; ask its operator for one")
             }
@@ -85,6 +95,8 @@ struct Applicant {
     committed: Seq,
     /// The key, if the name is not this device's yet or its display name changes.
     claim: Option<PublicKey>,
+    /// What the claim takes one use of.
+    invite: Option<InviteCode>,
 }
 
 impl Applicants {
@@ -159,7 +171,11 @@ impl Shard {
         }
         let user = incoming.login.user;
         let stream = StreamId(incoming.login.stream);
-        self.jobs.push(Purpose::Login(incoming), Work::Login { user, stream });
+        // What cannot be a code is nobody's.
+        let shown = incoming.login.invite.as_deref();
+        let invite = shown.and_then(|code| InviteCode::parse(code).ok());
+        let work = Work::Login { user, stream, invite, at: now.unix_ms };
+        self.jobs.push(Purpose::Login(incoming), work);
     }
 
     /// The store says what it knows of one who logs in.
@@ -170,7 +186,7 @@ impl Shard {
         outcome: Result<Outcome, StoreError>,
     ) {
         self.applicants.waiting -= 1;
-        let Ok(Outcome::Login { account, position }) = outcome else {
+        let Ok(Outcome::Login { account, position, ban, is_invited }) = outcome else {
             let reason = "the server cannot read its accounts now";
             return self.refuse(now, incoming, CloseCode::ServerFault, RETRY_AFTER_FAULT, reason);
         };
@@ -178,31 +194,49 @@ impl Shard {
             return self.begin_login(now, incoming);
         }
         let login = &incoming.login;
+        if let Some(ban) = ban {
+            let reason = banned(&login.user, &ban);
+            let code = CloseCode::NotPermitted;
+            return self.refuse(now, incoming, code, Duration::ZERO, &reason);
+        }
         // What an older session of this outbox has settled may be on no disk yet.
         let older = self.sessions.of_user(&login.user).and_then(|id| self.sessions.get(&id));
         let older = older.filter(|older| older.stream.0 == login.stream);
         let position = older.map_or(position, |older| older.settled.max(position));
+        let mut invite = None;
         let claim = match &account {
             Some(account) if account.key != incoming.key => {
                 let reason = name_taken(&login.user);
                 return self.refuse(now, incoming, CloseCode::NameTaken, Duration::ZERO, &reason);
             }
+            Some(account) if account.name_is_set => None,
             Some(account) => (account.name != login.name).then_some(incoming.key),
             None => {
-                if let Err(reason) = self.config.registration.check(login.invite.as_deref()) {
-                    let code = CloseCode::NotPermitted;
-                    return self.refuse(now, incoming, code, Duration::ZERO, reason);
+                let shown = login.invite.as_deref();
+                match self.config.registration.check(shown, is_invited) {
+                    Ok(Admitted::Freely) => {}
+                    Ok(Admitted::ByInvite) => {
+                        invite = shown.and_then(|code| InviteCode::parse(code).ok());
+                    }
+                    Err(reason) => {
+                        let code = CloseCode::NotPermitted;
+                        return self.refuse(now, incoming, code, Duration::ZERO, reason);
+                    }
                 }
                 Some(incoming.key)
             }
         };
         let applicant = Applicant {
             user: login.user,
-            name: login.name.clone(),
+            name: match account {
+                Some(account) if account.name_is_set => account.name,
+                Some(_) | None => login.name.clone(),
+            },
             stream: StreamId(login.stream),
             cursor: login.cursor,
             committed: position,
             claim,
+            invite,
         };
         let welcome = Welcome { committed: position, server_time: now.unix_ms };
         if let Some(session) = self.endpoint.accept(now.mono, incoming, welcome) {
@@ -221,12 +255,13 @@ impl Shard {
             let share = self.share_of(spread);
             return self.close(now, id, CloseCode::Restarting, share, RESTARTING);
         }
-        let Applicant { user, name, stream, cursor, committed, claim } = applicant;
+        let Applicant { user, name, stream, cursor, committed, claim, invite } = applicant;
         let person = Person::new(&user, &name);
         let (delivery, claim) = match claim {
             Some(key) => {
-                let account = Account { user, key, name, since: now.unix_ms };
-                (Delivery::Claiming(Step::Waiting), Some(Box::new(account)))
+                let since = now.unix_ms;
+                let account = Account { user, key, name, since, name_is_set: false };
+                (Delivery::Claiming(Step::Waiting), Some(Box::new(Claim { account, invite })))
             }
             None => (Delivery::Raising(Step::Waiting), None),
         };
@@ -255,9 +290,9 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(hot) = session.hot.as_deref() else { return };
         let (submitted, purpose, command) = match (session.delivery, &hot.claim) {
-            (Delivery::Claiming(Step::Waiting), Some(account)) => {
+            (Delivery::Claiming(Step::Waiting), Some(claim)) => {
                 let submitted = Delivery::Claiming(Step::Submitted);
-                (submitted, Purpose::Claim(id), Command::Claim((**account).clone()))
+                (submitted, Purpose::Claim(id), claim.command())
             }
             (Delivery::Raising(Step::Waiting), _) if hot.floor == Cursor::NONE => {
                 session.delivery = Delivery::Behind;
@@ -305,6 +340,10 @@ impl Shard {
             Ok(Outcome::Committed(Answer::Claim(Claimed::Taken))) => {
                 let reason = name_taken(&session.user());
                 self.close(now, id, CloseCode::NameTaken, Duration::ZERO, &reason);
+            }
+            Ok(Outcome::Committed(Answer::Claim(Claimed::NotInvited))) => {
+                // Somebody else took its last use meanwhile.
+                self.close(now, id, CloseCode::NotPermitted, Duration::ZERO, NOT_INVITED);
             }
             Ok(_) | Err(_) => session.delivery = Delivery::Claiming(Step::Waiting),
         }
@@ -402,6 +441,17 @@ impl Shard {
         self.endpoint.refuse(now.mono, incoming, code, retry_after, reason);
     }
 }
+
+/// What the operator has a banned user told.
+pub(super) fn banned(user: &UserName, ban: &Ban) -> String {
+    match ban.reason.as_str() {
+        "" => format!("this server's operator has banned {user}"),
+        reason => format!("this server's operator has banned {user}: {reason}"),
+    }
+}
+
+const NOT_INVITED: &str =
+    "this server does not know that invite code, or it is used up; ask its operator for another";
 
 fn name_taken(user: &UserName) -> String {
     format!(

@@ -1,7 +1,10 @@
 //! What the relay knows of one confirmed session: little while it is idle.
 
 use super::{receipts::Receipts, unsettled::Unsettled, uplink::Uplink};
-use crate::{person::Person, store::Account};
+use crate::{
+    person::Person,
+    store::{Account, Command, InviteCode},
+};
 use pychat_proto::{Cursor, Instant, Seq, StreamId, UserName, chat::Presence};
 
 /// A confirmed session.
@@ -57,11 +60,32 @@ pub(super) enum Step {
     Submitted,
 }
 
+/// What is claimed for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) account: Account,
+    /// What it takes one use of.
+    pub(super) invite: Option<InviteCode>,
+}
+
+impl Claim {
+    pub(super) fn command(&self) -> Command {
+        let account = self.account.clone();
+        match &self.invite {
+            None => Command::Claim(account),
+            Some(code) => {
+                let (code, at) = (code.clone(), account.since);
+                Command::ClaimInvited { account, code, at }
+            }
+        }
+    }
+}
+
 /// Freed as soon as nothing is under way and the client has what its mailbox holds.
 #[derive(Debug, Default)]
 pub(super) struct Hot {
     /// What is claimed for it, until the store has it.
-    pub(super) claim: Option<Box<Account>>,
+    pub(super) claim: Option<Box<Claim>>,
     /// Entries up to here were on the client's disk when it logged in. Once it has caught up, none of
     /// those is in the mailbox any more, and none will be.
     pub(super) floor: Cursor,

@@ -13,8 +13,13 @@ use std::sync::Arc;
 mod contract;
 pub mod embedded;
 mod keys;
+mod operator;
 
 pub use keys::{DeviceKey, Opaque, PREKEY_NUMBER_MAX, Prekey};
+pub use operator::{
+    BANS_MAX, Ban, CODE_CHARS_MAX, Decided, Decision, INVITES_MAX, InvalidCode, InvalidNote,
+    Invite, InviteCode, MailboxSize, NOTE_CHARS_MAX, Note, StoreSize,
+};
 
 /// A mailbox engine. One thread owns it, so that what it does has one order.
 pub trait MailboxStore: Send {
@@ -47,6 +52,36 @@ pub trait MailboxStore: Send {
     /// What is held of a user's end-to-end keys; `None` if nobody has claimed the name. Empty before the
     /// first [`Command::PublishDevice`].
     fn keys(&mut self, user: &UserName) -> Result<Option<OwnKeys>, StoreError>;
+
+    /// The ban on a name, whoever it belongs to.
+    fn ban(&mut self, user: &UserName) -> Result<Option<Ban>, StoreError>;
+
+    /// Bans in the order of their names, those after `after`, at most `limit`.
+    fn bans(
+        &mut self,
+        after: Option<&UserName>,
+        limit: usize,
+    ) -> Result<Vec<(UserName, Ban)>, StoreError>;
+
+    /// All invites, in the order of their codes; at most [`INVITES_MAX`].
+    fn invites(&mut self) -> Result<Vec<Invite>, StoreError>;
+
+    /// The invite of that code, also one that is used up or over.
+    fn invite(&mut self, code: &InviteCode) -> Result<Option<Invite>, StoreError>;
+
+    /// Sizes of claimed names' mailboxes, in the order of their names, those after `after`, at most
+    /// `limit`.
+    fn mailboxes(
+        &mut self,
+        after: Option<&UserName>,
+        limit: usize,
+    ) -> Result<Vec<MailboxSize>, StoreError>;
+
+    /// How much there is in all.
+    fn size(&mut self) -> Result<StoreSize, StoreError>;
+
+    /// From now on mailboxes take so much; what is in them already stays.
+    fn set_quota(&mut self, quota: Quota);
 
     /// Does what was put off (trims), before an orderly end. Changes no answer; an engine that is
     /// dropped without it has lost nothing else.
@@ -97,6 +132,18 @@ pub enum Command {
     /// Claims a name, or updates the display name of one that is ours already (compare-and-set on
     /// the key). A name that nobody has comes without end-to-end keys. Answer: [`Answer::Claim`].
     Claim(Account),
+    /// As [`Command::Claim`]; but a name that nobody has takes one use of an invite with it, or is not
+    /// claimed. Answer: [`Answer::Claim`].
+    ClaimInvited {
+        /// Whose the name becomes.
+        account: Account,
+        /// What was shown.
+        code: InviteCode,
+        /// The time by which an invite may be over.
+        at: UnixMillis,
+    },
+    /// What the operator decided. Answer: [`Answer::Decided`].
+    Decide(Decision),
     /// Sets the keys of a user's device. The same `device` as before keeps its one-time keys; with
     /// another one they are gone, and numbers begin anew at 0. Of a device that comes back nothing is
     /// known any more. Answer: [`Answer::Keys`].
@@ -175,8 +222,10 @@ pub enum Origin {
 pub enum Answer {
     /// Of [`Command::Append`].
     Append(Appended),
-    /// Of [`Command::Claim`].
+    /// Of [`Command::Claim`] and [`Command::ClaimInvited`].
     Claim(Claimed),
+    /// Of [`Command::Decide`].
+    Decided(Decided),
     /// Of [`Command::Reserve`]: cursors up to here are set aside.
     Reserved(Cursor),
     /// Of [`Command::PublishDevice`] and [`Command::PublishPrekeys`]: what is held now; `None` if nobody
@@ -216,6 +265,8 @@ pub enum Claimed {
     Ours,
     /// It belongs to another key.
     Taken,
+    /// There is no open invite of that code.
+    NotInvited,
 }
 
 /// A user name and whose it is.
@@ -229,6 +280,8 @@ pub struct Account {
     pub name: DisplayName,
     /// When it was claimed, or its display name last set.
     pub since: UnixMillis,
+    /// Whether the operator set the display name: a claim does not change it then.
+    pub name_is_set: bool,
 }
 
 /// How much to read at once.

@@ -104,3 +104,39 @@ fn quoted_words(line: &str) -> Vec<String> {
         })
         .collect()
 }
+
+/// What was read of words, with the one verb alone and with all.
+fn read_both_ways(words: &[&str]) -> (Option<String>, Option<String>) {
+    let words: Vec<OsString> =
+        std::iter::once("pychatctl").chain(words.iter().copied()).map(Into::into).collect();
+    let told = |matches: ArgMatches| format!("{:?}", Cli::from_arg_matches(&matches).unwrap());
+    let whole = command().try_get_matches_from(&words).ok();
+    (parse_one_verb(&words).map(told), whole.map(told))
+}
+
+#[test]
+fn one_verb_alone_reads_what_all_of_them_read() {
+    for words in [
+        &["send", "bob", "hi", "--wait", "read", "--id", "x", "--timeout=3s"][..],
+        &["--json", "inbox", "--reader", "bot", "-n", "3"],
+        &["--profile", "work", "history", "bob"],
+        &["history", "export", "bob"],
+        &["daemon", "restart"],
+        &["users", "--all", "-q"],
+        &["status"],
+    ] {
+        let (one, all) = read_both_ways(words);
+        assert!(all.is_some(), "{words:?}");
+        assert_eq!(one, all, "{words:?}");
+    }
+}
+
+#[test]
+fn words_that_only_look_like_a_verb_are_left_to_the_whole_command_line() {
+    let (one, all) = read_both_ways(&["--profile", "send", "users"]);
+    assert_eq!(one, None);
+    assert!(all.is_some_and(|read| read.contains("Users")));
+    for words in [&["help", "send"][..], &["send", "--help"], &["inbx"], &["--version"], &[]] {
+        assert_eq!(read_both_ways(words).0, None, "{words:?}");
+    }
+}

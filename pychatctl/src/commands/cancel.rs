@@ -10,7 +10,7 @@ use pychat_control::{Request, Sent};
 
 /// Takes it back.
 pub(super) fn run(context: &mut Context, args: IdArgs) -> Result<(), Failed> {
-    let sent: Sent = context.session()?.call(&Request::Cancel { id: args.id })?;
+    let sent: Sent = context.ask(&Request::Cancel { id: args.id })?;
     match context.out.form {
         Form::Json => context.out.json(&Versioned::new(&sent))?,
         Form::Quiet => context.out.line(&clean_line(&sent.id))?,

@@ -20,7 +20,7 @@ pub(super) fn run(context: &mut Context, args: ConnectArgs) -> Result<(), Failed
     let timeout_ms = millis(context.settings.timeout);
     let params = ConnectParams { user, name, server, trust_key, timeout_ms };
     let waiting = wait_visibly(context, params.server.clone());
-    let connected: Connected = context.session()?.call(&Request::Connect(params))?;
+    let connected: Connected = context.ask(&Request::Connect(params))?;
     drop(waiting);
     match context.out.form {
         Form::Json => context.out.json(&Versioned::new(&connected))?,

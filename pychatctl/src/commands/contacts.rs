@@ -9,7 +9,7 @@ use pychat_control::{Contact, ContactState, List, Request};
 
 /// Shows them.
 pub(super) fn run(context: &mut Context) -> Result<(), Failed> {
-    let contacts: List<Contact> = context.session()?.call(&Request::Contacts {})?;
+    let contacts: List<Contact> = context.ask(&Request::Contacts {})?;
     let (items, next) = (&contacts.items, contacts.next.as_deref());
     match context.out.form {
         Form::Json => context.out.json(&Listed::versioned(items, next))?,

@@ -6,7 +6,7 @@ use pychat_control::{Empty, Request};
 
 /// Logs out.
 pub(super) fn run(context: &mut Context) -> Result<(), Failed> {
-    let done: Empty = context.session()?.call(&Request::Disconnect {})?;
+    let done: Empty = context.ask(&Request::Disconnect {})?;
     match context.out.form {
         Form::Json => context.out.json(&Versioned::new(&done))?,
         Form::Quiet => {}

@@ -41,6 +41,8 @@ use crate::{
     session::Session,
     settings::Settings,
 };
+use pychat_control::{Failure, Request};
+use serde::de::DeserializeOwned;
 
 /// What a command has to work with.
 pub(crate) struct Context {
@@ -54,6 +56,11 @@ impl Context {
     /// Reaches the daemon.
     fn session(&self) -> Result<Session, Failed> {
         Ok(Session::open(&self.settings)?)
+    }
+
+    /// Asks the daemon a single question; see [`Session::ask`].
+    fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Failed> {
+        Ok(Session::ask(&self.settings, request).map_err(Failure::from)?)
     }
 }
 

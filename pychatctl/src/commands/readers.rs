@@ -17,7 +17,7 @@ pub(super) fn run(context: &mut Context, what: Option<ReadersCommand>) -> Result
 }
 
 fn list(context: &mut Context) -> Result<(), Failed> {
-    let readers: List<ReaderState> = context.session()?.call(&Request::Readers {})?;
+    let readers: List<ReaderState> = context.ask(&Request::Readers {})?;
     let items = &readers.items;
     match context.out.form {
         Form::Json => context.out.json(&Listed::versioned(items, readers.next.as_deref()))?,
@@ -39,7 +39,7 @@ fn list(context: &mut Context) -> Result<(), Failed> {
 
 fn remove(context: &mut Context, reader: &str) -> Result<(), Failed> {
     let request = Request::RemoveReader { reader: reader.to_owned() };
-    let empty: Empty = context.session()?.call(&request)?;
+    let empty: Empty = context.ask(&request)?;
     match context.out.form {
         Form::Json => context.out.json(&Versioned::new(&empty))?,
         Form::Quiet => {}

@@ -6,11 +6,10 @@ use crate::{
     names::{self, usage},
     output::{Failed, Form, Versioned},
     screen::clean_line,
-    session::{Session, failure_of},
+    session::{Session, Unanswered},
 };
 use pychat_control::{
-    CallError, ErrorCode, Failure, Request, SendParams, Sent, State, TEXT_BYTES_MAX, check_key,
-    check_text,
+    ErrorCode, Failure, Request, SendParams, Sent, State, TEXT_BYTES_MAX, check_key, check_text,
 };
 use std::{
     hash::{BuildHasher, RandomState},
@@ -62,19 +61,18 @@ fn ask(context: &Context, params: SendParams) -> Result<Sent, Failure> {
     let request = Request::Send(params);
     let mut tries = 1;
     loop {
-        let opened = Session::open(&context.settings);
-        let mut session = opened.map_err(|failure| match tries {
-            1 => not_kept(failure),
-            // The daemon that ended meanwhile had been asked.
-            _ => maybe_kept(failure, &key),
-        })?;
-        match session.try_call(&request) {
+        return Err(match Session::ask(&context.settings, &request) {
             Ok(sent) => return Ok(sent),
-            Err(CallError::Closed) if tries < TRIES_MAX => tries += 1,
+            Err(Unanswered::Closed) if tries < TRIES_MAX => {
+                tries += 1;
+                continue;
+            }
             // The daemon says itself what it kept.
-            Err(CallError::Failed(failure)) => return Err(failure),
-            Err(error) => return Err(maybe_kept(failure_of(error), &key)),
-        }
+            Err(Unanswered::Refused(failure)) => failure,
+            Err(Unanswered::Unasked(failure)) if tries == 1 => not_kept(failure),
+            // This one, or the one that ended meanwhile, had been asked.
+            Err(unanswered) => maybe_kept(unanswered.into(), &key),
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use pychat_control::{HookStatus, Link, Request, Status};
 
 /// Shows it.
 pub(super) fn run(context: &mut Context) -> Result<(), Failed> {
-    let status: Status = context.session()?.call(&Request::Status {})?;
+    let status: Status = context.ask(&Request::Status {})?;
     match context.out.form {
         Form::Json => context.out.json(&Versioned::new(&status))?,
         Form::Quiet => context.out.line(word(status.link))?,

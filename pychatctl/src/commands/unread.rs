@@ -20,7 +20,7 @@ pub(super) fn run(context: &mut Context, args: &UnreadArgs) -> Result<(), Failed
     if args.follow {
         return follow(context, args);
     }
-    let unread: Unread = context.session()?.call(&Request::Unread {})?;
+    let unread: Unread = context.ask(&Request::Unread {})?;
     if args.if_any && unread.total == 0 {
         return Ok(());
     }

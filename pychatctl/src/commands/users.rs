@@ -26,7 +26,7 @@ impl<'a, T> Listed<'a, T> {
 /// Shows them.
 pub(super) fn run(context: &mut Context, args: &UsersArgs) -> Result<(), Failed> {
     let params = UsersParams { all: args.all, timeout_ms: millis(context.settings.timeout) };
-    let users: List<User> = context.session()?.call(&Request::Users(params))?;
+    let users: List<User> = context.ask(&Request::Users(params))?;
     match context.out.form {
         Form::Json => context.out.json(&Listed::versioned(&users.items, users.next.as_deref()))?,
         Form::Quiet => {

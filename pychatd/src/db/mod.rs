@@ -162,7 +162,8 @@ impl Database {
             .busy_timeout(BUSY_TIMEOUT)
             .and_then(|()| connection.pragma_update(None, "journal_mode", "WAL"))
             .and_then(|()| connection.pragma_update(None, "synchronous", synchronous()))
-            .and_then(|()| connection.pragma_update(None, "foreign_keys", true));
+            .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
+            .and_then(|()| pychat_sqlite::keep_plans(&connection));
         prepared.map_err(|error| OpenError::of(path, error))?;
         connection.set_prepared_statement_cache_capacity(64);
         schema::migrate(&mut connection, path)?;

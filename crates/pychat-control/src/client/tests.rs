@@ -71,6 +71,44 @@ fn a_socket_in_a_directory_that_others_write_to_is_not_trusted() {
 }
 
 #[test]
+fn greeting_and_question_go_in_one_write_and_each_is_answered() {
+    let fake = fake(|line| {
+        let call = parse_call(line.as_bytes()).unwrap();
+        let result = match call.request {
+            Request::Hello(_) => {
+                json!({ "version": "1", "protocol": 1, "pid": 2, "profile": "default" })
+            }
+            other => json!({ "was_unread": other == Request::Unread {} }),
+        };
+        result_line(&call.id.unwrap(), &result)
+    });
+    let mut client = Client::connect(&fake.address).unwrap();
+    let asked = client.hello_and_ask("test", "1", &Request::Unread {}, SOON).unwrap();
+    let answer: serde_json::Value = client.answer(&asked, SOON).unwrap();
+    assert_eq!(answer, json!({ "was_unread": true }));
+}
+
+#[test]
+fn a_greeting_that_is_refused_ends_the_question_too() {
+    let fake = fake(|line| {
+        let call = parse_call(line.as_bytes()).unwrap();
+        let other = Failure {
+            code: ErrorCode::VersionMismatch,
+            message: "another version".into(),
+            hint: None,
+            sent: None,
+        };
+        crate::error_line(&call.id.unwrap(), &other.into())
+    });
+    let mut client = Client::connect(&fake.address).unwrap();
+    let refused = client.hello_and_ask("test", "1", &Request::Unread {}, SOON);
+    assert!(
+        matches!(&refused, Err(CallError::Failed(failure)) if failure.code == ErrorCode::VersionMismatch),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn events_before_an_answer_are_kept() {
     let event = r#"{"jsonrpc":"2.0","method":"event","params":{"at":"t","event":"connection","state":"connected"}}"#;
     let fake = fake(move |line| format!("{event}\n{}", echo_id(line)));

@@ -1,7 +1,8 @@
 //! A store that fails when it is told to.
 
 use crate::store::{
-    Account, Answer, Command, MailboxStore, Page, Quota, ReadLimit, StoreError, embedded::Embedded,
+    Account, Answer, Ban, Command, Invite, InviteCode, MailboxSize, MailboxStore, Page, Quota,
+    ReadLimit, StoreError, StoreSize, embedded::Embedded,
 };
 use pychat_proto::{Cursor, Seq, StreamId, UserName, chat::OwnKeys};
 use std::sync::{
@@ -120,6 +121,48 @@ impl MailboxStore for FailingStore {
     fn keys(&mut self, user: &UserName) -> Result<Option<OwnKeys>, StoreError> {
         self.readable()?;
         self.inner().store().keys(user)
+    }
+
+    fn ban(&mut self, user: &UserName) -> Result<Option<Ban>, StoreError> {
+        self.readable()?;
+        self.inner().store().ban(user)
+    }
+
+    fn bans(
+        &mut self,
+        after: Option<&UserName>,
+        limit: usize,
+    ) -> Result<Vec<(UserName, Ban)>, StoreError> {
+        self.readable()?;
+        self.inner().store().bans(after, limit)
+    }
+
+    fn invites(&mut self) -> Result<Vec<Invite>, StoreError> {
+        self.readable()?;
+        self.inner().store().invites()
+    }
+
+    fn invite(&mut self, code: &InviteCode) -> Result<Option<Invite>, StoreError> {
+        self.readable()?;
+        self.inner().store().invite(code)
+    }
+
+    fn mailboxes(
+        &mut self,
+        after: Option<&UserName>,
+        limit: usize,
+    ) -> Result<Vec<MailboxSize>, StoreError> {
+        self.readable()?;
+        self.inner().store().mailboxes(after, limit)
+    }
+
+    fn size(&mut self) -> Result<StoreSize, StoreError> {
+        self.readable()?;
+        self.inner().store().size()
+    }
+
+    fn set_quota(&mut self, quota: Quota) {
+        self.inner().store().set_quota(quota);
     }
 
     fn position(&mut self, user: &UserName, stream: StreamId) -> Result<Seq, StoreError> {

@@ -1,6 +1,7 @@
 //! What [`MailboxStore`] promises: one test for each promise, run on every engine.
 
 mod keys;
+mod operator;
 pub(in crate::store) mod words;
 
 use crate::store::{
@@ -78,6 +79,15 @@ macro_rules! contract {
             a_user_without_a_device_has_no_prekeys,
             prekey_numbers_end_at_their_bound,
             keys_of_users_do_not_mix,
+            a_freed_name_has_no_owner_no_mail_and_no_keys,
+            a_name_bound_to_another_key_keeps_its_mail_and_no_keys,
+            a_display_name_that_was_set_stays_until_it_is_given_back,
+            bans_hold_until_they_are_lifted,
+            a_purged_mailbox_is_empty_and_goes_on,
+            an_invite_lets_in_so_many_and_until_it_is_over,
+            an_invite_without_bounds_lasts,
+            bans_and_invites_have_a_bound,
+            sizes_of_mailboxes_come_by_name,
             an_empty_batch_is_nothing,
             flush_changes_no_answer,
         );
@@ -97,6 +107,14 @@ pub(in crate::store) use keys::{
     prekeys_beyond_the_most_are_passed_over_and_may_come_again,
     the_fallback_is_handed_out_when_no_prekey_is_left,
     the_same_device_with_another_fallback_changes_that_alone,
+};
+pub(in crate::store) use operator::{
+    a_display_name_that_was_set_stays_until_it_is_given_back,
+    a_freed_name_has_no_owner_no_mail_and_no_keys,
+    a_name_bound_to_another_key_keeps_its_mail_and_no_keys, a_purged_mailbox_is_empty_and_goes_on,
+    an_invite_lets_in_so_many_and_until_it_is_over, an_invite_without_bounds_lasts,
+    bans_and_invites_have_a_bound, bans_hold_until_they_are_lifted,
+    sizes_of_mailboxes_come_by_name,
 };
 
 pub(in crate::store) fn entries_are_read_in_the_order_of_their_cursors(engine: &mut impl Engine) {

@@ -18,7 +18,7 @@ pub(in crate::store) fn user(name: &str) -> UserName {
 pub(in crate::store) fn account(name: &str, key: u8, display: &str, since: u64) -> Account {
     let name = user(name);
     let display = DisplayName::parse(display).unwrap();
-    Account { user: name, key: PublicKey([key; 32]), name: display, since }
+    Account { user: name, key: PublicKey([key; 32]), name: display, since, name_is_set: false }
 }
 
 pub(in crate::store) fn claim(name: &str) -> Command {
@@ -95,6 +95,7 @@ pub(in crate::store) fn append(store: &mut dyn MailboxStore, batch: &[Command]) 
     let appended = answers.into_iter().map(|answer| match answer {
         Answer::Append(appended) => appended,
         Answer::Claim(_)
+        | Answer::Decided(_)
         | Answer::Reserved(_)
         | Answer::Keys(_)
         | Answer::Prekey(_)
@@ -177,6 +178,7 @@ pub(in crate::store) fn claimed_prekey(answer: Answer) -> Vec<u8> {
         Answer::Prekey(Some(keys)) => keys.prekey,
         Answer::Append(_)
         | Answer::Claim(_)
+        | Answer::Decided(_)
         | Answer::Reserved(_)
         | Answer::Keys(_)
         | Answer::Prekey(None)

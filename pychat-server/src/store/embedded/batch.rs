@@ -4,9 +4,12 @@ use super::{
     Quota, archive,
     keys::Rows,
     memory::{Memory, Owner, Slot, Usage, UserId},
+    rules,
 };
-use crate::store::{Account, Answer, Append, Appended, Claimed, Command, Origin};
-use pychat_proto::{Cursor, Seq, StreamId, UserName};
+use crate::store::{
+    Account, Answer, Append, Appended, Claimed, Command, Decided, Decision, InviteCode, Origin,
+};
+use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat::UnixMillis};
 use rusqlite::Connection;
 
 /// What a batch writes. Its buffers live as long as the engine.
@@ -15,11 +18,15 @@ pub(super) struct Plan {
     pub(super) inserts: Vec<Insert>,
     /// Users whose row is new or changed; some perhaps twice.
     pub(super) users: Vec<UserId>,
+    /// Mailboxes whose archive goes.
+    pub(super) purged: Vec<UserId>,
     /// Streams whose row is new or changed.
     pub(super) streams: Vec<(UserId, u64)>,
     /// Streams whose row goes.
     pub(super) evicted: Vec<u64>,
     pub(super) keys: Rows,
+    /// Bans and invites whose row is new, changed or gone.
+    pub(super) rules: Vec<rules::Name>,
 }
 
 /// A row of `entries`. The bytes are in the batch.
@@ -39,14 +46,17 @@ impl Plan {
             && self.streams.is_empty()
             && self.evicted.is_empty()
             && self.keys.are_unchanged()
+            && self.rules.is_empty()
     }
 
     pub(super) fn clear(&mut self) {
         self.inserts.clear();
         self.users.clear();
+        self.purged.clear();
         self.streams.clear();
         self.evicted.clear();
         self.keys.clear();
+        self.rules.clear();
     }
 }
 
@@ -63,7 +73,11 @@ impl Run<'_> {
     pub(super) fn execute(&mut self, index: usize, command: &Command) -> rusqlite::Result<Answer> {
         match command {
             Command::Append(append) => return self.append(index, append).map(Answer::Append),
-            Command::Claim(account) => return self.claim(account).map(Answer::Claim),
+            Command::Claim(account) => return self.claim(account, None).map(Answer::Claim),
+            Command::ClaimInvited { account, code, at } => {
+                return self.claim(account, Some((code, *at))).map(Answer::Claim);
+            }
+            Command::Decide(decision) => return self.decide(decision).map(Answer::Decided),
             Command::Advance { user, stream, up_to } => self.advance(user, *stream, *up_to)?,
             Command::Trim { mailbox, up_to } => self.trim(mailbox, *up_to)?,
             Command::Raise { mailbox, above } => self.raise(mailbox, *above)?,
@@ -193,23 +207,98 @@ impl Run<'_> {
         Ok(Cursor(self.memory.user(id).head.reserved))
     }
 
-    fn claim(&mut self, account: &Account) -> rusqlite::Result<Claimed> {
-        let id = self.user(&account.user)?;
-        let claimed = match &self.memory.user(id).account {
+    fn claim(
+        &mut self,
+        account: &Account,
+        invite: Option<(&InviteCode, UnixMillis)>,
+    ) -> rusqlite::Result<Claimed> {
+        let known = self.memory.named(self.connection, &account.user)?;
+        let owner = known.and_then(|id| self.memory.user(id).account.as_ref());
+        let claimed = match owner {
             None => Claimed::New,
             Some(owner) if owner.key != account.key => return Ok(Claimed::Taken),
             // Logins repeat it; they need not write.
-            Some(owner) if owner.name == account.name => return Ok(Claimed::Ours),
+            Some(owner) if owner.name == account.name || owner.name_is_set => {
+                return Ok(Claimed::Ours);
+            }
             Some(_) => Claimed::Ours,
         };
+        if let (Claimed::New, Some((code, at))) = (claimed, invite) {
+            let Some(change) = self.memory.rules.use_invite(code, at) else {
+                return Ok(Claimed::NotInvited);
+            };
+            self.note(change);
+        }
+        let id = self.user(&account.user)?;
         if claimed == Claimed::New {
             // A name that was freed by hand may come with the keys of whoever had it.
             self.plan.keys.remove(self.connection, id)?;
         }
-        let owner = Owner { key: account.key, name: account.name.clone(), since: account.since };
+        self.own(id, Some(owner_of(account)));
+        Ok(claimed)
+    }
+
+    fn own(&mut self, id: UserId, owner: Option<Owner>) {
         self.memory.own(id, owner);
         self.plan.users.push(id);
-        Ok(claimed)
+    }
+
+    fn decide(&mut self, decision: &Decision) -> rusqlite::Result<Decided> {
+        let (user, becomes) = match decision {
+            Decision::Free { user } => (user, Becomes::Nobodys),
+            Decision::Rebind { user, key } => (user, Becomes::Of(*key)),
+            Decision::Rename { user, name } => (user, Becomes::Named(name.clone())),
+            Decision::Purge { mailbox } => {
+                let Some(id) = self.claimed(mailbox)? else { return Ok(Decided::NoSuchUser) };
+                self.purge(id);
+                return Ok(Decided::Done);
+            }
+            Decision::Ban { .. }
+            | Decision::Unban { .. }
+            | Decision::Invite(_)
+            | Decision::Revoke { .. } => {
+                return Ok(match self.memory.rules.decide(decision) {
+                    Ok(change) => {
+                        self.note(change);
+                        Decided::Done
+                    }
+                    Err(decided) => decided,
+                });
+            }
+        };
+        let Some(id) = self.claimed(user)? else { return Ok(Decided::NoSuchUser) };
+        let Some(owner) = self.memory.user(id).account.clone() else {
+            return Ok(Decided::NoSuchUser);
+        };
+        match becomes {
+            Becomes::Nobodys => {
+                self.purge(id);
+                self.plan.keys.remove(self.connection, id)?;
+                self.own(id, None);
+            }
+            Becomes::Of(key) if key == owner.key => {}
+            Becomes::Of(key) => {
+                self.plan.keys.remove(self.connection, id)?;
+                self.own(id, Some(Owner { key, ..owner }));
+            }
+            Becomes::Named(Some(name)) => {
+                self.own(id, Some(Owner { name, name_is_set: true, ..owner }));
+            }
+            Becomes::Named(None) => self.own(id, Some(Owner { name_is_set: false, ..owner })),
+        }
+        Ok(Decided::Done)
+    }
+
+    /// Takes all entries out of a mailbox.
+    fn purge(&mut self, mailbox: UserId) {
+        self.memory.purge(mailbox);
+        self.plan.users.push(mailbox);
+        self.plan.purged.push(mailbox);
+    }
+
+    fn note(&mut self, change: rules::Change) {
+        self.plan.rules.push(change.name());
+        self.memory.note_rule(change);
     }
 
     /// The user of that name, if somebody has claimed it.
@@ -236,4 +325,16 @@ impl Run<'_> {
         self.plan.evicted.extend(moved.evicted);
         moved.row
     }
+}
+
+/// What the operator has an account become.
+enum Becomes {
+    Nobodys,
+    Of(PublicKey),
+    Named(Option<DisplayName>),
+}
+
+fn owner_of(account: &Account) -> Owner {
+    let Account { user: _, key, name, since, name_is_set } = account.clone();
+    Owner { key, name, since, name_is_set }
 }

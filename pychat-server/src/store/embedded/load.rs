@@ -3,8 +3,9 @@
 use super::{
     Account, OpenError,
     memory::{Head, Memory, Owner, Slot, Stream, Usage, User, UserId},
-    schema,
+    rules, schema,
 };
+use crate::store::MailboxSize;
 use pychat_proto::{DisplayName, PublicKey, Seq, StreamId, UserName};
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, types::Type};
 
@@ -14,6 +15,7 @@ pub(super) fn load(connection: &Connection, clean_max: usize) -> Result<Memory, 
     let mut memory = Memory { next_row: 1, next_stream: 1, ..Memory::default() };
     let done = numbers(connection, &mut memory).and_then(|()| entries(connection, &mut memory));
     done.map_err(refused)?;
+    memory.rules = rules::load(connection).map_err(refused)?;
     #[cfg(feature = "sabotage")]
     memory.reuse_cursors();
     memory.evict(clean_max);
@@ -24,7 +26,7 @@ pub(super) fn load(connection: &Connection, clean_max: usize) -> Result<Memory, 
 pub(super) fn named(connection: &Connection, name: &UserName) -> Result<Option<(UserId, User)>> {
     let row = connection
         .prepare_cached(
-            "SELECT id, name, reserved, archived, archived_entries, archived_bytes, key, display, since
+            "SELECT id, name, reserved, archived, archived_entries, archived_bytes, key, display, since, display_set, purged
              FROM users WHERE name = ?1",
         )?
         .query_row([name.as_str()], user)
@@ -39,7 +41,7 @@ pub(super) fn accounts(
     limit: usize,
 ) -> Result<Vec<Account>> {
     let mut select = connection.prepare_cached(
-        "SELECT id, name, reserved, archived, archived_entries, archived_bytes, key, display, since
+        "SELECT id, name, reserved, archived, archived_entries, archived_bytes, key, display, since, display_set, purged
          FROM users WHERE name > ?1 AND key IS NOT NULL ORDER BY name LIMIT ?2",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -53,10 +55,42 @@ pub(super) fn accounts(
     Ok(accounts)
 }
 
+/// Sizes of claimed names' mailboxes after a name, in the order of their names. Who has entries that are
+/// not archived is in memory.
+pub(super) fn mailboxes(
+    connection: &Connection,
+    memory: &Memory,
+    after: Option<&UserName>,
+    limit: usize,
+) -> Result<Vec<MailboxSize>> {
+    let mut select = connection.prepare_cached(
+        "SELECT id, name, reserved, archived, archived_entries, archived_bytes, key, display, since, display_set, purged
+         FROM users WHERE name > ?1 AND key IS NOT NULL ORDER BY name LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = select.query((after.map_or("", UserName::as_str), limit))?;
+    let mut sizes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, on_disk) = user(row)?;
+        let head = memory.users.get(&id).map_or(on_disk.head, |user| user.head);
+        let mut usage = head.in_slots;
+        usage.add(head.in_archive);
+        sizes.push(MailboxSize { user: on_disk.name, entries: usage.entries, bytes: usage.bytes });
+    }
+    Ok(sizes)
+}
+
+/// Bytes of the file's pages; what the log holds beyond them is not counted.
+pub(super) fn bytes(connection: &Connection) -> Result<u64> {
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let (pages, page) = (number("PRAGMA page_count")?, number("PRAGMA page_size")?);
+    Ok(pages.cast_unsigned().saturating_mul(page.cast_unsigned()))
+}
+
 fn numbered(connection: &Connection, id: UserId) -> Result<Option<(UserId, User)>> {
     let row = connection
         .prepare_cached(
-            "SELECT id, name, reserved, archived, archived_entries, archived_bytes, key, display, since
+            "SELECT id, name, reserved, archived, archived_entries, archived_bytes, key, display, since, display_set, purged
              FROM users WHERE id = ?1",
         )?
         .query_row([id.0], user)
@@ -75,11 +109,14 @@ fn user(row: &Row<'_>) -> Result<(UserId, User)> {
     let mut head = Head::starting_after(number(2)?);
     head.archived = number(3)?;
     head.in_archive = Usage { entries: number(4)?, bytes: number(5)? };
+    head.purged = number(10)?;
+    head.trimmed = head.purged;
     let mut user = User::new(name, head);
     if let Some(key) = row.get::<_, Option<[u8; 32]>>(6)? {
         let display = row.get_ref(7)?.as_str().map_err(|_| senseless())?;
         let display = DisplayName::parse(display).map_err(|_| senseless())?;
-        user.account = Some(Owner { key: PublicKey(key), name: display, since: number(8)? });
+        let (key, since, name_is_set) = (PublicKey(key), number(8)?, row.get(9)?);
+        user.account = Some(Owner { key, name: display, since, name_is_set });
     }
     Ok((id, user))
 }
@@ -106,11 +143,13 @@ fn with_streams(connection: &Connection, id: UserId, mut user: User) -> Result<(
 
 /// The numbers that come next.
 fn numbers(connection: &Connection, memory: &mut Memory) -> Result<()> {
-    let (count, next): (u64, i64) = connection.query_row(
-        "SELECT count(*), coalesce(max(id) + 1, 0) FROM users",
+    let (count, next, claimed): (i64, i64, i64) = connection.query_row(
+        "SELECT count(*), coalesce(max(id) + 1, 0), count(key) FROM users",
         [],
-        |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
+    let count = count.cast_unsigned();
+    memory.accounts = claimed.cast_unsigned();
     let next = next.cast_unsigned();
     memory.next_user =
         u32::try_from(next).ok().filter(|_| next == count).ok_or_else(|| damaged("users", next))?;
@@ -146,9 +185,13 @@ fn entries(connection: &Connection, memory: &mut Memory) -> Result<()> {
         if slot.cursor <= last || slot.cursor > user.head.reserved {
             return Err(damaged("entries", seq));
         }
-        user.head.in_slots.add(slot.usage());
-        user.slots.push_back(slot);
-        memory.recent += 1;
+        if slot.cursor <= user.head.purged {
+            memory.stale_rows.push(seq);
+        } else {
+            user.head.in_slots.add(slot.usage());
+            user.slots.push_back(slot);
+            memory.recent += 1;
+        }
         memory.next_row = memory.next_row.max(seq + 1);
         if let Some(stream) = told {
             tell(connection, memory, stream.cast_unsigned(), Seq(number(5)?), seq)?;

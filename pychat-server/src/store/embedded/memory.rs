@@ -5,7 +5,11 @@
 //! A batch changes memory as it goes, so that its later commands see the earlier ones, and notes how
 //! to undo each change. When the transaction fails, [`Memory::undo`] takes all of it back.
 
-use super::{Account, load, undo::Undo};
+use super::{
+    Account, load,
+    rules::{self, Rules},
+    undo::Undo,
+};
 use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat::UnixMillis};
 use rusqlite::Connection;
 use std::collections::{HashMap, VecDeque};
@@ -50,6 +54,12 @@ pub(super) struct Memory {
     pub(super) next_stream: u64,
     /// Slots in all mailboxes.
     pub(super) recent: usize,
+    /// Rows of `entries` that the file should not hold any more; told once, after loading.
+    pub(super) stale_rows: Vec<u64>,
+    /// Names that are claimed.
+    pub(super) accounts: u64,
+    /// What the operator decided.
+    pub(super) rules: Rules,
     /// Streams whose position only rows of `entries` tell; may name some that are clean by now.
     pub(super) dirty: Vec<(UserId, u64)>,
     pub(super) journal: Vec<Undo>,
@@ -76,6 +86,8 @@ pub(super) struct Owner {
     pub(super) key: PublicKey,
     pub(super) name: DisplayName,
     pub(super) since: UnixMillis,
+    /// Whether the operator set the name.
+    pub(super) name_is_set: bool,
 }
 
 /// A mailbox's numbers.
@@ -87,6 +99,8 @@ pub(super) struct Head {
     pub(super) reserved: u64,
     /// Entries up to here are gone, whatever is still on disk.
     pub(super) trimmed: u64,
+    /// As far as the disk says so too: the operator emptied the mailbox.
+    pub(super) purged: u64,
     /// The highest cursor in the archive.
     pub(super) archived: u64,
     /// Entries in slots that count against the quota.
@@ -140,6 +154,7 @@ impl Head {
             next: reserved + 1,
             reserved,
             trimmed: 0,
+            purged: 0,
             archived: 0,
             in_slots: Usage { entries: 0, bytes: 0 },
             in_archive: Usage { entries: 0, bytes: 0 },
@@ -358,6 +373,13 @@ impl Memory {
         user.shrink();
     }
 
+    /// Takes all entries out of a mailbox, for good.
+    pub(super) fn purge(&mut self, mailbox: UserId) {
+        let head = self.user(mailbox).head;
+        self.trim(mailbox, head.next - 1, head.in_archive);
+        self.user_mut(mailbox).head.purged = head.next - 1;
+    }
+
     /// Starts cursors after `above`; and whether the disk has to know.
     pub(super) fn raise(&mut self, mailbox: UserId, above: Cursor) -> bool {
         let above = above.0.min(CURSOR_MAX);
@@ -384,10 +406,23 @@ impl Memory {
         true
     }
 
-    /// Sets whose the name is.
-    pub(super) fn own(&mut self, id: UserId, owner: Owner) {
-        let before = self.user_mut(id).account.replace(owner);
+    /// Sets whose the name is, if anybody's.
+    pub(super) fn own(&mut self, id: UserId, owner: Option<Owner>) {
+        let before = self.set_owner(id, owner);
         self.journal.push(Undo::Owner { user: id, before });
+    }
+
+    /// Notes how to take a change of the operator's rules back.
+    pub(super) fn note_rule(&mut self, change: rules::Change) {
+        self.journal.push(Undo::Rule(change));
+    }
+
+    /// Sets it without a note of how to take it back; answers whose it was.
+    pub(super) fn set_owner(&mut self, id: UserId, owner: Option<Owner>) -> Option<Owner> {
+        self.accounts += u64::from(owner.is_some());
+        let before = std::mem::replace(&mut self.user_mut(id).account, owner);
+        self.accounts -= u64::from(before.is_some());
+        before
     }
 }
 
@@ -423,8 +458,8 @@ impl User {
     /// The account, if the name was claimed.
     pub(super) fn account(&self) -> Option<Account> {
         let owner = self.account.as_ref()?;
-        let Owner { key, name, since } = owner.clone();
-        Some(Account { user: self.name, key, name, since })
+        let Owner { key, name, since, name_is_set } = owner.clone();
+        Some(Account { user: self.name, key, name, since, name_is_set })
     }
 
     /// Gives memory back once a backlog is gone.

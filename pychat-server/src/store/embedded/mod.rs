@@ -4,7 +4,8 @@
 //! rebuilt at the start. Users without anything in it are loaded when they are asked for (`load`). A batch is executed against memory first (`batch`), with a journal to take
 //! it back (`undo`), then written as one transaction (`write`). Trims, and whatever else may be
 //! late, are done in portions between batches (`tidy`); old entries move to a table keyed by
-//! mailbox (`archive`). Users' end-to-end keys are a row each, of which memory holds nothing (`keys`).
+//! mailbox (`archive`). Users' end-to-end keys are a row each, of which memory holds nothing (`keys`);
+//! what the operator decided, memory holds all of (`rules`).
 //!
 //! To drop an engine without [`MailboxStore::flush`] is a crash, which is safe.
 
@@ -17,6 +18,7 @@ mod keys;
 mod load;
 mod memory;
 mod open;
+mod rules;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -26,7 +28,10 @@ mod write;
 
 pub use open::OpenError;
 
-use super::{Account, Answer, Command, Entry, MailboxStore, Page, Quota, ReadLimit, StoreError};
+use super::{
+    Account, Answer, Ban, Command, Entry, Invite, InviteCode, MailboxSize, MailboxStore, Page,
+    Quota, ReadLimit, StoreError, StoreSize,
+};
 use batch::{Plan, Run};
 use checkpoint::Checkpointer;
 use memory::{Memory, Slot, UserId};
@@ -137,7 +142,8 @@ impl Embedded {
                 Undo::Put { .. }
                 | Undo::Stream { .. }
                 | Undo::StreamNew { .. }
-                | Undo::Owner { .. } => {}
+                | Undo::Owner { .. }
+                | Undo::Rule(_) => {}
             }
         }
         self.memory.journal = journal;
@@ -249,6 +255,51 @@ impl MailboxStore for Embedded {
         let keys = keys.map_err(|error| self.failed(&error));
         self.memory.evict(self.bounds.clean_users_max);
         keys
+    }
+
+    fn ban(&mut self, user: &UserName) -> Result<Option<Ban>, StoreError> {
+        self.usable()?;
+        Ok(self.memory.rules.ban(user).cloned())
+    }
+
+    fn bans(
+        &mut self,
+        after: Option<&UserName>,
+        limit: usize,
+    ) -> Result<Vec<(UserName, Ban)>, StoreError> {
+        self.usable()?;
+        Ok(self.memory.rules.bans(after, limit))
+    }
+
+    fn invites(&mut self) -> Result<Vec<Invite>, StoreError> {
+        self.usable()?;
+        Ok(self.memory.rules.invites())
+    }
+
+    fn invite(&mut self, code: &InviteCode) -> Result<Option<Invite>, StoreError> {
+        self.usable()?;
+        Ok(self.memory.rules.invite(code).cloned())
+    }
+
+    fn mailboxes(
+        &mut self,
+        after: Option<&UserName>,
+        limit: usize,
+    ) -> Result<Vec<MailboxSize>, StoreError> {
+        self.usable()?;
+        let sizes = load::mailboxes(&self.connection, &self.memory, after, limit);
+        sizes.map_err(|error| self.failed(&error))
+    }
+
+    fn size(&mut self) -> Result<StoreSize, StoreError> {
+        self.usable()?;
+        let bytes = load::bytes(&self.connection).map_err(|error| self.failed(&error))?;
+        let recent = self.memory.recent as u64;
+        Ok(StoreSize { accounts: self.memory.accounts, recent, bytes })
+    }
+
+    fn set_quota(&mut self, quota: Quota) {
+        self.quota = quota;
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {

@@ -101,15 +101,20 @@ impl Embedded {
     /// # Errors
     /// See [`OpenError`].
     pub fn from_connection(connection: Connection, quota: Quota) -> Result<Self, OpenError> {
+        pychat_sqlite::keep_plans(&connection).map_err(schema::refused)?;
         schema::prepare(&connection)?;
         let bounds = Bounds::default();
-        let memory = load::load(&connection, bounds.clean_users_max)?;
+        let mut memory = load::load(&connection, bounds.clean_users_max)?;
+        let mut late = Late::default();
+        for row in std::mem::take(&mut memory.stale_rows) {
+            late.add_row(row, &bounds);
+        }
         Ok(Self {
             checkpointer: None,
             connection,
             memory,
             plan: Plan::default(),
-            late: Late::default(),
+            late,
             bounds,
             quota,
             broken: None,

@@ -15,7 +15,7 @@ const APPLICATION_ID: i32 = 0x5059_434d;
 ///
 /// `entries.stream` and `entries.last` carry the sender's position, so that an append writes nothing
 /// else; `streams.position` is brought up to date before such a row goes.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE users(
         id INTEGER PRIMARY KEY,
@@ -63,6 +63,22 @@ const MIGRATIONS: [&str; 3] = [
         next INTEGER NOT NULL,              -- the lowest number that a new one-time key may have
         prekeys BLOB NOT NULL               -- one-time keys that are left, each behind its length (a byte)
     ) STRICT;
+",
+    "
+    ALTER TABLE users ADD COLUMN display_set INTEGER NOT NULL DEFAULT 0; -- by the operator: logins do not change it
+    ALTER TABLE users ADD COLUMN purged INTEGER NOT NULL DEFAULT 0;      -- entries up to this cursor are gone for good
+    CREATE TABLE bans(
+        name TEXT PRIMARY KEY,
+        reason TEXT NOT NULL,               -- what the user is told
+        since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE invites(
+        code TEXT PRIMARY KEY,
+        uses INTEGER,                       -- how many more may use it, NULL for any number
+        expires_at INTEGER,
+        note TEXT NOT NULL,                 -- for the operator
+        made_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 
@@ -161,6 +177,20 @@ fn migrate(connection: &Connection, found: usize) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
     transaction.commit()
 }
+
+/// A file as the first so many migrations made it.
+#[cfg(test)]
+pub(super) fn of_version(version: usize) -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    MIGRATIONS[..version].iter().for_each(|step| connection.execute_batch(step).unwrap());
+    connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    connection.pragma_update(None, "user_version", version as i64).unwrap();
+    connection
+}
+
+/// How many migrations there are.
+#[cfg(test)]
+pub(super) const VERSIONS: usize = MIGRATIONS.len();
 
 /// Why SQLite did not open the file.
 pub(super) fn refused(error: rusqlite::Error) -> OpenError {

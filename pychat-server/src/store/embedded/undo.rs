@@ -1,6 +1,9 @@
 //! How to take a batch back out of memory. Users whom it loaded stay: they are as the file has them.
 
-use super::memory::{Head, Memory, Owner, Slot, Stream, UserId};
+use super::{
+    memory::{Head, Memory, Owner, Slot, Stream, UserId},
+    rules,
+};
 
 /// One change, and what was there before. Taken back in reverse order.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub(super) enum Undo {
     StreamEvicted { user: UserId, index: usize, stream: Stream },
     /// An account was claimed or changed.
     Owner { user: UserId, before: Option<Owner> },
+    /// What the operator decided changed.
+    Rule(rules::Change),
 }
 
 impl Memory {
@@ -59,7 +64,8 @@ impl Memory {
             Undo::StreamEvicted { user, index, stream } => {
                 self.user_mut(user).streams.insert(index, stream);
             }
-            Undo::Owner { user, before } => self.user_mut(user).account = before,
+            Undo::Owner { user, before } => drop(self.set_owner(user, before)),
+            Undo::Rule(change) => self.rules.undo(change),
         }
     }
 }

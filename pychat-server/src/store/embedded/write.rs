@@ -3,6 +3,7 @@
 use super::{
     batch::Plan,
     memory::{Head, Memory, User, UserId},
+    rules,
 };
 use crate::store::Command;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -24,6 +25,9 @@ pub(super) fn batch(
         let user = memory.user(*id);
         self::user(connection, *id, user, &user.head)?;
     }
+    for id in &plan.purged {
+        connection.prepare_cached("DELETE FROM archive WHERE mailbox = ?1")?.execute([id.0])?;
+    }
     for (id, row) in &plan.streams {
         stream(connection, *id, memory.user(*id), *row)?;
     }
@@ -33,6 +37,7 @@ pub(super) fn batch(
             .execute([row.cast_signed()])?;
     }
     plan.keys.write(connection)?;
+    rules::write(connection, &memory.rules, &plan.rules)?;
     entries(connection, plan, batch)?;
     transaction.commit()
 }
@@ -69,9 +74,9 @@ pub(super) fn user(
     let owner = user.account.as_ref();
     connection
         .prepare_cached(
-            "INSERT INTO users VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            "INSERT INTO users VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
              ON CONFLICT(id) DO UPDATE SET reserved = ?3, archived = ?4, archived_entries = ?5,
-                 archived_bytes = ?6, key = ?7, display = ?8, since = ?9",
+                 archived_bytes = ?6, key = ?7, display = ?8, since = ?9, display_set = ?10, purged = ?11",
         )?
         .execute(params![
             id.0,
@@ -83,6 +88,8 @@ pub(super) fn user(
             owner.map(|owner| owner.key.0),
             owner.map(|owner| owner.name.as_str()),
             owner.map(|owner| owner.since.cast_signed()),
+            owner.is_some_and(|owner| owner.name_is_set),
+            head.purged.cast_signed(),
         ])?;
     Ok(())
 }

@@ -70,15 +70,3 @@ fn a_name_that_was_freed_by_hand_comes_without_keys() {
     let keys = own_keys(&mut store, "bob").unwrap();
     assert_eq!((keys.device, keys.unused, keys.next), (Vec::new(), 0, 0));
 }
-
-#[test]
-fn a_file_without_keys_gets_their_table() {
-    let mut store = Embedded::in_memory(ROOMY).unwrap();
-    store.commit(&[claim("bob")]).unwrap();
-    let connection = store.into_connection();
-    connection.execute_batch("DROP TABLE keys; PRAGMA user_version = 2").unwrap();
-    let mut store = Embedded::from_connection(connection, ROOMY).unwrap();
-    assert_eq!(own_keys(&mut store, "bob").unwrap().next, 0);
-    store.commit(&[publish_device("bob", 1, 100), publish("bob", 0, 3)]).unwrap();
-    assert_eq!(own_keys(&mut store, "bob").unwrap().next, 3);
-}

@@ -7,6 +7,7 @@ mod failing;
 mod keys;
 mod opening;
 mod users;
+mod versions;
 
 use super::{Bounds, Embedded};
 use crate::store::{

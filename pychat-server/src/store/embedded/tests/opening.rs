@@ -32,7 +32,7 @@ fn a_newer_schema_is_refused_and_kept() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let refused = Embedded::open(&path, ROOMY);
-    assert!(matches!(refused, Err(OpenError::Newer { found: 99, known: 3 })), "{refused:?}");
+    assert!(matches!(refused, Err(OpenError::Newer { found: 99, known: 4 })), "{refused:?}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

@@ -2,7 +2,7 @@
 
 use super::Embedded;
 use crate::store::{
-    Command, MailboxStore, StoreError,
+    Command, Decision, MailboxStore, StoreError,
     contract::words::{
         ALL, LAPTOP, PHONE, ROOMY, advance, claim, claim_prekey, entries, own_keys, page, position,
         publish, publish_device, raise, receipt, records, reserve, text, trim, user,
@@ -10,6 +10,7 @@ use crate::store::{
     embedded::memory::CLEAN_USERS_MAX,
 };
 use proptest::prelude::*;
+use pychat_proto::DisplayName;
 use rusqlite::Connection;
 
 const NAMES: [&str; 5] = ["ann", "bob", "cyd", "dan", "eve"];
@@ -111,18 +112,6 @@ fn a_file_that_cannot_be_read_now_is_no_missing_user() {
     assert_eq!(entries(&mut store, "bob").len(), 1);
 }
 
-#[test]
-fn a_file_of_the_first_version_gets_its_index() {
-    let mut store = keeping(0);
-    store.commit(&[claim("bob"), advance("bob", LAPTOP, 7)]).unwrap();
-    let connection = store.into_connection();
-    connection
-        .execute_batch("DROP INDEX streams_by_user; DROP TABLE keys; PRAGMA user_version = 1")
-        .unwrap();
-    let mut store = Embedded::from_connection(connection, ROOMY).unwrap();
-    assert_eq!(position(&mut store, "bob", LAPTOP), 7);
-}
-
 /// What is done to both stores.
 #[derive(Clone, Debug)]
 enum Step {
@@ -131,6 +120,15 @@ enum Step {
     Fail(Vec<Command>),
     Flush,
     Reopen,
+}
+
+fn decision(of: &str, what: u8) -> Command {
+    let user = user(of);
+    Command::Decide(match what {
+        0 => Decision::Free { user },
+        1 => Decision::Purge { mailbox: user },
+        _ => Decision::Rename { user, name: DisplayName::parse("Set").ok() },
+    })
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -148,6 +146,7 @@ fn command() -> impl Strategy<Value = Command> {
         (name(), stream(), 1..9u64).prop_map(|(of, stream, to)| advance(of, stream, to)),
         (name(), 1..3u8, 1..3u8).prop_map(|(of, device, other)| publish_device(of, device, other)),
         (name(), 0..9u64, 0..5u64).prop_map(|(of, first, count)| publish(of, first, count)),
+        (name(), 0..3u8).prop_map(|(of, what)| decision(of, what)),
         name().prop_map(claim_prekey),
     ]
 }
