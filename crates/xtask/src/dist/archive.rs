@@ -12,7 +12,7 @@ const PAPERS: [&str; 5] =
     ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE", "docs/OPERATIONS.md"];
 
 /// Packs `layout`. The same files make the same archive, whoever packs them, and when.
-pub(super) fn make(layout: &Path, to: &Path) -> Result<()> {
+pub(super) fn make(layout: &Path, to: &Path, packed_at: u64) -> Result<()> {
     let root = workspace::root();
     let script = places::read(&root.join("packaging/install.sh"))?;
     put(&layout.join("install.sh"), &script, Mode::Program)?;
@@ -24,7 +24,8 @@ pub(super) fn make(layout: &Path, to: &Path) -> Result<()> {
     let archive = to.join(format!("{name}.tar.gz"));
     let mut tar = Command::new("tar");
     tar.args(["--create", "--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
-        .arg(format!("--mtime=@{}", committed_at()?))
+        .arg("--mode=u=rwX,go=rX")
+        .arg(format!("--mtime=@{packed_at}"))
         .arg(format!("--transform=s|^\\.|{name}|"))
         .arg("--directory")
         .arg(layout)
@@ -34,13 +35,6 @@ pub(super) fn make(layout: &Path, to: &Path) -> Result<()> {
     piped(&mut tar, &mut gzip)?;
     println!("packed {}", archive.display());
     Ok(())
-}
-
-/// When what is packed was committed, in seconds since 1970; outside of a repository, then.
-fn committed_at() -> Result<u64> {
-    let mut git = workspace::command("git");
-    let Ok(said) = places::said(git.args(["log", "-1", "--format=%ct"])) else { return Ok(0) };
-    String::from_utf8_lossy(&said).trim().parse().context("reading git's time of the last commit")
 }
 
 /// Runs `first` into `second`.

@@ -77,20 +77,21 @@ pub(crate) fn pack(target: &Path, built: &Path, profile: Profile) -> Result<Pack
     // Nothing of another version is to be summed up, or taken for this one.
     remove(&directory)?;
     fs::create_dir_all(&directory).context("making target/dist")?;
+    let packed_at = committed_at()?;
     let deb = tools::DEB.find_or_install(target)?;
     for member in PACKAGES {
-        debian(&deb, member, &directory, profile)?;
+        debian(&deb, member, &directory, profile, packed_at)?;
     }
     let without_rpm = match tools::RPM.find_or_install(target) {
         Ok(tool) => {
             PACKAGES
                 .iter()
-                .try_for_each(|member| rpm(&tool, member, target, &directory, profile))?;
+                .try_for_each(|member| rpm(&tool, member, &directory, profile, packed_at))?;
             None
         }
         Err(error) => Some(format!("{error:#}")),
     };
-    archive::make(&layout, &directory)?;
+    archive::make(&layout, &directory, packed_at)?;
     sum(&directory)?;
     Ok(Packages { directory, without_rpm })
 }
@@ -111,24 +112,37 @@ fn lay_out(layout: &Path, built: &Path) -> Result<()> {
     workspace::run(gzip.current_dir(&places.manual).args(["--best", "--no-name"]).args(pages))
 }
 
-fn debian(tool: &Path, member: &str, to: &Path, profile: Profile) -> Result<()> {
+/// The variable by which tools that pack are told the time (reproducible-builds.org).
+const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+fn debian(tool: &Path, member: &str, to: &Path, profile: Profile, packed_at: u64) -> Result<()> {
     let mut command = workspace::command(tool);
     command.args(["deb", "--quiet", "--locked", "--no-build", "--no-strip", "--package", member]);
     command.args(["--profile", profile.name(), "--output"]).arg(to);
+    command.env(EPOCH, packed_at.to_string());
     if profile == Profile::Dev {
         command.arg("--fast");
     }
     workspace::run(&mut command)
 }
 
-fn rpm(tool: &Path, member: &str, target: &Path, to: &Path, profile: Profile) -> Result<()> {
+fn rpm(tool: &Path, member: &str, to: &Path, profile: Profile, packed_at: u64) -> Result<()> {
     let mut command = workspace::command(tool);
     command.args(["generate-rpm", "--package", member, "--profile", profile.name()]);
-    command.arg("--target-dir").arg(target).arg("--output").arg(to);
+    command.arg("--target-dir").arg(workspace::target_directory()?).arg("--output").arg(to);
+    command.env(EPOCH, packed_at.to_string());
     if profile == Profile::Dev {
         command.args(["--payload-compress", "none"]);
     }
     workspace::run(&mut command)
+}
+
+/// What packages have for the time when they were made: when what is packed was committed, in seconds
+/// since 1970; outside of a repository, 1970. So the same files make the same packages.
+fn committed_at() -> Result<u64> {
+    let mut git = workspace::command("git");
+    let Ok(said) = places::said(git.args(["log", "-1", "--format=%ct"])) else { return Ok(0) };
+    String::from_utf8_lossy(&said).trim().parse().context("reading git's time of the last commit")
 }
 
 /// What `sha256sum --check` reads.
