@@ -29,7 +29,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Check everything: format, lints, docs, licences, tests, units.
+    /// Check everything: format, lints, docs, licences, tests, units, packages, a booted systemd.
     Test(test::Arguments),
     /// Attack the real programs and print what that did to honest people, as a table.
     Attack(attack::Arguments),

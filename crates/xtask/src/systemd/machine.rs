@@ -68,14 +68,14 @@ impl Machine {
         let (host, address) = (Ipv4Addr::from(network + 1), Ipv4Addr::from(network + 2));
         let mut machine = Self { nspawn, init: 0, address, _groups: groups };
         let booted = machine.wait_for_boot().and_then(|()| machine.connect(&name, host));
-        booted.with_context(|| {
+        if let Err(error) = booted {
             let said = fs::read_to_string(log).unwrap_or_default();
-            format!(
-                "no machine can be booted here: {}\n\
+            bail!(
+                "no machine can be booted here: {error:#}: {}\n\
                  hint: `cargo xtask test --without-systemd` goes without",
                 said.trim()
-            )
-        })?;
+            );
+        }
         Ok(machine)
     }
 
