@@ -1,5 +1,9 @@
 //! The command line.
 
+mod admin;
+
+pub use admin::{AdminArgs, AdminCommand};
+
 use clap::{Args, Parser, Subcommand};
 use std::{net::SocketAddr, num::NonZeroU8, path::PathBuf};
 
@@ -29,6 +33,11 @@ pub enum Command {
     Serve(ServeArgs),
     /// Print the join link that people need to connect
     Link(LinkArgs),
+    /// Ask a running server, or have it do something
+    #[command(after_help = admin::EXAMPLES)]
+    Admin(AdminArgs),
+    /// Make a data directory of a backup that `admin backup` made
+    Restore(RestoreArgs),
     /// Check a configuration file, or print one with all defaults
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -95,6 +104,16 @@ pub struct LinkArgs {
     pub dev: bool,
 }
 
+/// What to restore.
+#[derive(Clone, Debug, Args)]
+pub struct RestoreArgs {
+    /// What `pychat-server admin backup` made
+    pub file: PathBuf,
+    /// The data directory to make; it is empty, or not there
+    #[arg(long, value_name = "DIR", env = "PYCHAT_SERVER_DATA")]
+    pub data: PathBuf,
+}
+
 /// What to do with configuration.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -113,6 +132,8 @@ Exit codes:
   1  other failure           5  another server uses the data directory
   2  wrong usage             6  the address cannot be listened on
   3  bad configuration       7  the store failed for good: start again
+  8  no running server answers (admin)
+  9  the running server refused what was asked (admin)
 130  interrupted twice
 
 Each option has a variable: PYCHAT_SERVER_LISTEN, PYCHAT_SERVER_DATA, ...";

@@ -5,15 +5,17 @@
 //! gives what is to be told. [`spawn`] puts a thread around it.
 
 mod presence;
+mod stats;
 mod step;
 #[cfg(test)]
 mod tests;
 mod thread;
 
+pub use stats::{CommitStats, SECONDS};
 pub use step::Committer;
 pub use thread::{
     BATCH_BYTES_MAX, CommitterHandle, JOBS_PER_BATCH_MAX, JOBS_QUEUED_MAX, SubmitError, ToShard,
-    spawn,
+    Unasked, spawn,
 };
 
 use crate::{

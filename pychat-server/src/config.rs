@@ -1,6 +1,7 @@
 //! The configuration file, and what it, the flags and the variables come to.
 
 use crate::{
+    admin::client::socket_beside,
     cli::{LinkArgs, ServeArgs},
     shard::Registration,
     store::Quota,
@@ -45,6 +46,21 @@ pub struct Settings {
     pub always_write: bool,
     /// Who may claim a name.
     pub registration: Registration,
+    /// How lines of the log look.
+    pub log_format: LogFormat,
+    /// Where the operator's requests come in.
+    pub admin_socket: PathBuf,
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// JSON Lines, for programs.
+    Json,
 }
 
 /// What `link` needs to know.
@@ -79,12 +95,6 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
     },
-    /// The policy is to ask for invite codes and there are none.
-    #[error("{}: registration.policy is \"invite\", but registration.invites is empty", path.display())]
-    NoInvites {
-        /// Which file.
-        path: PathBuf,
-    },
     /// There is no place for the data.
     #[error("there is no data directory: neither --data nor XDG_STATE_HOME nor HOME is set")]
     NoData,
@@ -113,9 +123,17 @@ struct File {
     host: Option<String>,
     shards: Option<NonZeroU8>,
     log: Option<String>,
+    log_format: LogFormat,
     restart_spread_s: Option<u16>,
     mailbox: Mailbox,
     registration: RegistrationTable,
+    admin: AdminTable,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AdminTable {
+    socket: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
@@ -151,10 +169,13 @@ impl Settings {
         let path = config_path(args.common.config.as_deref());
         let file = path.as_deref().map(read).transpose()?.unwrap_or_default();
         let data = args.common.data.clone().or(file.data);
+        let data = data.map_or_else(|| default_data(args.dev), Ok)?;
         let default_quota = Quota::default();
         Ok(Self {
+            admin_socket: file.admin.socket.unwrap_or_else(|| socket_beside(&data)),
+            log_format: file.log_format,
             listen: first_listed([&args.listen, &file.listen], args.dev),
-            data: data.map_or_else(|| default_data(args.dev), Ok)?,
+            data,
             host: args.common.host.clone().or(file.host),
             shards: args.shards.or(file.shards).map_or_else(half_the_cores, NonZeroU8::get),
             log: args.log.clone().or(file.log).unwrap_or_else(|| "info".into()),
@@ -194,6 +215,14 @@ impl LinkSettings {
     }
 }
 
+/// The data directory that was named, or the default one.
+///
+/// # Errors
+/// There is no place for one.
+pub fn data_directory(named: Option<&Path>, dev: bool) -> Result<PathBuf, ConfigError> {
+    named.map_or_else(|| default_data(dev), |path| Ok(path.to_owned()))
+}
+
 /// Checks a file.
 ///
 /// # Errors
@@ -226,15 +255,11 @@ fn read(path: &Path) -> Result<File, ConfigError> {
 }
 
 fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
-    let file: File = toml::from_str(text).map_err(|error| ConfigError::Parse {
+    toml::from_str(text).map_err(|error| ConfigError::Parse {
         path: path.to_owned(),
         place: place(text, error.span().map_or(0, |span| span.start)),
         message: error.message().trim_end().replace('\n', ", "),
-    })?;
-    if file.registration.policy == Policy::Invite && file.registration.invites.is_empty() {
-        return Err(ConfigError::NoInvites { path: path.to_owned() });
-    }
-    Ok(file)
+    })
 }
 
 fn place(text: &str, offset: usize) -> Place {
@@ -314,14 +339,6 @@ mod tests {
         assert!(zero.starts_with("server.toml:1:10: "), "{zero}");
         let broken = failure("é = \n");
         assert!(broken.starts_with("server.toml:1:"), "{broken}");
-    }
-
-    #[test]
-    fn invites_are_needed_where_they_are_asked_for() {
-        let text = "[registration]\npolicy = \"invite\"\n";
-        assert!(failure(text).contains("registration.invites is empty"));
-        let text = "[registration]\npolicy = \"invite\"\ninvites = [\"a\"]\n";
-        assert!(parse(Path::new("x"), text).is_ok());
     }
 
     #[test]

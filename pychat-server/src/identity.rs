@@ -145,6 +145,16 @@ pub fn read(path: &Path) -> Result<ServerSecrets, DataError> {
     read_secrets(path)?.ok_or_else(|| DataError::NoServer(path.to_owned()))
 }
 
+/// Writes the keys of a server that is restored.
+///
+/// # Errors
+/// See [`DataError`].
+pub(crate) fn write(path: &Path, secrets: &ServerSecrets) -> Result<(), DataError> {
+    // The identity comes last: once it is there, everything is.
+    write_key(path, RESET_FILE, secrets.reset.as_bytes())?;
+    write_key(path, IDENTITY_FILE, secrets.identity.as_bytes())
+}
+
 /// `None`: there is no identity yet.
 fn read_secrets(path: &Path) -> Result<Option<ServerSecrets>, DataError> {
     let Some(identity) = read_key(&path.join(IDENTITY_FILE))? else { return Ok(None) };
@@ -171,15 +181,20 @@ fn read_key(path: &Path) -> Result<Option<SecretKey>, DataError> {
 
 /// Makes a key file that is there whole or not at all, also after a power cut.
 fn create_key(directory: &Path, name: &str) -> Result<(), DataError> {
+    let key = random::bytes().map_err(at(&directory.join(name)))?;
+    write_key(directory, name, &key)
+}
+
+/// As [`create_key`], with a key that is known.
+fn write_key(directory: &Path, name: &str, key: &[u8; KEY_BYTES]) -> Result<(), DataError> {
     let path = directory.join(name);
-    let key = random::bytes().map_err(at(&path))?;
     let unfinished = directory.join(format!("{name}.new"));
     let mut options = OpenOptions::new();
     options.create(true).truncate(true).write(true);
     owner_only(&mut options);
     let write = || {
         let mut file = options.open(&unfinished)?;
-        file.write_all(&*key)?;
+        file.write_all(key)?;
         file.sync_all()?;
         fs::rename(&unfinished, &path)?;
         sync_directory(directory)
@@ -187,7 +202,8 @@ fn create_key(directory: &Path, name: &str) -> Result<(), DataError> {
     write().map_err(at(&path))
 }
 
-fn create(path: &Path) -> Result<(), DataError> {
+/// Makes a directory if there is none, for its owner alone.
+pub(crate) fn create(path: &Path) -> Result<(), DataError> {
     if path.is_dir() {
         return Ok(());
     }
@@ -213,8 +229,9 @@ fn check_mode(path: &Path, forbidden: u32, wanted: u32) -> Result<(), DataError>
     Ok(())
 }
 
+/// What is made is for its owner alone.
 #[cfg(unix)]
-fn owner_only(options: &mut OpenOptions) {
+pub(crate) fn owner_only(options: &mut OpenOptions) {
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
 }
 

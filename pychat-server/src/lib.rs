@@ -3,6 +3,7 @@
 //! [`shard`] and [`committer`] are the server, without a clock or a socket; [`run`] gives them
 //! threads, sockets and signals, and [`bell`] wakes them; [`cli`], [`config`] and [`identity`] are what surrounds a program.
 
+pub mod admin;
 pub mod bell;
 pub mod cli;
 pub mod committer;

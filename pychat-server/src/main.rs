@@ -2,16 +2,17 @@
 
 use clap::Parser;
 use pychat_server::{
-    cli::{Cli, Command, ConfigCommand, LinkArgs, ServeArgs},
+    admin::{
+        backup,
+        client::{self, AskError, find_socket},
+        show,
+    },
+    cli::{AdminArgs, Cli, Command, ConfigCommand, LinkArgs, RestoreArgs, ServeArgs},
     config::{self, LinkSettings, Settings},
     identity,
-    run::{self, Failure},
+    run::{self, Failure, LogControl},
 };
-use std::{
-    io::{IsTerminal, Write},
-    process::ExitCode,
-};
-use tracing_subscriber::EnvFilter;
+use std::{io::Write, process::ExitCode};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -19,6 +20,8 @@ fn main() -> ExitCode {
         None => serve(&cli.serve),
         Some(Command::Serve(args)) => serve(&args),
         Some(Command::Link(args)) => link(&args),
+        Some(Command::Admin(args)) => admin(&args),
+        Some(Command::Restore(args)) => restore(&args),
         Some(Command::Config(ConfigCommand::Check { file })) => {
             config::check(&file).map_err(Failure::from)
         }
@@ -38,8 +41,37 @@ fn main() -> ExitCode {
 
 fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let settings = Settings::resolve(args)?;
-    start_log(&settings.log)?;
-    run::serve(&settings)
+    let log = LogControl::start(&settings.log, settings.log_format)?;
+    run::serve(args.clone(), settings, log)
+}
+
+/// Asks a running server and shows the answer.
+fn admin(args: &AdminArgs) -> Result<(), Failure> {
+    let socket = match &args.socket {
+        Some(socket) => socket.clone(),
+        None => find_socket(&config::data_directory(args.data.as_deref(), args.dev)?),
+    };
+    let request = args.command.request();
+    let mut answer = client::ask(&socket, &request)?;
+    if args.json {
+        if let Some(fields) = answer.as_object_mut() {
+            fields.insert("v".into(), 1.into());
+        }
+        return print(&format!("{answer}\n"));
+    }
+    let text = show::text(&request, answer).map_err(|error| {
+        let invalid = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+        Failure::from(AskError::Lost(invalid))
+    })?;
+    print(&text)
+}
+
+fn restore(args: &RestoreArgs) -> Result<(), Failure> {
+    backup::restore(&args.file, &args.data)?;
+    print(&format!(
+        "restored to {}; start the server, and its clients put right what the backup did not know\n",
+        args.data.display()
+    ))
 }
 
 fn link(args: &LinkArgs) -> Result<(), Failure> {
@@ -57,22 +89,4 @@ fn print(text: &str) -> Result<(), Failure> {
         }
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-/// Logs to standard error: ids and addresses, never what people write.
-fn start_log(filter: &str) -> Result<(), Failure> {
-    let parsed = EnvFilter::builder().parse(filter);
-    let filter = parsed.map_err(|error| Failure::Log(filter.to_owned(), error.to_string()))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .with_target(false);
-    // The journal has its own clock.
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
-        log.without_time().init();
-    } else {
-        log.init();
-    }
-    Ok(())
 }

@@ -3,12 +3,14 @@
 use super::{
     Done, Job, Outcome, Work,
     presence::{PresenceTable, offline},
+    stats::CommitStats,
 };
 use crate::store::{Command, InviteCode, MailboxStore, StoreError};
 use pychat_proto::{
     StreamId, UserName,
-    chat::{OwnKeys, USERS_PER_PAGE_MAX, UnixMillis, UserKeys},
+    chat::{OwnKeys, USERS_PER_PAGE_MAX, UnixMillis, UserKeys, UserState},
 };
+use std::time::{Duration, Instant};
 
 /// Owns the store, and knows who is there.
 pub struct Committer {
@@ -20,7 +22,7 @@ pub struct Committer {
     batch: Vec<Command>,
     asked: Vec<(u8, u64, u32)>,
     questions: Vec<Job>,
-    failing: bool,
+    stats: CommitStats,
 }
 
 impl Committer {
@@ -34,7 +36,7 @@ impl Committer {
             batch: Vec::new(),
             asked: Vec::new(),
             questions: Vec::new(),
-            failing: false,
+            stats: CommitStats::default(),
         }
     }
 
@@ -92,8 +94,9 @@ impl Committer {
     }
 
     fn commit(&mut self, out: &mut Vec<(u8, Done)>) {
+        let began = Instant::now();
         let committed = self.store.commit(&self.batch);
-        self.note(committed.as_ref().err());
+        self.note(committed.as_ref().err(), began.elapsed());
         self.batch.clear();
         let asked = self.asked.drain(..);
         match committed {
@@ -115,15 +118,35 @@ impl Committer {
     }
 
     /// Logs when the store begins to fail and when it works again.
-    fn note(&mut self, error: Option<&StoreError>) {
+    fn note(&mut self, error: Option<&StoreError>, took: Duration) {
         match error {
-            Some(error) if !self.failing => {
+            Some(error) if !self.stats.is_failing => {
                 tracing::error!(%error, "the mailbox store fails; senders keep their messages and try again");
             }
-            None if self.failing => tracing::info!("the mailbox store works again"),
+            None if self.stats.is_failing => tracing::info!("the mailbox store works again"),
             Some(_) | None => {}
         }
-        self.failing = error.is_some();
+        match error {
+            Some(_) => self.stats.failed(),
+            None => self.stats.committed(self.batch.len(), took),
+        }
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub const fn stats(&self) -> &CommitStats {
+        &self.stats
+    }
+
+    /// The store, for who visits the committer between two batches.
+    pub fn store(&mut self) -> &mut dyn MailboxStore {
+        &mut *self.store
+    }
+
+    /// Whether a user is there, as the shards told.
+    #[must_use]
+    pub fn presence(&self, name: &UserName) -> Option<UserState> {
+        self.presence.find(name)
     }
 
     fn answer(&mut self, work: Work) -> Option<Result<Outcome, StoreError>> {
@@ -178,10 +201,7 @@ impl Committer {
         Ok(Outcome::Users { users, more })
     }
 
-    fn user(
-        &mut self,
-        name: &UserName,
-    ) -> Result<Option<pychat_proto::chat::UserState>, StoreError> {
+    fn user(&mut self, name: &UserName) -> Result<Option<UserState>, StoreError> {
         match self.presence.find(name) {
             Some(state) => Ok(Some(state)),
             None => Ok(self.store.account(name)?.map(offline)),

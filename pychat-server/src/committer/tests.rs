@@ -1,5 +1,6 @@
 //! What shards are told, and when.
 
+use super::thread::ToCommitter;
 use super::{
     Committer, CommitterHandle, Done, JOBS_PER_BATCH_MAX, JOBS_QUEUED_MAX, Job, Outcome,
     SubmitError, ToShard, Work, spawn,
@@ -339,11 +340,11 @@ fn a_batch_ends_at_its_bytes() {
     let job =
         |bytes| Job { shard: 0, ticket: 0, generation: 0, work: receipt("ann", &vec![0; bytes]) };
     for bytes in [super::BATCH_BYTES_MAX - 1, 1, 5, 5] {
-        jobs.send(job(bytes)).unwrap();
+        jobs.send(ToCommitter::Job(job(bytes))).unwrap();
     }
     drop(jobs);
     let batches: Vec<_> =
-        std::iter::from_fn(|| super::thread::gather(&queue)).map(|batch| batch.len()).collect();
+        std::iter::from_fn(|| super::thread::gather(&queue)).map(|it| it.jobs.len()).collect();
     assert_eq!(batches, [2, 2]);
 }
 
@@ -353,11 +354,12 @@ fn a_change_of_keys_weighs_as_much_as_all_of_a_users_keys() {
     let keys = Work::Commit(Command::ClaimPrekey { user: user("ann") });
     let weight = super::thread::KEYS_BYTES;
     for work in [receipt("ann", &vec![0; super::BATCH_BYTES_MAX - weight]), keys, claim("ann")] {
-        jobs.send(Job { shard: 0, ticket: 0, generation: 0, work }).unwrap();
+        let job = Job { shard: 0, ticket: 0, generation: 0, work };
+        jobs.send(ToCommitter::Job(job)).unwrap();
     }
     drop(jobs);
     let batches: Vec<_> =
-        std::iter::from_fn(|| super::thread::gather(&queue)).map(|batch| batch.len()).collect();
+        std::iter::from_fn(|| super::thread::gather(&queue)).map(|it| it.jobs.len()).collect();
     assert_eq!(batches, [2, 1]);
 }
 
@@ -370,5 +372,20 @@ fn a_shard_that_is_gone_stops_nobody() {
     submit(&handle, 1).unwrap();
     submit(&handle, 2).unwrap();
     drop(handle);
+    thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_visitor_sees_what_the_batch_before_did_and_is_counted_in_no_batch() {
+    let store = Embedded::in_memory(Quota::default()).unwrap();
+    let (to_shard, told) = channel(1);
+    let (handle, thread) = spawn(Committer::new(Box::new(store), 1), vec![to_shard]).unwrap();
+    submit(&handle, 1).unwrap();
+    let asked = handle.ask(|committer| {
+        let account = committer.store().account(&user("ann")).unwrap();
+        (account.is_some(), committer.stats().commands)
+    });
+    assert_eq!(asked.unwrap().blocking_recv(), Ok((true, 1)));
+    drop((handle, told));
     thread.join().unwrap().unwrap();
 }

@@ -15,6 +15,7 @@ use std::{
     sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     thread::JoinHandle,
 };
+use tokio::sync::oneshot;
 
 /// Most jobs executed at once. The others wait in the queue for the next batch.
 pub const JOBS_PER_BATCH_MAX: usize = 4096;
@@ -33,7 +34,26 @@ pub const JOBS_QUEUED_MAX: usize = 2 * JOBS_PER_BATCH_MAX;
 /// Hands jobs to the committer's thread.
 #[derive(Clone, Debug)]
 pub struct CommitterHandle {
-    jobs: SyncSender<Job>,
+    queue: SyncSender<ToCommitter>,
+}
+
+/// What comes to the thread.
+#[allow(clippy::large_enum_variant)] // Nearly all of them are jobs.
+pub(super) enum ToCommitter {
+    /// A shard's.
+    Job(Job),
+    /// Somebody else's, who looks after the answer: done after the batch that it comes with.
+    Visit(Visit),
+}
+
+/// Looks at the committer, or has it do something.
+pub(super) type Visit = Box<dyn FnOnce(&mut Committer) + Send>;
+
+/// What gathered.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) jobs: Vec<Job>,
+    pub(super) visits: Vec<Visit>,
 }
 
 /// Why a job was not taken. It comes back, to be kept, and so is as large as a job.
@@ -55,12 +75,39 @@ impl CommitterHandle {
     /// See [`SubmitError`]; the job is in it.
     #[allow(clippy::result_large_err)]
     pub fn submit(&self, job: Job) -> Result<(), SubmitError> {
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(job) => SubmitError::Full(job),
-            TrySendError::Disconnected(job) => SubmitError::Stopped(job),
+        self.queue.try_send(ToCommitter::Job(job)).map_err(|error| match error {
+            TrySendError::Full(ToCommitter::Job(job)) => SubmitError::Full(job),
+            TrySendError::Disconnected(ToCommitter::Job(job)) => SubmitError::Stopped(job),
+            TrySendError::Full(ToCommitter::Visit(_))
+            | TrySendError::Disconnected(ToCommitter::Visit(_)) => {
+                unreachable!("what comes back is what was sent")
+            }
         })
     }
+
+    /// Has `question` run on the committer's thread, between two batches. The answer is gone where the
+    /// thread ends before.
+    ///
+    /// # Errors
+    /// The queue is full, or the thread has ended.
+    pub fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Committer) -> T + Send + 'static,
+    ) -> Result<oneshot::Receiver<T>, Unasked> {
+        let (answer, answered) = oneshot::channel();
+        let visit = Box::new(move |committer: &mut Committer| {
+            // Who does not wait any more needs no answer.
+            let _ = answer.send(question(committer));
+        });
+        self.queue.try_send(ToCommitter::Visit(visit)).map_err(|_| Unasked)?;
+        Ok(answered)
+    }
 }
+
+/// Nobody could be asked: too much waits already, or the server is ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server has too much to do, or is ending; try again")]
+pub struct Unasked;
 
 /// A shard's channel.
 #[derive(Clone, Debug)]
@@ -92,20 +139,20 @@ pub fn spawn(
     committer: Committer,
     to_shards: Vec<ToShard>,
 ) -> io::Result<(CommitterHandle, JoinHandle<Result<(), StoreError>>)> {
-    let (jobs, queue) = sync_channel(JOBS_QUEUED_MAX);
+    let (handle, queue) = sync_channel(JOBS_QUEUED_MAX);
     let thread = std::thread::Builder::new()
         .name("committer".into())
         .spawn(move || run(committer, &queue, &to_shards))?;
-    Ok((CommitterHandle { jobs }, thread))
+    Ok((CommitterHandle { queue: handle }, thread))
 }
 
 fn run(
     mut committer: Committer,
-    queue: &Receiver<Job>,
+    queue: &Receiver<ToCommitter>,
     to_shards: &[ToShard],
 ) -> Result<(), StoreError> {
     let mut out = Vec::new();
-    while let Some(jobs) = gather(queue) {
+    while let Some(Gathered { jobs, visits }) = gather(queue) {
         committer.step(jobs, &mut out);
         for (shard, done) in out.drain(..) {
             if let Some(shard) = to_shards.get(usize::from(shard)) {
@@ -113,6 +160,7 @@ fn run(
             }
         }
         to_shards.iter().for_each(|shard| shard.bell.ring());
+        visits.into_iter().for_each(|visit| visit(&mut committer));
     }
     let flushed = committer.flush();
     to_shards.iter().for_each(|shard| shard.bell.ring());
@@ -121,16 +169,22 @@ fn run(
 
 /// Waits for a job and takes what else is queued by then: what gathered during the last flush. No
 /// timer: a lone job is executed at once. `None` after the last job of the last handle.
-pub(super) fn gather(queue: &Receiver<Job>) -> Option<Vec<Job>> {
-    let first = queue.recv().ok()?;
-    let mut taken = bytes(&first);
-    let mut jobs = vec![first];
-    while jobs.len() < JOBS_PER_BATCH_MAX && taken < BATCH_BYTES_MAX {
-        let Ok(job) = queue.try_recv() else { break };
-        taken += bytes(&job);
-        jobs.push(job);
+pub(super) fn gather(queue: &Receiver<ToCommitter>) -> Option<Gathered> {
+    let mut next = queue.recv().ok();
+    let (mut gathered, mut taken) = (Gathered::default(), 0);
+    while let Some(item) = next {
+        match item {
+            ToCommitter::Job(job) => {
+                taken += bytes(&job);
+                gathered.jobs.push(job);
+            }
+            ToCommitter::Visit(visit) => gathered.visits.push(visit),
+        }
+        let is_full = gathered.jobs.len() >= JOBS_PER_BATCH_MAX || taken >= BATCH_BYTES_MAX;
+        next = if is_full { None } else { queue.try_recv().ok() };
     }
-    Some(jobs)
+    let is_empty = gathered.jobs.is_empty() && gathered.visits.is_empty();
+    (!is_empty).then_some(gathered)
 }
 
 /// What a job has the store hold until its batch is written.

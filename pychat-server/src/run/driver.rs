@@ -62,7 +62,6 @@ const LINGER: Duration = Duration::from_millis(250);
 const JOBS_DEADLINE: Duration = Duration::from_secs(3);
 
 /// What the main thread says.
-#[derive(Clone, Copy, Debug)]
 pub(super) enum Order {
     /// Say goodbye, clients coming back over this time, and end.
     Stop {
@@ -71,6 +70,21 @@ pub(super) enum Order {
     },
     /// Show a sign of life.
     Beat,
+    /// Look at the shard, or have it do something.
+    Visit(Visit),
+}
+
+/// See [`Order::Visit`].
+pub(super) type Visit = Box<dyn FnOnce(&mut Visited<'_>) + Send>;
+
+/// A shard, as somebody sees it who visits it.
+pub(crate) struct Visited<'a> {
+    pub(crate) shard: &'a mut Shard,
+    pub(crate) now: Now,
+    /// Datagrams for other shards that their queues had no room for.
+    pub(crate) not_handed_over: u64,
+    /// Datagrams of strangers that there was no room for.
+    pub(crate) strangers_forgotten: u64,
 }
 
 /// What others say to a shard. Whoever does rings the bell.
@@ -294,6 +308,12 @@ impl Driver {
             Some(Order::Beat) => {
                 self.beats.fetch_add(1, Ordering::Relaxed);
             }
+            Some(Order::Visit(visit)) => visit(&mut Visited {
+                now: now(),
+                not_handed_over: self.peers.dropped(),
+                strangers_forgotten: self.strangers.forgotten(),
+                shard: &mut self.shard,
+            }),
             Some(Order::Stop { spread }) => {
                 self.shard.begin_shutdown(now(), spread);
                 self.stopped_at.get_or_insert(now().mono);

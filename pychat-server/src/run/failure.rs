@@ -1,6 +1,11 @@
 //! Why the program ends otherwise than asked, as a person and a script see it.
 
-use crate::{config::ConfigError, identity::DataError, store::embedded::OpenError};
+use crate::{
+    admin::{backup::BackupError, client::AskError},
+    config::ConfigError,
+    identity::DataError,
+    store::embedded::OpenError,
+};
 use std::{
     io,
     net::SocketAddr,
@@ -49,6 +54,12 @@ pub enum Failure {
     /// The store must be opened anew.
     #[error("the mailbox store failed for good: {0}")]
     StoreBroken(String),
+    /// A running server could not be asked, or said no.
+    #[error(transparent)]
+    Admin(#[from] AskError),
+    /// A backup was not restored.
+    #[error(transparent)]
+    Restore(#[from] BackupError),
     /// A bug.
     #[error("{0} ended unexpectedly")]
     Panicked(String),
@@ -72,6 +83,9 @@ impl Failure {
             Self::Data(_) | Self::Store { .. } => 4,
             Self::Listen { .. } | Self::Inherited(_) => 6,
             Self::StoreBroken(_) => 7,
+            Self::Admin(AskError::Refused(_)) => 9,
+            Self::Admin(_) => 8,
+            Self::Restore(_) => 4,
             Self::System { .. } | Self::Panicked(_) | Self::Hung => 1,
         }
     }
@@ -84,6 +98,8 @@ impl Failure {
             Self::Config(_) => Some("`pychat-server config default` prints a good file".into()),
             Self::Log(..) => Some("use error, warn, info, debug or trace".into()),
             Self::Data(error) => Some(error.hint()),
+            Self::Admin(error) => error.hint(),
+            Self::Restore(error) => Some(error.hint().into()),
             Self::Listen { source, .. } => match source.kind() {
                 io::ErrorKind::AddrInUse => Some(
                     "another program listens there, maybe another pychat-server; stop it, or \

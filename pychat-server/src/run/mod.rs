@@ -8,7 +8,10 @@ mod failure;
 mod journal;
 mod link;
 mod listen;
+mod live;
+mod log;
 mod peers;
+mod reins;
 mod routes;
 mod service;
 mod strangers;
@@ -16,19 +19,27 @@ mod threads;
 
 pub use failure::Failure;
 pub use link::join_link;
+pub use log::LogControl;
+
+pub(crate) use driver::Visited;
+pub(crate) use live::Reloads;
+pub(crate) use reins::{NoAnswer, Reins};
 
 use crate::{
+    admin::{Desk, Socket},
+    cli::ServeArgs,
     committer::{self, Committer, ToShard},
     config::Settings,
     identity::DataDirectory,
     store::embedded::Embedded,
 };
 use listen::Listeners;
+use live::Live;
 use pychat_proto::JoinLink;
 use service::Watchdog;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use threads::{Ended, Place, Shards, ShardsConfig};
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 use tracing::{error, info, warn};
 
 /// Threads that have not ended by then are left behind: the service manager is promised 5 seconds.
@@ -44,7 +55,7 @@ const INTERRUPTED: i32 = 130;
 ///
 /// # Errors
 /// See [`Failure`].
-pub fn serve(settings: &Settings) -> Result<(), Failure> {
+pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(), Failure> {
     let data = DataDirectory::take(&settings.data)?;
     let secrets = Arc::new(data.secrets()?);
     let store = Embedded::open(&data.store(), settings.quota)
@@ -65,14 +76,24 @@ pub fn serve(settings: &Settings) -> Result<(), Failure> {
     let committer = Committer::new(Box::new(store), settings.shards);
     let (handle, committer) = committer::spawn(committer, to_shards)
         .map_err(Failure::system("starting the committer's thread"))?;
-    let config = ShardsConfig { settings, secrets: secrets.clone(), listeners: &listeners };
+    let config =
+        ShardsConfig { settings: &settings, secrets: secrets.clone(), listeners: &listeners };
     let shards = Shards::start(&config, &handle, places)?;
-    drop(handle);
-
     let link = join_link(settings.host.as_deref(), listeners.addresses()[0], &secrets);
     announce(listeners.addresses(), &link);
     drop(entered);
-    let stopped = runtime.block_on(until_stopped(shards, signals, settings.restart_spread));
+    let (reloads, asked) = Reloads::new();
+    let reins = Reins::new(shards.doors(), handle);
+    let desk = Desk {
+        reins: reins.clone(),
+        log: log.clone(),
+        reloads,
+        data: settings.data.clone(),
+        link: link.to_string(),
+        started_at: pychat_udp::unix_ms(),
+    };
+    let office = Office { desk, asked, live: Live::new(args, settings), log, reins };
+    let stopped = runtime.block_on(until_stopped(shards, signals, office));
     let flushed = runtime.block_on(async {
         let joined = tokio::task::spawn_blocking(move || committer.join());
         timeout(STOP_DEADLINE, joined).await
@@ -90,6 +111,47 @@ pub fn serve(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the operator has to do with a running server.
+struct Office {
+    desk: Desk,
+    asked: mpsc::Receiver<live::Reply>,
+    live: Live,
+    log: LogControl,
+    reins: Reins,
+}
+
+impl Office {
+    /// Answers the operator and reads the configuration again where that is asked for, for as long as it
+    /// is polled.
+    async fn serve(&mut self, hangup: &mut Hangup) {
+        let path = self.live.admin_socket().to_owned();
+        let mut socket = match Socket::open(&path) {
+            Ok(socket) => Some(socket),
+            Err(error) => {
+                warn!(%error, path = %path.display(), "there is no admin socket");
+                None
+            }
+        };
+        loop {
+            tokio::select! {
+                () = answer(socket.as_mut(), &self.desk) => {}
+                Some(reply) = self.asked.recv() => {
+                    // Who does not wait any more needs no answer; the log has it.
+                    let _ = reply.send(self.live.reload(&self.reins, &self.log).await);
+                }
+                () = hangup.next() => drop(self.live.reload(&self.reins, &self.log).await),
+            }
+        }
+    }
+}
+
+async fn answer(socket: Option<&mut Socket>, desk: &Desk) {
+    match socket {
+        Some(socket) => socket.serve(desk).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The one line that programs wait for, and the service manager's notice.
 fn announce(addresses: &[SocketAddr], link: &JoinLink) {
     let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -102,16 +164,24 @@ fn announce(addresses: &[SocketAddr], link: &JoinLink) {
 async fn until_stopped(
     mut shards: Shards,
     mut signals: Signals,
-    spread: Duration,
+    mut office: Office,
 ) -> Result<(), Failure> {
     let mut watchdog = Watchdog::from_environment();
-    let first = loop {
-        tokio::select! {
-            () = signals.next() => break None,
-            ended = shards.ended() => break Some(ended),
-            () = watchdog.due() => watchdog.check(&shards),
+    let mut hangup = Hangup::new()?;
+    let first = {
+        let mut serving = Box::pin(office.serve(&mut hangup));
+        loop {
+            tokio::select! {
+                () = signals.next() => break None,
+                ended = shards.ended() => break Some(ended),
+                () = watchdog.due() => watchdog.check(&shards),
+                () = &mut serving => {}
+            }
         }
     };
+    let spread = office.live.restart_spread();
+    // The committer ends once nobody can ask it any more.
+    drop(office);
     let failure = match first {
         None => {
             info!("stopping");
@@ -139,6 +209,38 @@ async fn until_stopped(
         (Some(failure), _) => Err(failure),
         (None, Ok(())) => Ok(()),
         (None, Err(_)) => Err(Failure::Hung),
+    }
+}
+
+/// What tells a server to read its configuration again.
+struct Hangup {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+}
+
+impl Hangup {
+    #[cfg(unix)]
+    fn new() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signal = signal(SignalKind::hangup());
+        Ok(Self { signal: signal.map_err(Failure::system("listening for signals"))? })
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        self.signal.recv().await;
+    }
+
+    #[cfg(not(unix))]
+    #[allow(clippy::unnecessary_wraps)]
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    #[allow(clippy::unused_self)]
+    async fn next(&mut self) {
+        std::future::pending().await
     }
 }
 

@@ -2,14 +2,14 @@
 
 use super::{
     Failure,
-    driver::{BELL, Driver, Ears, Order},
+    driver::{BELL, Driver, Ears, Order, Visited},
     journal::Journal,
     listen::Listeners,
     peers::{self, Mail, Peers},
 };
 use crate::{
     bell::Bell,
-    committer::{CommitterHandle, Done},
+    committer::{CommitterHandle, Done, Unasked},
     config::Settings,
     random,
     shard::{Shard, ShardConfig},
@@ -25,10 +25,13 @@ use std::{
     thread,
     time::Duration,
 };
-use tokio::sync::mpsc::{self, channel};
+use tokio::sync::{
+    mpsc::{self, channel},
+    oneshot,
+};
 
-/// Orders that may wait for one shard: a stop and a beat or two.
-const ORDERS_LEN: usize = 8;
+/// Orders that may wait for one shard: a stop, a beat or two, and visitors.
+const ORDERS_LEN: usize = 32;
 
 /// What all shards are started from.
 pub(super) struct ShardsConfig<'a> {
@@ -47,6 +50,30 @@ struct Thread {
     orders: SyncSender<Order>,
     bell: Bell,
     beats: Arc<AtomicU64>,
+}
+
+/// A way to visit a shard.
+#[derive(Clone)]
+pub(super) struct Door {
+    orders: SyncSender<Order>,
+    bell: Bell,
+}
+
+impl Door {
+    /// Has `question` run on the shard's thread. The answer is gone where the thread ends before.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Visited<'_>) -> T + Send + 'static,
+    ) -> Result<oneshot::Receiver<T>, Unasked> {
+        let (answer, answered) = oneshot::channel();
+        let visit = Box::new(move |visited: &mut Visited<'_>| {
+            // Who does not wait any more needs no answer.
+            let _ = answer.send(question(visited));
+        });
+        self.orders.try_send(Order::Visit(visit)).map_err(|_| Unasked)?;
+        self.bell.ring();
+        Ok(answered)
+    }
 }
 
 /// A shard's thread has ended.
@@ -125,6 +152,13 @@ impl Shards {
             let _ = thread.orders.try_send(Order::Stop { spread });
             thread.bell.ring();
         }
+    }
+
+    /// A way to visit the shards.
+    pub(super) fn doors(&self) -> Vec<Door> {
+        let door =
+            |thread: &Thread| Door { orders: thread.orders.clone(), bell: thread.bell.clone() };
+        self.threads.iter().map(door).collect()
     }
 
     /// How often each shard has answered.

@@ -108,7 +108,7 @@ impl Shard {
         }
         session.delivery = Delivery::Behind;
         if let Ok(Outcome::Page(Page { entries, more })) = outcome {
-            take_known(session, &entries);
+            self.stats.delivered += take_known(session, &entries);
             let sent = session.sent;
             let mut new = entries.iter().filter(|entry| entry.cursor > sent);
             let all_sent = new
@@ -144,7 +144,9 @@ impl Shard {
     /// Entries are safe with the client: whoever sent them hears so.
     fn on_settled(&mut self, now: Now, id: SessionId, settled: Settled) {
         let Settled { stored_up_to, owed, delivered, .. } = settled;
+        self.stats.delivered += owed.len() as u64;
         for (asker, is_owed) in delivered {
+            self.stats.accepted += u64::from(is_owed && matches!(asker, Asker::Stream(..)));
             let fate = if is_owed { Fate::Delivered } else { Fate::Settled };
             self.answer(asker, fate);
         }
@@ -270,13 +272,14 @@ impl Shard {
 }
 
 /// Entries that were on the client's disk when it logged in: they are not sent, but receipted and
-/// trimmed, in case a crash came before that.
-fn take_known(session: &mut Session, entries: &[Entry]) {
+/// trimmed, in case a crash came before that. Answers how many texts they are.
+fn take_known(session: &mut Session, entries: &[Entry]) -> u64 {
     let floor = session.hot().floor;
     let known = entries.iter().take_while(|entry| entry.cursor <= floor);
-    let Some(last) = known.clone().last() else { return };
+    let Some(last) = known.clone().last() else { return 0 };
     let owed: Vec<Owed> = known.filter_map(|entry| owed_for(&entry.entry)).collect();
-    let up_to = last.cursor;
+    let (up_to, texts) = (last.cursor, owed.len() as u64);
     session.hot().receipts.settled(up_to, owed);
     session.sent = session.sent.max(up_to);
+    texts
 }

@@ -206,7 +206,7 @@ impl Shard {
         let mut invite = None;
         let claim = match &account {
             Some(account) if account.key != incoming.key => {
-                let reason = name_taken(&login.user);
+                let reason = name_taken(&login.user, &incoming.key);
                 return self.refuse(now, incoming, CloseCode::NameTaken, Duration::ZERO, &reason);
             }
             Some(account) if account.name_is_set => None,
@@ -338,7 +338,9 @@ impl Shard {
                 self.take_place(now, id);
             }
             Ok(Outcome::Committed(Answer::Claim(Claimed::Taken))) => {
-                let reason = name_taken(&session.user());
+                let key = session.hot.as_deref().and_then(|hot| hot.claim.as_deref());
+                let key = key.map_or(PublicKey([0; 32]), |claim| claim.account.key);
+                let reason = name_taken(&session.user(), &key);
                 self.close(now, id, CloseCode::NameTaken, Duration::ZERO, &reason);
             }
             Ok(Outcome::Committed(Answer::Claim(Claimed::NotInvited))) => {
@@ -366,6 +368,7 @@ impl Shard {
     fn take_place(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         debug!(user = %session.user(), "logged in");
+        self.stats.logins += 1;
         if let Some(older) = self.sessions.take_place(&id) {
             let reason = "this name has logged in anew";
             self.close(now, older, CloseCode::Replaced, Duration::ZERO, reason);
@@ -381,7 +384,7 @@ impl Shard {
         }
     }
 
-    fn tell_presence(&mut self, now: Now, id: SessionId) {
+    pub(super) fn tell_presence(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         let (person, presence) = (session.person.clone(), session.presence);
         self.jobs.tell(Work::Presence { person, presence, since: now.unix_ms });
@@ -391,6 +394,7 @@ impl Shard {
         self.applicants.take(id);
         if let Some(session) = self.sessions.get(&id) {
             debug!(user = %session.user(), %code, "logged out");
+            self.stats.ended_session(code);
         }
         self.forget(now, id);
     }
@@ -405,6 +409,9 @@ impl Shard {
         reason: &str,
     ) {
         debug!(session = ?id, %code, reason, "closing");
+        if self.sessions.contains(&id) {
+            self.stats.ended_session(code);
+        }
         self.endpoint.close(now.mono, id, code, retry_after, reason);
         self.forget(now, id);
     }
@@ -438,12 +445,14 @@ impl Shard {
         reason: &str,
     ) {
         debug!(user = %incoming.login.user, %code, reason, "login refused");
+        self.stats.refused_login(code);
         self.endpoint.refuse(now.mono, incoming, code, retry_after, reason);
     }
 }
 
 /// What the operator has a banned user told.
-pub(super) fn banned(user: &UserName, ban: &Ban) -> String {
+#[must_use]
+pub fn banned(user: &UserName, ban: &Ban) -> String {
     match ban.reason.as_str() {
         "" => format!("this server's operator has banned {user}"),
         reason => format!("this server's operator has banned {user}: {reason}"),
@@ -453,10 +462,10 @@ pub(super) fn banned(user: &UserName, ban: &Ban) -> String {
 const NOT_INVITED: &str =
     "this server does not know that invite code, or it is used up; ask its operator for another";
 
-fn name_taken(user: &UserName) -> String {
+fn name_taken(user: &UserName, key: &PublicKey) -> String {
     format!(
         "the name {user} belongs to another device; choose another name, or ask the server's \
-         operator to free it"
+         operator to bind it to this device's key: {key}"
     )
 }
 

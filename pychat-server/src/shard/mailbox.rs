@@ -241,6 +241,9 @@ impl Shard {
         };
         match appended {
             Appended::Stored { cursor, reserved } => {
+                let is_text = owed.is_some() && matches!(asker, Asker::Stream(..));
+                self.stats.written += u64::from(is_text);
+                self.stats.accepted += u64::from(is_text);
                 if place.is_none() {
                     self.on_arrived(now, &mailbox, cursor, &entry, owed);
                     if alone && let Some(id) = reader {
@@ -278,7 +281,12 @@ impl Shard {
             Fate::Failed(failed) => Err(failed),
         };
         match asker {
-            Asker::Stream(record, _) => self.tell(record.shard, FromShard::Fate(record, fate)),
+            Asker::Stream(record, _) => {
+                if let Fate::Refused(code) = fate {
+                    self.stats.refused_message(code);
+                }
+                self.tell(record.shard, FromShard::Fate(record, fate));
+            }
             Asker::Receipt(Receipt { round, settles, word_back: _ }) => {
                 let fate = safe.map_or_else(Fate::Failed, |()| Fate::Settled);
                 for record in settles {

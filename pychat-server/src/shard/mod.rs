@@ -21,17 +21,21 @@ mod jobs;
 mod logins;
 mod mailbox;
 mod message;
+mod operator;
 mod parcel;
 mod receipts;
 mod session;
 mod sessions;
+mod stats;
 mod unsettled;
 mod uplink;
 
 pub use claims::CLAIMS_PER_MINUTE_MAX;
 pub use goodbye::RETURNS_PER_S;
-pub use logins::{CURSOR_MAX, LOGINS_WAITING_MAX, Registration, SKIP_MAX};
+pub use logins::{CURSOR_MAX, LOGINS_WAITING_MAX, Registration, SKIP_MAX, banned};
+pub use operator::Seat;
 pub use parcel::FromShard;
+pub use stats::ShardStats;
 
 use crate::{
     committer::{Done, Job, Outcome, Work},
@@ -129,6 +133,7 @@ pub struct Shard {
     broken: Option<String>,
     /// Sessions that hold something back until the store works again.
     stalled: BTreeSet<SessionId>,
+    stats: ShardStats,
     random: ChaCha12Rng,
     /// Where entries are encoded.
     scratch: Vec<u8>,
@@ -165,6 +170,7 @@ impl Shard {
             reads: Health::default(),
             broken: None,
             stalled: BTreeSet::new(),
+            stats: ShardStats::default(),
             random,
             scratch: Vec::new(),
             stopping: None,

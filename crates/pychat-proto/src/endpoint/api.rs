@@ -167,6 +167,8 @@ pub struct EndpointStats {
     pub retries: u64,
     /// Packets declared lost.
     pub lost: u64,
+    /// Records that were sent again.
+    pub retransmitted: u64,
     /// Datagrams of unknown sessions that were answered with RESET.
     pub resets: u64,
 }

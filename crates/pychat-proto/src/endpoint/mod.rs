@@ -14,7 +14,7 @@ use crate::{
     AWAY_AFTER, CloseCode, ConnectionId, Instant, Lane, PublicKey, Seq,
     crypto::{self, Rng},
     noise::Identity,
-    session::{self, Session, SessionEvent},
+    session::{self, Counters, Session, SessionEvent},
     wire::packet,
 };
 pub use api::{
@@ -327,7 +327,8 @@ impl Endpoint {
         }
         let is_confirmed = matches!(entry.standing, Standing::Confirmed);
         if is_confirmed && entry.session.dormant_at().is_some_and(|at| at <= now) {
-            self.stats.lost += self.slots.pack(slot);
+            let gone = self.slots.pack(slot);
+            self.forget(gone);
         }
         if let Some(at) = self.slots.deadline(slot) {
             self.arm(slot, at.max(now));
@@ -348,8 +349,14 @@ impl Endpoint {
 
     fn remove(&mut self, slot: u32) {
         if let Some(entry) = self.slots.remove(slot) {
-            self.stats.lost += entry.session.counters().lost;
+            self.forget(entry.session.counters());
         }
+    }
+
+    /// Counts what a session counted that counts no longer.
+    fn forget(&mut self, counters: Counters) {
+        self.stats.lost += counters.lost;
+        self.stats.retransmitted += counters.retransmitted;
     }
 
     /// Moves time on.
@@ -491,6 +498,12 @@ impl Endpoint {
         self.slots.clients()
     }
 
+    /// Where a session's client is.
+    #[must_use]
+    pub fn address(&self, session: SessionId) -> Option<SocketAddr> {
+        self.slots.address(session)
+    }
+
     /// Another number than before if clients came, went or moved since.
     #[must_use]
     pub const fn clients_version(&self) -> u64 {
@@ -524,6 +537,11 @@ impl Endpoint {
     /// Counters since the endpoint was made.
     #[must_use]
     pub fn stats(&self) -> EndpointStats {
-        self.stats
+        let mut stats = self.stats;
+        for counters in self.slots.counters() {
+            stats.lost += counters.lost;
+            stats.retransmitted += counters.retransmitted;
+        }
+        stats
     }
 }

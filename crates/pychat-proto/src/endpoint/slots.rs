@@ -3,7 +3,7 @@
 use super::{Entry, SessionId, Standing, timers::Armed};
 use crate::{
     AWAY_AFTER, Chunks, ConnectionId, Instant,
-    session::{Dropped, IDLE_TIMEOUT, Session, dormant::Dormant},
+    session::{Counters, Dropped, IDLE_TIMEOUT, Session, dormant::Dormant},
 };
 use hashbrown::HashTable;
 use std::net::SocketAddr;
@@ -187,6 +187,27 @@ impl Slots {
         })
     }
 
+    /// Where a session's client is.
+    pub(super) fn address(&self, session: SessionId) -> Option<SocketAddr> {
+        let slot = self.slots.get(session.slot as usize)?;
+        if slot.generation != session.generation {
+            return None;
+        }
+        match &slot.place {
+            Place::Awake(entry) => Some(entry.session.remote()),
+            Place::Packed(dormant) => Some(dormant.remote()),
+            Place::Free => None,
+        }
+    }
+
+    /// What each session counted that is not packed.
+    pub(super) fn counters(&self) -> impl Iterator<Item = Counters> {
+        self.slots.iter().filter_map(|slot| match &slot.place {
+            Place::Awake(entry) => Some(entry.session.counters()),
+            Place::Packed(_) | Place::Free => None,
+        })
+    }
+
     /// Where each live session's client is.
     pub(super) fn clients(&self) -> impl Iterator<Item = (ConnectionId, SocketAddr)> {
         self.slots.iter().filter_map(|slot| match &slot.place {
@@ -225,15 +246,15 @@ impl Slots {
     }
 
     /// Packs a session where nothing is under way; any other stays as it is. What is forgotten with it
-    /// is how many packets it lost.
-    pub(super) fn pack(&mut self, slot: u32) -> u64 {
+    /// is what it counted.
+    pub(super) fn pack(&mut self, slot: u32) -> Counters {
         let place = &mut self.slots[slot as usize].place;
-        let Place::Awake(entry) = place else { return 0 };
-        let Some(dormant) = entry.session.pack() else { return 0 };
+        let Place::Awake(entry) = place else { return Counters::default() };
+        let Some(dormant) = entry.session.pack() else { return Counters::default() };
         debug_assert!(matches!(entry.standing, Standing::Confirmed), "no other is packed");
-        let lost = entry.session.counters().lost;
+        let counters = entry.session.counters();
         *place = Place::Packed(dormant);
-        lost
+        counters
     }
 
     /// Says what was so before.

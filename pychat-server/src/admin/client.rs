@@ -1,0 +1,98 @@
+//! Asks a running server over its admin socket.
+
+use super::{
+    api::{Answer, LINE_BYTES_MAX, Refused, Request},
+    socket::SOCKET_FILE,
+};
+use std::{
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Where the systemd unit has it.
+const OF_THE_UNIT: &str = "/run/pychat-server";
+
+/// A backup of a large store takes a while; nothing else does.
+const ANSWER_MAX: Duration = Duration::from_secs(3600);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody listens.
+    #[error("no server answers at {}: {source}", path.display())]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The server ended, or does not answer.
+    #[error("the server did not answer: {0}")]
+    Lost(#[source] io::Error),
+    /// The server says no.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+impl AskError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { source, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Some("run it with sudo, or as the user whom the server runs as".into())
+            }
+            Self::Unreachable { .. } => {
+                Some("start the server (systemctl start pychat-server), or name its socket with --socket".into())
+            }
+            Self::Lost(_) => Some("see the server's log; what was asked may be done".into()),
+            Self::Refused(refused) => refused.hint.clone(),
+        }
+    }
+}
+
+/// Where a server's socket is: in the runtime directory that systemd gave it, or beside its data.
+#[must_use]
+pub fn socket_beside(data: &Path) -> PathBuf {
+    let given = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
+    given.as_deref().unwrap_or(data).join(SOCKET_FILE)
+}
+
+/// The socket to ask when none was named: the unit's, if there is one.
+#[must_use]
+pub fn find_socket(data: &Path) -> PathBuf {
+    let beside = socket_beside(data);
+    let of_the_unit = Path::new(OF_THE_UNIT).join(SOCKET_FILE);
+    if !beside.exists() && of_the_unit.exists() { of_the_unit } else { beside }
+}
+
+/// Asks, and waits for the answer.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn ask(socket: &Path, request: &Request) -> Result<serde_json::Value, AskError> {
+    let unreachable = |source| AskError::Unreachable { path: socket.to_owned(), source };
+    let mut stream = UnixStream::connect(socket).map_err(unreachable)?;
+    stream.set_read_timeout(Some(ANSWER_MAX)).map_err(AskError::Lost)?;
+    // Texts and numbers are always JSON.
+    let mut line = serde_json::to_vec(request).unwrap_or_default();
+    line.push(b'\n');
+    // One who may not is told so at once, and the socket is closed then.
+    let written = stream.write_all(&line);
+    let mut answer = Vec::new();
+    let read = BufReader::new(stream.take(LINE_BYTES_MAX as u64)).read_until(b'\n', &mut answer);
+    match read.and(written) {
+        Ok(()) => {}
+        Err(error) if answer.is_empty() => return Err(AskError::Lost(error)),
+        Err(_) => {}
+    }
+    match serde_json::from_slice(&answer) {
+        Ok(Answer::Ok(value)) => Ok(value),
+        Ok(Answer::Error(refused)) => Err(refused.into()),
+        Err(error) => Err(AskError::Lost(io::Error::new(io::ErrorKind::InvalidData, error))),
+    }
+}

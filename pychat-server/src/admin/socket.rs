@@ -1,0 +1,126 @@
+//! The local socket on which a running server answers its operator: root, and the user it runs as.
+
+use super::{
+    api::{Answer, LINE_BYTES_MAX, Refused, Request},
+    desk::Desk,
+};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::Semaphore,
+    task::JoinSet,
+    time::timeout,
+};
+use tracing::{debug, warn};
+
+/// The socket's name in its directory.
+pub(crate) const SOCKET_FILE: &str = "admin.sock";
+
+/// Operators at a time; further ones wait.
+const CONNECTIONS_MAX: usize = 8;
+
+/// Whoever says nothing for so long has to connect anew.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// The socket, and who is on it.
+pub(crate) struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+    connections: JoinSet<()>,
+    seats: Arc<Semaphore>,
+}
+
+impl Socket {
+    /// Listens, in place of a server that is gone: ours is the only one of its data directory.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        // Who may is asked of each who comes; this is for those who would only be sent away.
+        let only_ours = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(path, only_ours)?;
+        let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        Ok(Self { listener, path: path.to_owned(), connections: JoinSet::new(), seats })
+    }
+
+    /// Answers whoever comes, for as long as it is polled.
+    pub(crate) async fn serve(&mut self, desk: &Desk) {
+        loop {
+            while self.connections.try_join_next().is_some() {}
+            let Ok(seat) = Arc::clone(&self.seats).acquire_owned().await else { return };
+            match self.listener.accept().await {
+                Ok((stream, _)) if is_operator(&stream) => {
+                    let desk = desk.clone();
+                    self.connections.spawn(async move {
+                        if let Err(error) = converse(stream, &desk).await {
+                            debug!(%error, "an operator's connection broke");
+                        }
+                        drop(seat);
+                    });
+                }
+                Ok((stream, _)) => refuse(stream).await,
+                Err(error) => {
+                    warn!(%error, "the admin socket");
+                    // Too many open files, most likely.
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Root, or whoever the server runs as.
+fn is_operator(stream: &UnixStream) -> bool {
+    let us = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == us)
+}
+
+async fn refuse(mut stream: UnixStream) {
+    let refused = Refused::new(
+        "only root and the user whom the server runs as may do this",
+        "run it with sudo",
+    );
+    // Whoever it was needs no second try.
+    let _ = stream.write_all(&line(&Answer::Error(refused))).await;
+}
+
+async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader.take(LINE_BYTES_MAX as u64));
+    loop {
+        let mut asked = Vec::new();
+        match timeout(IDLE_MAX, reader.read_until(b'\n', &mut asked)).await {
+            Ok(Ok(0)) | Err(_) => return Ok(()),
+            Ok(read) => read.map(drop)?,
+        }
+        let answer = match serde_json::from_slice::<Request>(&asked) {
+            Ok(request) => desk.answer(request).await.map_or_else(Answer::Error, Answer::Ok),
+            Err(error) => Answer::Error(Refused::new(
+                format!("the request cannot be read: {error}"),
+                "use the pychat-server of the version that is running",
+            )),
+        };
+        writer.write_all(&line(&answer)).await?;
+    }
+}
+
+fn line(answer: &Answer) -> Vec<u8> {
+    // Texts and numbers are always JSON.
+    let mut line = serde_json::to_vec(answer).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
