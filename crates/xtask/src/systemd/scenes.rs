@@ -103,6 +103,15 @@ impl Stage {
         Ok(())
     }
 
+    /// Asks the server itself, as root does, and finds both people there.
+    fn operator_sees_both(&self) -> Result<()> {
+        let sessions = self.machine.said(&["pychat-server", "admin", "sessions", "list"])?;
+        for user in ["ann", "bob"] {
+            ensure!(sessions.contains(user), "the server does not tell of {user}: {sessions}");
+        }
+        Ok(())
+    }
+
     fn text(&self) -> String {
         self.texts.set(self.texts.get() + 1);
         format!("text number {}", self.texts.get())

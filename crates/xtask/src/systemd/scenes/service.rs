@@ -71,7 +71,8 @@ pub(super) fn chats(stage: &Stage) -> Result<()> {
     stage.ann.said(&["connect", "ann", "Ann Outside", "--server", &link])?;
     stage.bob(&format!("pychatctl --no-autostart connect bob 'Bob Inside' --server '{link}'"))?;
     stage.ann_is_heard()?;
-    stage.bob_is_heard()
+    stage.bob_is_heard()?;
+    stage.operator_sees_both()
 }
 
 /// `systemctl restart` replaces the process; the sessions come back.

@@ -17,6 +17,7 @@ pub(super) fn started(stage: &Stage) -> Result<()> {
     let unreachable = machine.unreachables()?;
     stage.ann_is_heard()?;
     stage.bob_is_heard()?;
+    stage.operator_sees_both()?;
     ensure!(machine.unreachables()? == unreachable, "the port was unreachable");
     let namespace = |pid: &str| machine.said(&["readlink", &format!("/proc/{pid}/ns/net")]);
     let server = stage.server()?.to_string();
