@@ -13,7 +13,10 @@ use crate::{
     random,
     run::{LogControl, NoAnswer, Reins, Reloads, Visited},
     shard,
-    store::{self, Account, Answer, Ban, Command, Decided, Decision, InviteCode, Note, StoreError},
+    store::{
+        self, Account, Answer, Ban, Command, Decided, Decision, InviteCode, Note, StoreError,
+        embedded::backup,
+    },
 };
 use pychat_proto::{CloseCode, DisplayName, PublicKey, UserName, chat::UnixMillis};
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! What the operator does with a running server, and what its users see of it.
 
-use crate::stage::{DEADLINE, Stage, until};
+use crate::stage::{DEADLINE, Stage, run, until};
 use pychat_testkit::harness::{Profile, Server};
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ fn users_are_listed_renamed_banned_and_let_in_again() {
     assert_eq!(names(&answer(server, &["users", "bans"]), "user"), ["bob"]);
     answer(server, &["users", "unban", "bob"]);
     assert!(refusal(server, &["users", "unban", "bob"]).contains("no such"));
-    bob.ctl(&["connect", "bob", "Bob"]).expect_ok();
+    run(&bob, &["connect", "bob", "Bob"]);
     // The display name that the operator set stays.
     assert_eq!(names(&alice.ctl_json(&["users"]), "name"), ["Alice", "Robert"]);
 }
@@ -70,11 +70,11 @@ fn a_name_is_bound_to_the_device_that_was_told_its_key_or_given_up() {
     let key = told.expect("the hint names the key").1.trim();
     answer(server, &["users", "rebind", "alice", key]);
     wait_for_link(&first, "refused");
-    second.ctl(&["connect", "alice", "Alice", "--server", &link]).expect_ok();
+    run(&second, &["connect", "alice", "Alice", "--server", &link]);
 
     answer(server, &["users", "free", "alice"]);
     wait_for_link(&second, "refused");
-    first.ctl(&["connect", "alice", "Alice", "--server", &link]).expect_ok();
+    run(&first, &["connect", "alice", "Alice", "--server", &link]);
     assert!(refusal(server, &["users", "free", "eve"]).contains("no such"));
     assert!(refusal(server, &["users", "rebind", "alice", "nonsense"]).contains("no key"));
 }
@@ -98,13 +98,13 @@ fn newcomers_come_in_with_an_invite_as_often_as_it_may_be_used() {
     let without = enter(&alice, &[]);
     assert_eq!(without.code, 10, "{without}");
     assert!(without.stderr.contains("--invite"), "{without}");
-    enter(&alice, &["--invite", &code]).expect_ok();
+    assert_eq!(enter(&alice, &["--invite", &code]).code, 0);
     let used_up = enter(&bob, &["--invite", &code]);
     assert_eq!(used_up.code, 10, "{used_up}");
     assert!(used_up.stderr.contains("used up"), "{used_up}");
     // Who has a name needs none.
-    alice.ctl(&["disconnect"]).expect_ok();
-    enter(&alice, &[]).expect_ok();
+    run(&alice, &["disconnect"]);
+    assert_eq!(enter(&alice, &[]).code, 0);
     answer(server, &["invites", "revoke", &code]);
     assert_eq!(answer(server, &["invites", "list"])["items"], json!([]));
     assert!(!server.log().contains(&code), "a code is a secret");
@@ -115,16 +115,16 @@ fn a_mailbox_is_measured_and_emptied() {
     let stage = Stage::new();
     let server = &stage.server;
     let (alice, bob) = stage.pair();
-    bob.ctl(&["disconnect"]).expect_ok();
-    alice.ctl(&["send", "bob", "one"]).expect_ok();
-    alice.ctl(&["send", "bob", "two"]).expect_ok();
+    run(&bob, &["disconnect"]);
+    run(&alice, &["send", "bob", "one"]);
+    run(&alice, &["send", "bob", "two"]);
     let mailboxes = answer(server, &["mailboxes", "list"]);
     assert_eq!(names(&mailboxes, "user"), ["bob"]);
     assert_eq!(mailboxes["items"][0]["messages"], 2);
     answer(server, &["mailboxes", "purge", "bob"]);
     assert_eq!(answer(server, &["mailboxes", "list"])["items"], json!([]));
-    bob.ctl(&["connect", "bob", "Bob"]).expect_ok();
-    alice.ctl(&["send", "bob", "three", "--wait", "delivered"]).expect_ok();
+    run(&bob, &["connect", "bob", "Bob"]);
+    run(&alice, &["send", "bob", "three", "--wait", "delivered"]);
     let inbox = bob.ctl_json(&["inbox"]);
     assert_eq!(names(&inbox, "body"), ["three"]);
 }
@@ -176,8 +176,8 @@ fn a_reload_applies_all_of_a_file_or_nothing_of_it() {
     assert_eq!(reloaded["needs_restart"], json!(["shards"]));
     assert_eq!(answer(server, &["log"])["filter"], "debug");
     // The new quota and the new policy hold.
-    bob.ctl(&["disconnect"]).expect_ok();
-    alice.ctl(&["send", "bob", "one"]).expect_ok();
+    run(&bob, &["disconnect"]);
+    run(&alice, &["send", "bob", "one"]);
     let full = alice.ctl(&["send", "bob", "two"]);
     assert_eq!(full.code, 8, "{full}");
     let eve = Profile::new("eve");

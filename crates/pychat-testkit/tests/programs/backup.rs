@@ -2,7 +2,7 @@
 
 use crate::{
     admin::answer,
-    stage::{SLOW_DEADLINE, Stage, until},
+    stage::{SLOW_DEADLINE, Stage, run, until},
 };
 use pychat_testkit::harness::Profile;
 use serde_json::Value;
@@ -27,7 +27,7 @@ fn numbers(from: usize, to: usize) -> Vec<String> {
 
 fn send(from: &Profile, to: &str, texts: &[String]) {
     for text in texts {
-        from.ctl(&["send", to, text]).expect_ok();
+        run(from, &["send", to, text]);
     }
 }
 
@@ -40,7 +40,7 @@ fn what_a_restored_server_forgot_its_clients_put_right() {
     let carol = stage.join("carol", "Carol");
     send(&alice, "bob", &numbers(0, 10));
     send(&bob, "alice", &numbers(0, 10));
-    carol.ctl(&["disconnect"]).expect_ok();
+    run(&carol, &["disconnect"]);
     send(&alice, "carol", &numbers(0, 10));
 
     let directory = tempfile::tempdir().unwrap();
@@ -61,7 +61,7 @@ fn what_a_restored_server_forgot_its_clients_put_right() {
     stage.server.restart();
     send(&alice, "bob", &numbers(30, 40));
     send(&bob, "alice", &numbers(30, 40));
-    carol.ctl(&["connect", "carol", "Carol"]).expect_ok();
+    run(&carol, &["connect", "carol", "Carol"]);
     send(&alice, "carol", &numbers(30, 40));
 
     let expected = |people: &[(&str, usize)]| -> BTreeMap<String, Vec<String>> {
