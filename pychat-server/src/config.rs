@@ -244,8 +244,7 @@ pub fn data_directory(named: Option<&Path>, dev: bool) -> Result<PathBuf, Config
 /// # Errors
 /// Says what is wrong with it.
 pub fn check(path: &Path) -> Result<(), ConfigError> {
-    let MetricsTable { listen, expose } = read(path)?.metrics;
-    private(listen, expose).map(drop)
+    checked(read(path)?)
 }
 
 /// Checks a file's text; `path` is for what is said about it.
@@ -253,7 +252,11 @@ pub fn check(path: &Path) -> Result<(), ConfigError> {
 /// # Errors
 /// Says what is wrong with it.
 pub fn check_text(path: &Path, text: &str) -> Result<(), ConfigError> {
-    parse(path, text).map(drop)
+    checked(parse(path, text)?)
+}
+
+fn checked(file: File) -> Result<(), ConfigError> {
+    private(file.metrics.listen, file.metrics.expose).map(drop)
 }
 
 /// Refuses what others than this machine's programs could reach, unless that is wanted.

@@ -3,7 +3,6 @@
 use clap::Parser;
 use pychat_server::{
     admin::{
-        backup,
         client::{self, AskError, find_socket},
         show,
     },
@@ -11,6 +10,7 @@ use pychat_server::{
     config::{self, LinkSettings, Settings},
     identity,
     run::{self, Failure, LogControl},
+    store::embedded::backup,
 };
 use std::{io::Write, process::ExitCode};
 

@@ -124,6 +124,7 @@ async fn it_connects_comes_back_after_a_restart_and_says_goodbye() {
         name: "Alice".to_owned(),
         server: Some(address.to_string()),
         trust_key: None,
+        invite: None,
         timeout_ms: 30_000,
     };
     let connected: Connected = ask(&daemon, Request::Connect(connect)).await.unwrap();

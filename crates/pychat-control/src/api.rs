@@ -139,6 +139,9 @@ pub struct ConnectParams {
     /// Take the server's new key in place of the pinned one: the new key's text form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust_key: Option<String>,
+    /// What the operator gave a newcomer, where registration asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invite: Option<String>,
     /// How long to wait for the login. It goes on afterwards.
     pub timeout_ms: u64,
 }

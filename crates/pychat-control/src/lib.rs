@@ -26,9 +26,9 @@ pub use client::{Asked, CallError, Client, ConnectError};
 pub use daemon_config::{DaemonConfig, HISTORY_BYTES_MIN, HOOK_TIME_MAX, NOTIFY_JOB, Notify};
 pub use daemon_file::{DaemonFile, DaemonFileError};
 pub use limits::{
-    CODE_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, InvalidInput, KEY_CHARS_MAX, SAFETY_DIGITS,
-    TEXT_BYTES_MAX, USER_NAME_CHARS_MAX, check_code, check_display_name, check_key, check_text,
-    check_user_name,
+    CODE_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, INVITE_CHARS_MAX, InvalidInput, KEY_CHARS_MAX,
+    SAFETY_DIGITS, TEXT_BYTES_MAX, USER_NAME_CHARS_MAX, check_code, check_display_name,
+    check_invite, check_key, check_text, check_user_name,
 };
 pub use line::{LineBuffer, LineTooLong};
 pub use owner::{Untrusted, check_private_dir};

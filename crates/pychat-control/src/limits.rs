@@ -13,6 +13,9 @@ pub const TEXT_BYTES_MAX: usize = 32 * 1024;
 /// The most characters in a `send` key.
 pub const KEY_CHARS_MAX: usize = 64;
 
+/// The most characters in an invite code.
+pub const INVITE_CHARS_MAX: usize = 64;
+
 /// Digits of a safety number.
 pub const SAFETY_DIGITS: usize = 60;
 
@@ -46,6 +49,9 @@ pub enum InvalidInput {
     /// An empty key, or more than [`KEY_CHARS_MAX`] characters.
     #[error("a message key has 1 to {KEY_CHARS_MAX} characters, this one has {0}")]
     KeyLength(usize),
+    /// Empty, too long, or with a space or anything else that is not visible ASCII.
+    #[error("an invite code has 1 to {INVITE_CHARS_MAX} letters, digits and signs, without spaces")]
+    Invite,
     /// Nothing to compare.
     #[error("there is no safety number to compare")]
     CodeEmpty,
@@ -73,6 +79,16 @@ pub fn check_user_name(text: &str) -> Result<(), InvalidInput> {
         return Err(InvalidInput::UserNameTooLong(text.len()));
     }
     Ok(())
+}
+
+/// Checks an invite code: 1 to 64 visible ASCII characters.
+///
+/// # Errors
+/// Says what is wrong, for a person.
+pub fn check_invite(text: &str) -> Result<(), InvalidInput> {
+    let fits = (1..=INVITE_CHARS_MAX).contains(&text.len());
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits && visible { Ok(()) } else { Err(InvalidInput::Invite) }
 }
 
 /// Checks a display name: up to 64 characters, no controls.

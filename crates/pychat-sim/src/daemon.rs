@@ -249,6 +249,7 @@ impl Daemon {
                 name: self.user.to_uppercase(),
                 server: Some(self.link.clone()),
                 trust_key: None,
+                invite: None,
                 timeout_ms: 10_000,
             };
             running.core.handle_request(now, TOKEN, Request::Connect(params));

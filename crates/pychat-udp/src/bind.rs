@@ -54,12 +54,18 @@ fn open(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::UdpSocket
     Ok(socket.into())
 }
 
-/// Asks for large kernel buffers; smaller ones work too, so a refusal is only noted.
+/// Asks for large kernel buffers; smaller ones work too, so a refusal is only noted. One that is
+/// large already stays: a service manager may give more than we may ask for.
 pub(crate) fn widen(socket: &SockRef<'_>) {
-    if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES) {
+    let narrow = |size: io::Result<usize>, wanted| size.is_ok_and(|size| size < wanted);
+    if narrow(socket.recv_buffer_size(), RECEIVE_BUFFER_BYTES)
+        && let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)
+    {
         debug!(%error, "the receive buffer stays as it is");
     }
-    if let Err(error) = socket.set_send_buffer_size(SEND_BUFFER_BYTES) {
+    if narrow(socket.send_buffer_size(), SEND_BUFFER_BYTES)
+        && let Err(error) = socket.set_send_buffer_size(SEND_BUFFER_BYTES)
+    {
         debug!(%error, "the send buffer stays as it is");
     }
 }

@@ -4,11 +4,15 @@ mod attack;
 mod bench;
 mod commands;
 mod demo;
+mod dist;
 mod fuzz;
 mod install;
 mod pictures;
+mod places;
 mod sim;
+mod systemd;
 mod test;
+mod tools;
 mod torture;
 mod workspace;
 
@@ -25,7 +29,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Check everything: format, lints, docs, licences, tests, units.
+    /// Check everything: format, lints, docs, licences, tests, units, packages, a booted systemd.
     Test(test::Arguments),
     /// Attack the real programs and print what that did to honest people, as a table.
     Attack(attack::Arguments),
@@ -45,6 +49,10 @@ enum Task {
     Torture(torture::Arguments),
     /// Build the programs and put them in place for one user, or below a prefix.
     Install(install::Arguments),
+    /// Make the packages of a release: .deb, .rpm, an archive, and their sums.
+    Dist(dist::Arguments),
+    /// Install the Debian packages in a machine that systemd has booted, and use them there.
+    Systemd(systemd::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +67,8 @@ fn main() -> ExitCode {
         Task::Pictures(arguments) => pictures::run(&arguments),
         Task::Torture(arguments) => torture::run(&arguments),
         Task::Install(arguments) => install::run(&arguments),
+        Task::Dist(arguments) => dist::run(&arguments),
+        Task::Systemd(arguments) => systemd::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,6 +33,44 @@ pub(crate) fn target_directory() -> Result<PathBuf> {
     Ok(directory.into())
 }
 
+/// How programs are built.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Profile {
+    /// As they are released: small and fast, after minutes of linking.
+    Release,
+    /// As tests use them.
+    Dev,
+}
+
+impl Profile {
+    /// As cargo calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Dev => "dev",
+        }
+    }
+
+    /// Where cargo puts what it builds with it, below the target directory.
+    pub(crate) fn directory(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Dev => "debug",
+        }
+    }
+}
+
+/// Builds the three programs, and says where they are.
+pub(crate) fn build_programs(profile: Profile) -> Result<PathBuf> {
+    let mut command = cargo();
+    command.args(["build", "--locked", "--profile", profile.name()]);
+    PROGRAMS.iter().for_each(|program| {
+        command.args(["--package", program]);
+    });
+    run(&mut command)?;
+    Ok(target_directory()?.join(profile.directory()))
+}
+
 /// Cargo, in the workspace's root.
 pub(crate) fn cargo() -> Command {
     command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -77,4 +115,10 @@ pub(crate) fn line(command: &Command) -> String {
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|directory| directory.join(program)).find(|file| file.is_file())
+}
+
+/// Whether the operating system lets us do everything.
+pub(crate) fn is_root() -> Result<bool> {
+    let output = Command::new("id").arg("-u").output().context("asking who runs this")?;
+    Ok(output.stdout.trim_ascii() == b"0")
 }

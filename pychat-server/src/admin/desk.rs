@@ -5,7 +5,7 @@ use super::{
         AccountChange, BackedUp, Banned, Changed, Invite, LIST_LEN_MAX, List, Log, Mailbox, Page,
         Refused, Reloaded, Request, Session, Stats, User,
     },
-    backup, stats,
+    stats,
     words::{self, duration, time},
 };
 use crate::{
@@ -13,7 +13,10 @@ use crate::{
     random,
     run::{LogControl, NoAnswer, Reins, Reloads, Visited},
     shard,
-    store::{self, Account, Answer, Ban, Command, Decided, Decision, InviteCode, Note, StoreError},
+    store::{
+        self, Account, Answer, Ban, Command, Decided, Decision, InviteCode, Note, StoreError,
+        embedded::backup,
+    },
 };
 use pychat_proto::{CloseCode, DisplayName, PublicKey, UserName, chat::UnixMillis};
 use serde::Serialize;
@@ -245,11 +248,12 @@ impl Desk {
 
     async fn backup(&self, file: PathBuf) -> Result<BackedUp> {
         let data = self.data.clone();
-        let made = tokio::task::spawn_blocking(move || backup::make(&data, &file)).await;
+        let to = file.clone();
+        let made = tokio::task::spawn_blocking(move || backup::make(&data, &to)).await;
         let made = made.map_err(|_| Refused::plain("the backup ended unexpectedly"))?;
-        let made = made.map_err(|error| Refused::new(error.to_string(), error.hint()))?;
-        info!(bytes = made.bytes, "the operator made a backup");
-        Ok(made)
+        let bytes = made.map_err(|error| Refused::new(error.to_string(), error.hint()))?;
+        info!(bytes, "the operator made a backup");
+        Ok(BackedUp { file, bytes })
     }
 
     async fn decide(&self, decision: Decision) -> Result<()> {

@@ -4,7 +4,6 @@
 //! turns answers into text.
 
 pub mod api;
-pub mod backup;
 pub mod client;
 mod desk;
 pub mod show;

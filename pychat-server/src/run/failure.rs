@@ -1,11 +1,11 @@
 //! Why the program ends otherwise than asked, as a person and a script see it.
 
 use crate::{
-    admin::{backup::BackupError, client::AskError},
+    admin::client::AskError,
     config::ConfigError,
     identity::DataError,
     metrics::MetricsAddress,
-    store::embedded::OpenError,
+    store::embedded::{OpenError, backup::BackupError},
 };
 use std::{
     io,

@@ -19,6 +19,9 @@ pub(crate) struct ConnectArgs {
     /// Take this as the server's new key, in place of the one known so far.
     #[arg(long, value_name = "KEY")]
     pub(crate) trust_key: Option<String>,
+    /// A code that the server's operator gave you, where newcomers need one.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) invite: Option<String>,
 }
 
 /// Arguments of `users`.

@@ -8,17 +8,20 @@ use crate::{
     screen::{Paint, Progress, Ticker, clean_line},
     session::Session,
 };
-use pychat_control::{ConnectParams, Connected, Request, Status, check_display_name};
+use pychat_control::{ConnectParams, Connected, Request, Status, check_display_name, check_invite};
 use std::time::Duration;
 
 /// Logs in.
 pub(super) fn run(context: &mut Context, args: ConnectArgs) -> Result<(), Failed> {
     names::check_user(&args.user)?;
     names::check(check_display_name(&args.name), "")?;
-    let ConnectArgs { user, name, server, trust_key } = args;
+    if let Some(invite) = &args.invite {
+        names::check(check_invite(invite), "")?;
+    }
+    let ConnectArgs { user, name, server, trust_key, invite } = args;
     let server = server.or_else(|| context.settings.server.clone());
     let timeout_ms = millis(context.settings.timeout);
-    let params = ConnectParams { user, name, server, trust_key, timeout_ms };
+    let params = ConnectParams { user, name, server, trust_key, invite, timeout_ms };
     let waiting = wait_visibly(context, params.server.clone());
     let connected: Connected = context.ask(&Request::Connect(params))?;
     drop(waiting);

@@ -380,19 +380,25 @@ pub(super) fn link_lost(code: CloseCode, reason: &str) -> Failure {
     failure(ErrorCode::NotConnected, message, "")
 }
 
-pub(super) fn login_refused(account: &Account, refusal: &Refusal) -> Failure {
+/// `key` is what this device logs in with.
+pub(super) fn login_refused(account: &Account, key: &PublicKey, refusal: &Refusal) -> Failure {
     let Account { user, name, server, .. } = account;
     let host = &server.host;
     let (code, message, hint) = match refusal.code {
-        CloseCode::NameTaken => (
-            ErrorCode::Refused,
-            format!("the user name {user} belongs to another device's key at {host}"),
-            "choose another user name; if it was yours, ask the server's operator to free it",
-        ),
+        CloseCode::NameTaken => {
+            return failure(
+                ErrorCode::Refused,
+                format!("the user name {user} belongs to another device's key at {host}"),
+                format!(
+                    "choose another user name; if it was yours, ask the server's operator to bind it \
+                     to this device: pychat-server admin users rebind {user} {key}"
+                ),
+            );
+        }
         CloseCode::NotPermitted => (
             ErrorCode::Refused,
             format!("{host} does not let {user} in: {}", refusal.reason),
-            "ask the server's operator",
+            "ask the server's operator; an invite code is given with: pychatctl connect --invite CODE",
         ),
         CloseCode::Replaced => {
             return failure(

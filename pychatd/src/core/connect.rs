@@ -2,7 +2,7 @@
 
 use super::{Core, answer, users::Asking};
 use crate::db::Account;
-use pychat_control::{ConnectParams, Connected, Empty, EventKind, Failure, Link};
+use pychat_control::{ConnectParams, Connected, Empty, EventKind, Failure, Link, check_invite};
 use pychat_proto::{
     Client, ClientConfig, DisplayName, Instant, JoinLink, Login, PublicKey, ServerKey, UserName,
     chat::{self, Reply},
@@ -84,7 +84,8 @@ impl Core {
             timeout_ms: params.timeout_ms,
             learned: false,
         };
-        if plan.continuity == Continuity::Unchanged && self.link.is_up() {
+        let shows_more = params.invite.is_some() && self.link.state != Link::Connected;
+        if plan.continuity == Continuity::Unchanged && self.link.is_up() && !shows_more {
             self.connects.push(waiter);
             return self.answer_or_hurry();
         }
@@ -93,6 +94,7 @@ impl Core {
         }
         self.fail_connects(&answer::replaced_connect());
         self.connects.push(waiter);
+        self.invite.clone_from(&params.invite);
         self.start_client();
     }
 
@@ -133,7 +135,7 @@ impl Core {
                 name: account.name,
                 stream: account.stream,
                 cursor: self.stored.settings.cursor,
-                invite: None,
+                invite: self.invite.clone(),
             },
             rtt_hint: self.stored.settings.rtt_hint,
         };
@@ -199,6 +201,8 @@ impl Core {
 
     /// Tells those who wait that we are logged in.
     pub(super) fn answer_connects(&mut self) {
+        // The name is ours: no invite is needed any more.
+        self.invite = None;
         let Some(account) = self.stored.settings.account.clone() else { return };
         let fingerprint = account.server.key.map(|key| key.fingerprint()).unwrap_or_default();
         for waiter in std::mem::take(&mut self.connects) {
@@ -252,6 +256,9 @@ impl Core {
         let usage = |error: &dyn std::fmt::Display| answer::usage(error.to_string());
         let user = UserName::parse(&params.user).map_err(|error| usage(&error))?;
         let name = DisplayName::parse(&params.name).map_err(|error| usage(&error))?;
+        if let Some(invite) = &params.invite {
+            check_invite(invite).map_err(|error| usage(&error))?;
+        }
         let old = self.stored.settings.account.as_ref();
         let link: Option<JoinLink> =
             params.server.as_deref().map(str::parse).transpose().map_err(|error| usage(&error))?;

@@ -143,6 +143,8 @@ pub struct Core {
     backlog: VecDeque<ClientEvent>,
     disk: Disk,
     resolver: Resolver,
+    /// What the last `connect` showed as an invite, until it is of no more use. It is on no disk.
+    invite: Option<String>,
     /// What went wrong last on the way to the server.
     link_error: Option<Failure>,
     /// The server said that it cannot store what we send, and has stored nothing since.
@@ -211,6 +213,7 @@ impl Core {
             backlog: VecDeque::new(),
             disk: Disk::default(),
             resolver: Resolver::default(),
+            invite: None,
             link_error: None,
             server_stuck: false,
             set_aside: None,

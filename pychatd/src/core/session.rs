@@ -162,7 +162,7 @@ impl Core {
         if let Some(account) = &self.stored.settings.account
             && self.link.is_up()
         {
-            let failure = answer::login_refused(account, refusal);
+            let failure = answer::login_refused(account, &self.config.identity.public(), refusal);
             self.link_error = Some(failure.clone());
             self.set_link(Link::Refused);
             self.stop_resolving();

@@ -128,11 +128,24 @@ fn requests() -> impl Strategy<Value = Request> {
             }
         ),
         Just(Request::Status {}),
-        (text(), text(), any::<Option<String>>(), any::<Option<String>>(), any::<u64>()).prop_map(
-            |(user, name, server, trust_key, timeout_ms)| {
-                Request::Connect(ConnectParams { user, name, server, trust_key, timeout_ms })
-            }
-        ),
+        (
+            text(),
+            text(),
+            any::<Option<String>>(),
+            any::<Option<String>>(),
+            any::<Option<String>>(),
+            any::<u64>()
+        )
+            .prop_map(|(user, name, server, trust_key, invite, timeout_ms)| {
+                Request::Connect(ConnectParams {
+                    user,
+                    name,
+                    server,
+                    trust_key,
+                    invite,
+                    timeout_ms,
+                })
+            }),
         Just(Request::Disconnect {}),
         (any::<bool>(), any::<u64>())
             .prop_map(|(all, timeout_ms)| Request::Users(UsersParams { all, timeout_ms })),

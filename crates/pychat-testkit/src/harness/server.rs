@@ -1,9 +1,9 @@
 //! A real `pychat-server`.
 
 use super::{
-    Programs, link_via,
+    Output, Programs, link_via,
     log::{Log, NoLine},
-    run::exit_code,
+    run::{self, exit_code},
 };
 use pychat_proto::JoinLink;
 use std::{
@@ -148,6 +148,71 @@ impl Server {
         (self.address, self.link) = (address, link);
     }
 
+    /// Runs `pychat-server admin` with more words against it, in JSON.
+    ///
+    /// # Panics
+    /// It is not done in time.
+    #[must_use]
+    pub fn admin(&self, words: &[&str]) -> Output {
+        self.admin_as(&["--json"], words)
+    }
+
+    /// Runs `pychat-server admin` with more words against it, as a person reads it.
+    ///
+    /// # Panics
+    /// It is not done in time.
+    #[must_use]
+    pub fn admin_text(&self, words: &[&str]) -> Output {
+        self.admin_as(&[], words)
+    }
+
+    fn admin_as(&self, form: &[&str], words: &[&str]) -> Output {
+        let mut command = program(&self.options);
+        command.arg("admin").arg("--data").arg(self.data()).args(form).args(words);
+        run_to_end(command)
+    }
+
+    /// Runs the program with these words alone.
+    ///
+    /// # Panics
+    /// It is not done in time.
+    #[must_use]
+    pub fn program(&self, words: &[&str]) -> Output {
+        let mut command = program(&self.options);
+        command.args(words);
+        run_to_end(command)
+    }
+
+    /// Asks it to read its configuration again.
+    ///
+    /// # Panics
+    /// It does not run.
+    #[cfg(unix)]
+    pub fn hang_up(&self) {
+        use rustix::process::{Pid, Signal, kill_process};
+        let pid = Pid::from_child(self.child.as_ref().expect("the server runs"));
+        kill_process(pid, Signal::HUP).expect("a child takes signals");
+    }
+
+    /// Loses all that it has on disk and gets what a backup holds; to be restarted then.
+    ///
+    /// # Panics
+    /// The disk cannot be wiped, or the backup is not taken.
+    pub fn lose_and_restore(&mut self, backup: &Path) {
+        if self.child.is_some() {
+            self.kill9();
+        }
+        let directory = self.directory.path();
+        for entry in std::fs::read_dir(directory).expect("the directory is there") {
+            let path = entry.expect("the directory can be read").path();
+            std::fs::remove_file(path).expect("what is in it are files");
+        }
+        let mut command = program(&self.options);
+        command.arg("restore").arg(backup).arg("--data").arg(directory);
+        let restored = run_to_end(command);
+        assert_eq!(restored.code, 0, "{restored}");
+    }
+
     /// Waits until it writes a line that holds `text`, from now on.
     ///
     /// # Panics
@@ -178,9 +243,7 @@ fn spawn(
     listen: SocketAddr,
     log: &Log,
 ) -> (Child, SocketAddr, JoinLink) {
-    let programs = options.programs.clone().unwrap_or_else(Programs::find);
-    let mut command = Command::new(programs.path("pychat-server"));
-    super::profile::forget_environment(&mut command);
+    let mut command = program(options);
     command.arg("--listen").arg(listen.to_string()).arg("--data").arg(data);
     command.args(&options.arguments).envs(options.environment.iter().cloned());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -195,6 +258,20 @@ fn spawn(
     let _gone = child.kill();
     let _code = child.wait();
     panic!("pychat-server {why}\n{}", log.text());
+}
+
+fn program(options: &Options) -> Command {
+    let programs = options.programs.clone().unwrap_or_else(Programs::find);
+    let mut command = Command::new(programs.path("pychat-server"));
+    super::profile::forget_environment(&mut command);
+    command
+}
+
+fn run_to_end(command: Command) -> Output {
+    match run::run(command, b"", STOP_DEADLINE) {
+        Ok(output) => output,
+        Err(expired) => panic!("not done within {STOP_DEADLINE:?}: {}", expired.so_far),
+    }
 }
 
 /// `pychat-server: ready on ADDRESS, join with LINK`

@@ -11,6 +11,10 @@ mod secrecy;
 mod stage;
 
 #[cfg(unix)]
+mod admin;
+#[cfg(unix)]
+mod backup;
+#[cfg(unix)]
 mod bad_input;
 #[cfg(unix)]
 mod bot;

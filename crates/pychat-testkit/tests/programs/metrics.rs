@@ -3,7 +3,7 @@
 use crate::stage::{DEADLINE, SLOW_DEADLINE, connect, received, run, seed, until, wait_for_link};
 use pychat_testkit::{
     faults::Faults,
-    harness::{Options, Output, Profile, Programs, Server},
+    harness::{Options, Output, Profile, Server},
     proxy::{Proxy, ProxyCounts},
 };
 use std::{
@@ -11,7 +11,6 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::TcpStream,
-    process::Command,
     time::Duration,
 };
 
@@ -63,14 +62,6 @@ impl Watcher {
         });
         Samples(samples.collect())
     }
-}
-
-/// Has the operator do something.
-fn admin(server: &Server, verbs: &[&str]) {
-    let mut command = Command::new(Programs::find().path("pychat-server"));
-    command.arg("admin").arg("--data").arg(server.data()).args(verbs);
-    let output = command.output().expect("it can be started");
-    assert!(output.status.success(), "{verbs:?}: {output:?}");
 }
 
 /// A server of two threads that can be watched, with these lines of configuration.
@@ -184,7 +175,7 @@ fn metrics_agree_with_what_people_were_told() {
     told.send_in_vain(&alice, "carol", 8);
     // Somebody whom alice knew, and whom there is not any more.
     run(&dave, &["daemon", "stop"]);
-    admin(&server, &["users", "free", "dave"]);
+    server.admin(&["users", "free", "dave"]).expect_ok();
     told.send_in_vain(&alice, "dave", 5);
     // A name that is taken.
     let mallory = Profile::new("mallory");
@@ -274,12 +265,12 @@ fn health_and_metrics_are_answered_and_nothing_else_is() {
         assert!(answer.head.contains("\r\nallow: GET, HEAD"), "{}", answer.head);
     }
 
-    admin(&server, &["drain", "--spread", "1"]);
+    server.admin(&["drain", "--spread", "1"]).expect_ok();
     let drained = ask("GET", "/healthz");
     assert_eq!(drained.status, 503);
     assert!(drained.body.starts_with("drained: "), "{}", drained.body);
     assert_eq!(watcher.scrape().of("pychat_drained"), 1.0);
-    admin(&server, &["resume"]);
+    server.admin(&["resume"]).expect_ok();
     assert_eq!(ask("GET", "/healthz").status, 200);
     assert_eq!(watcher.scrape().of("pychat_drained"), 0.0);
 }

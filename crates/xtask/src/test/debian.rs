@@ -2,21 +2,24 @@
 
 use super::report::Outcome;
 use crate::workspace;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::{env, fs, path::PathBuf, process::Command};
 
 /// A program, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 13] = [
+const NEEDED: [(&str, &str); 16] = [
     ("cc", "build-essential"),
     ("dbus-daemon", "dbus-daemon"),
+    ("debootstrap", "debootstrap"),
     ("faketime", "faketime"),
     ("fish", "fish"),
+    ("ip", "iproute2"),
     ("nm", "binutils"),
     ("python3", "python3"),
     ("shellcheck", "shellcheck"),
     ("sqlite3", "sqlite3"),
     ("strace", "strace"),
     ("systemd-analyze", "systemd"),
+    ("systemd-nspawn", "systemd-container"),
     ("tcpdump", "tcpdump"),
     ("tmux", "tmux"),
     ("zsh", "zsh"),
@@ -39,7 +42,7 @@ pub(super) fn install_missing() -> Result<Outcome> {
         return Ok(Outcome::Told("nothing was missing".into()));
     }
     let packages = missing.join(" ");
-    if workspace::on_path("apt-get").is_none() || !is_root()? {
+    if workspace::on_path("apt-get").is_none() || !workspace::is_root()? {
         println!("missing: {packages}");
         println!("hint: on Debian, sudo apt-get install {packages}");
         return Ok(Outcome::Skipped(format!("missing: {packages}")));
@@ -65,9 +68,4 @@ fn apt() -> Command {
     let mut command = workspace::command("apt-get");
     command.arg("-qq").env("DEBIAN_FRONTEND", "noninteractive");
     command
-}
-
-fn is_root() -> Result<bool> {
-    let output = Command::new("id").arg("-u").output().context("asking who runs this")?;
-    Ok(output.stdout.trim_ascii() == b"0")
 }

@@ -1,7 +1,7 @@
 //! What others' crates are allowed to be: `deny.toml`.
 
-use super::{report::Outcome, tools};
-use crate::workspace;
+use super::report::Outcome;
+use crate::{tools, workspace};
 use anyhow::Result;
 use std::{
     path::Path,

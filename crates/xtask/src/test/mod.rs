@@ -4,10 +4,12 @@ mod debian;
 mod deny;
 mod report;
 mod suite;
-mod tools;
 mod units;
 
-use crate::workspace;
+use crate::{
+    dist, systemd, tools,
+    workspace::{self, Profile},
+};
 use anyhow::Result;
 use report::{Outcome, Report};
 use std::path::Path;
@@ -18,18 +20,26 @@ pub(crate) struct Arguments {
     /// Only format, lints and tests; install nothing.
     #[arg(long)]
     fast: bool,
+    /// Leave out what boots a machine of its own, which only root can.
+    #[arg(long)]
+    without_systemd: bool,
 }
 
 /// How much is checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Extent {
     All,
+    WithoutSystemd,
     Fast,
 }
 
 /// Runs the steps and prints the table of what was run.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let extent = if arguments.fast { Extent::Fast } else { Extent::All };
+    let extent = match arguments {
+        Arguments { fast: true, .. } => Extent::Fast,
+        Arguments { without_systemd: true, .. } => Extent::WithoutSystemd,
+        Arguments { .. } => Extent::All,
+    };
     let target = workspace::target_directory()?;
     let mut report = Report::new();
     let outcome = steps(&mut report, extent, &target);
@@ -45,11 +55,11 @@ fn steps(report: &mut Report, extent: Extent, target: &Path) -> Result<()> {
             format_and_lints(report)?;
             suite::run(report, target)
         }
-        Extent::All => {
-            report.step("packages", "apt-get install what is missing", debian::install_missing)?;
+        Extent::All | Extent::WithoutSystemd => {
+            report.step("system", "apt-get install what is missing", debian::install_missing)?;
             format_and_lints(report)?;
             report.step("docs", DOCS, documentation)?;
-            report.step("tools", tools::ALONE, || tools::install_missing(target))?;
+            report.step("tools", TOOLS, || install_tools(target))?;
             report.step("licences", deny::CHECK, || deny::check(target))?;
             report.step("advisories", deny::ADVISORIES, || deny::advisories(target))?;
             suite::run(report, target)?;
@@ -57,9 +67,47 @@ fn steps(report: &mut Report, extent: Extent, target: &Path) -> Result<()> {
             report.step("doc tests", "cargo test --workspace --doc", || {
                 cargo(&["test", "--locked", "--workspace", "--doc"])
             })?;
-            report.step("units", units::ALONE, || units::verify(target))
+            report.step("units", units::ALONE, || units::verify(target))?;
+            in_packages(report, extent, target)
         }
     }
+}
+
+/// The packages, of the programs that the tests have used, and the machine where they are installed.
+fn in_packages(report: &mut Report, extent: Extent, target: &Path) -> Result<()> {
+    let built = target.join(Profile::Dev.directory());
+    let mut made = None;
+    report.step("packages", "cargo xtask dist --profile dev", || {
+        let packages = made.insert(dist::pack(target, &built, Profile::Dev)?);
+        let count = packages.count()?;
+        Ok(Outcome::Told(match &packages.without_rpm {
+            None => format!("{count} files"),
+            Some(why) => format!("{count} files, WITHOUT .rpm: {why}"),
+        }))
+    })?;
+    report.step("systemd", systemd::ALONE, || match (&made, extent) {
+        (Some(packages), Extent::All) => {
+            Ok(Outcome::Told(systemd::play(target, &built, packages)?))
+        }
+        _ => Ok(Outcome::Skipped("as asked for by --without-systemd".into())),
+    })
+}
+
+/// How a person does it.
+const TOOLS: &str = "cargo install --locked cargo-deny cargo-nextest cargo-deb cargo-generate-rpm";
+
+/// Installs what is missing. Without nextest the tests run all the same, only not as well; without
+/// the tool for RPM packages there are none.
+fn install_tools(target: &Path) -> Result<Outcome> {
+    tools::DENY.find_or_install(target)?;
+    tools::DEB.find_or_install(target)?;
+    let lacking = [&tools::NEXTEST, &tools::RPM].map(|tool| tool.find_or_install(target).err());
+    let lacking: Vec<String> =
+        lacking.into_iter().flatten().map(|error| format!("{error:#}")).collect();
+    if lacking.is_empty() {
+        return Ok(Outcome::Passed);
+    }
+    Ok(Outcome::Told(format!("but going on: {}", lacking.join("; "))))
 }
 
 fn format_and_lints(report: &mut Report) -> Result<()> {

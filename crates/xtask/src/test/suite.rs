@@ -1,10 +1,7 @@
 //! The tests themselves: with nextest, or with what cargo brings where nextest cannot be had.
 
-use super::{
-    report::{Outcome, Report},
-    tools,
-};
-use crate::workspace;
+use super::report::{Outcome, Report};
+use crate::{tools, workspace};
 use anyhow::{Context, Result, bail};
 use std::{
     io::{BufRead, BufReader},

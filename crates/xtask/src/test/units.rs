@@ -1,8 +1,9 @@
-//! The systemd units: that systemd understands every line, with the programs just built.
+//! The systemd units: that systemd understands every line, with the programs just built, and how far
+//! the server's are shut off.
 
 use super::report::Outcome;
 use crate::workspace;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -19,8 +20,9 @@ enum Manager {
     User,
 }
 
-const UNITS: [(&str, Manager); 3] = [
+const UNITS: [(&str, Manager); 4] = [
     ("pychat-server.service", Manager::System),
+    ("pychat-server.socket", Manager::System),
     ("pychatd.service", Manager::User),
     ("pychatd@.service", Manager::User),
 ];
@@ -37,7 +39,63 @@ pub(super) fn verify(target: &Path) -> Result<Outcome> {
         verify_one(&copy, manager)?;
         println!("{name}: clean");
     }
-    Ok(Outcome::Passed)
+    let plain = exposure(&copies.join(SERVICE))?;
+    let confined = copies.join("no-network").join(SERVICE);
+    add_drop_in(&copies.join(SERVICE), &confined)?;
+    verify_one(&confined, Manager::System)?;
+    let confined = exposure(&confined)?;
+    println!("exposure: {plain}, and {confined} behind the socket");
+    ensure!(plain <= EXPOSURE_MAX, "{SERVICE} is exposed by {plain}, above {EXPOSURE_MAX}");
+    ensure!(
+        confined <= EXPOSURE_CONFINED_MAX,
+        "{SERVICE} behind the socket is exposed by {confined}, above {EXPOSURE_CONFINED_MAX}"
+    );
+    Ok(Outcome::Told(format!("exposure {plain}, behind the socket {confined}")))
+}
+
+const SERVICE: &str = "pychat-server.service";
+
+/// What `systemd-analyze security` may find of the server that binds its port: it needs the network,
+/// a Unix socket, and the clock that `ProtectClock=` lets through. Of ten.
+const EXPOSURE_MAX: f32 = 1.1;
+/// And of the server behind the socket, which needs no network of its own.
+const EXPOSURE_CONFINED_MAX: f32 = 0.2;
+
+/// The unit with what is to be dropped into it for the socket, in one file: offline, systemd reads no
+/// drop-ins.
+fn add_drop_in(unit: &Path, to: &Path) -> Result<()> {
+    let drop_in = workspace::root().join("systemd/pychat-server-no-network.conf");
+    let parts = [unit, &drop_in].map(|file| {
+        fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
+    });
+    let [unit, drop_in] = parts;
+    let directory = to.parent().context("a unit lies in a directory")?;
+    fs::create_dir_all(directory).context("making a directory for a unit")?;
+    // The socket that the unit asks for is looked for beside it.
+    let socket = workspace::root().join("systemd/pychat-server.socket");
+    fs::copy(socket, directory.join("pychat-server.socket")).context("copying the socket")?;
+    fs::write(to, unit? + &drop_in?).with_context(|| format!("writing {}", to.display()))
+}
+
+/// The figure at the end of what `systemd-analyze security` says.
+fn exposure(unit: &Path) -> Result<f32> {
+    let mut command = workspace::command("systemd-analyze");
+    command.args(["security", "--offline=true", "--no-pager"]).arg(unit);
+    let output = command.output().context("starting systemd-analyze")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    overall(&said).with_context(|| {
+        format!(
+            "{} tells no exposure: {said}{}",
+            workspace::line(&command),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
+}
+
+/// `→ Overall exposure level for pychat-server.service: 1.1 OK`.
+fn overall(said: &str) -> Option<f32> {
+    let line = said.lines().find(|line| line.contains("Overall exposure level"))?;
+    line.rsplit_once(": ")?.1.split(' ').next()?.parse().ok()
 }
 
 fn copy(name: &str, to: &Path, programs: &Path) -> Result<PathBuf> {
@@ -66,4 +124,16 @@ fn verify_one(unit: &Path, manager: Manager) -> Result<()> {
         bail!("systemd-analyze verify {}: {} {}", unit.display(), output.status, said.trim());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overall;
+
+    #[test]
+    fn the_figure_is_read() {
+        let said = "✓ UMask=\n\n→ Overall exposure level for pychat-server.service: 1.1 OK 🙂\n";
+        assert_eq!(overall(said), Some(1.1));
+        assert_eq!(overall("Failed to load unit file"), None);
+    }
 }

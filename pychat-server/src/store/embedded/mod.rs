@@ -10,6 +10,7 @@
 //! To drop an engine without [`MailboxStore::flush`] is a crash, which is safe.
 
 mod archive;
+pub mod backup;
 mod batch;
 mod check;
 mod checkpoint;

@@ -359,6 +359,7 @@ pub(super) fn connect(user: &str) -> ConnectParams {
         name: user.to_uppercase(),
         server: Some("pychat://server".to_owned()),
         trust_key: None,
+        invite: None,
         timeout_ms: 10_000,
     }
 }

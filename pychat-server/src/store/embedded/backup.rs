@@ -1,6 +1,5 @@
 //! A backup of a running server: one file with the store as of one moment, and the keys.
 
-use super::api::BackedUp;
 use crate::identity::{self, DataError, STORE_FILE};
 use pychat_proto::{SecretKey, ServerSecrets};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -85,11 +84,11 @@ fn copying(path: &Path) -> impl Fn(rusqlite::Error) -> BackupError {
 }
 
 /// Copies the store in `data`, which its server may have open, and the keys into a new file, which is
-/// complete and checked once it is there.
+/// complete and checked once it is there. Answers its bytes.
 ///
 /// # Errors
 /// See [`BackupError`]; nothing is left behind.
-pub fn make(data: &Path, file: &Path) -> Result<BackedUp, BackupError> {
+pub fn make(data: &Path, file: &Path) -> Result<u64, BackupError> {
     let secrets = identity::read(data)?;
     if file.exists() {
         return Err(BackupError::Exists(file.to_owned()));
@@ -110,8 +109,7 @@ pub fn make(data: &Path, file: &Path) -> Result<BackedUp, BackupError> {
     if made.is_err() {
         let _ = fs::remove_file(&unfinished);
     }
-    let bytes = made?;
-    Ok(BackedUp { file: file.to_owned(), bytes })
+    made
 }
 
 fn fill(store: &Path, to: &Path, secrets: &ServerSecrets) -> Result<(), BackupError> {
