@@ -64,6 +64,12 @@ impl Watcher {
     }
 }
 
+/// Has the operator do something.
+fn operate(server: &Server, words: &[&str]) {
+    let output = server.admin(words);
+    assert_eq!(output.code, 0, "{words:?}: {output}");
+}
+
 /// A server of two threads that can be watched, with these lines of configuration.
 fn start(configuration: &str) -> (Server, Watcher) {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
@@ -175,7 +181,7 @@ fn metrics_agree_with_what_people_were_told() {
     told.send_in_vain(&alice, "carol", 8);
     // Somebody whom alice knew, and whom there is not any more.
     run(&dave, &["daemon", "stop"]);
-    server.admin(&["users", "free", "dave"]).expect_ok();
+    operate(&server, &["users", "free", "dave"]);
     told.send_in_vain(&alice, "dave", 5);
     // A name that is taken.
     let mallory = Profile::new("mallory");
@@ -265,12 +271,12 @@ fn health_and_metrics_are_answered_and_nothing_else_is() {
         assert!(answer.head.contains("\r\nallow: GET, HEAD"), "{}", answer.head);
     }
 
-    server.admin(&["drain", "--spread", "1"]).expect_ok();
+    operate(&server, &["drain", "--spread", "1"]);
     let drained = ask("GET", "/healthz");
     assert_eq!(drained.status, 503);
     assert!(drained.body.starts_with("drained: "), "{}", drained.body);
     assert_eq!(watcher.scrape().of("pychat_drained"), 1.0);
-    server.admin(&["resume"]).expect_ok();
+    operate(&server, &["resume"]);
     assert_eq!(ask("GET", "/healthz").status, 200);
     assert_eq!(watcher.scrape().of("pychat_drained"), 0.0);
 }
