@@ -84,7 +84,8 @@ fn store(out: &mut Exposition, collected: &Collected) {
         out.gauge("pychat_accounts", "Names that somebody has claimed.", accounts);
         let help = "Size of the store's database in bytes, what is still in its log included.";
         out.gauge("pychat_store_bytes", help, bytes);
-        let help = "Entries of mailboxes that came lately and are held by the server's memory, too: texts and receipts that wait for their users.";
+        let help = "Entries of mailboxes that came lately and are held by the server's memory, too: \
+            texts and receipts that wait for their users.";
         out.gauge("pychat_store_recent_entries", help, recent);
     }
     let help = "What sessions asked of the store and wait for.";
@@ -126,7 +127,8 @@ fn network(out: &mut Exposition, wire: &EndpointStats, collected: &Collected) {
         ),
         (
             "pychat_records_retransmitted_total",
-            "Records (texts, their parts, receipts) that were sent to a client again, lost ones and those that ride along early.",
+            "Records (texts, their parts, receipts) that were sent to a client again, lost ones and \
+                those that ride along early.",
             *retransmitted,
         ),
         (
@@ -146,7 +148,8 @@ fn network(out: &mut Exposition, wire: &EndpointStats, collected: &Collected) {
         ),
         (
             "pychat_strangers_forgotten_total",
-            "Datagrams without a session that were forgotten: pushed out by later ones, or of a size that none of ours has.",
+            "Datagrams without a session that were forgotten: pushed out by later ones, or of a \
+                size that none of ours has.",
             collected.strangers_forgotten,
         ),
     ] {
@@ -176,7 +179,8 @@ fn tables(out: &mut Exposition, collected: &Collected) {
             family.sample(&[("table", &label(fill.table))], value(fill));
         }
     };
-    let help = "The same of the tables that each session has: of the session with the most. A full one slows that session down and nobody else.";
+    let help = "The same of the tables that each session has: of the session with the most. A full \
+        one slows that session down and nobody else.";
     of_sessions("pychat_session_table_used_max", help, |fill| fill.used);
     let help = "The bound of each of those tables. Absent while all sessions rest.";
     of_sessions("pychat_session_table_limit", help, |fill| fill.bound);
