@@ -6,7 +6,7 @@
 mod health;
 mod reading;
 
-pub use health::{Diagnosis, HookStatus, LinkError, Status};
+pub use health::{Diagnosis, HookStatus, LinkError, ServerNotice, Status};
 pub use reading::{
     Conversation, ConversationsParams, Found, HistoryParams, Hit, InboxParams, KnownName,
     MarkReaderParams, NamesParams, PREVIEW_CHARS, ReaderState, RemoveParams, Removed, SearchParams,
@@ -502,6 +502,11 @@ pub enum EventKind {
     Presence {
         /// Who.
         user: User,
+    },
+    /// The server's operator tells all who are there something.
+    ServerNotice {
+        /// What.
+        text: String,
     },
     /// Somebody's key was pinned, verified or trusted, or another one presents itself.
     Contact {

@@ -210,6 +210,10 @@ pub struct UserState {
     pub since: UnixMillis,
 }
 
+/// Longest text of [`Note::Notice`], in characters: it fits a datagram whatever they are.
+/// docs/PROTOCOL.md, "Limits".
+pub const NOTICE_CHARS_MAX: usize = 200;
+
 /// Whether a user's daemon is there.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Presence {
@@ -230,6 +234,11 @@ pub enum Note {
     /// records back and tries again by itself. Said at each try that fails; over with the next
     /// COMMIT.
     NotStoring,
+    /// The server's operator tells all who are here something.
+    Notice {
+        /// One line of at most [`NOTICE_CHARS_MAX`] characters.
+        text: String,
+    },
 }
 
 /// What a daemon says when it logs in: the payload of the handshake's message 1 (IK) or 3 (XX).

@@ -73,6 +73,11 @@ pub enum Request {
     },
     /// Lets clients in again. Answer: [`Changed`].
     Resume {},
+    /// Tells all who are here something. Answer: [`Changed`].
+    Broadcast {
+        /// One line.
+        text: String,
+    },
     /// What is logged. Answer: [`Log`].
     Log {
         /// From now on; `None` to ask.

@@ -1,15 +1,14 @@
 //! Asks a running server over its admin socket.
 
-use super::{
-    api::{Answer, LINE_BYTES_MAX, Refused, Request},
-    socket::SOCKET_FILE,
-};
+use super::api::{Answer, LINE_BYTES_MAX, Refused, Request};
 use std::{
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    os::unix::net::UnixStream,
+    io::{self, BufRead as _, BufReader, Read, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
+
+/// The socket's name in its directory.
+const SOCKET_FILE: &str = "admin.sock";
 
 /// Where the systemd unit has it.
 const OF_THE_UNIT: &str = "/run/pychat-server";
@@ -76,8 +75,7 @@ pub fn find_socket(data: &Path) -> PathBuf {
 /// See [`AskError`].
 pub fn ask(socket: &Path, request: &Request) -> Result<serde_json::Value, AskError> {
     let unreachable = |source| AskError::Unreachable { path: socket.to_owned(), source };
-    let mut stream = UnixStream::connect(socket).map_err(unreachable)?;
-    stream.set_read_timeout(Some(ANSWER_MAX)).map_err(AskError::Lost)?;
+    let mut stream = connect(socket).map_err(unreachable)?;
     // Texts and numbers are always JSON.
     let mut line = serde_json::to_vec(request).unwrap_or_default();
     line.push(b'\n');
@@ -95,4 +93,17 @@ pub fn ask(socket: &Path, request: &Request) -> Result<serde_json::Value, AskErr
         Ok(Answer::Error(refused)) => Err(refused.into()),
         Err(error) => Err(AskError::Lost(io::Error::new(io::ErrorKind::InvalidData, error))),
     }
+}
+
+#[cfg(unix)]
+fn connect(socket: &Path) -> io::Result<impl Read + Write> {
+    let stream = std::os::unix::net::UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    Ok(stream)
+}
+
+#[cfg(not(unix))]
+fn connect(_socket: &Path) -> io::Result<io::Cursor<Vec<u8>>> {
+    let _ = ANSWER_MAX;
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
 }

@@ -18,7 +18,10 @@ use crate::{
         embedded::backup,
     },
 };
-use pychat_proto::{CloseCode, DisplayName, PublicKey, UserName, chat::UnixMillis};
+use pychat_proto::{
+    CloseCode, DisplayName, PublicKey, UserName,
+    chat::{self, UnixMillis},
+};
 use serde::Serialize;
 use std::{path::PathBuf, time::Duration};
 use tracing::info;
@@ -79,6 +82,7 @@ impl Desk {
                 info!("the operator lets clients in again");
                 value(&changed("clients are let in again"))
             }
+            Request::Broadcast { text } => value(&self.broadcast(&text).await?),
             Request::Log { filter } => value(&self.log(filter)?),
             Request::Reload {} => value(&self.reload().await?),
             Request::Backup { file } => value(&self.backup(file).await?),
@@ -228,6 +232,19 @@ impl Desk {
         info!("the operator had all clients go");
         let how = "nobody is let in until: pychat-server admin resume, or a restart";
         Ok(changed(format!("all clients come back within {}; {how}", duration(spread))))
+    }
+
+    async fn broadcast(&self, text: &str) -> Result<Changed> {
+        let text = note(text)?.as_str().to_owned();
+        if text.is_empty() {
+            return Err(Refused::plain("there is nothing to tell"));
+        }
+        let notice = chat::Note::Notice { text };
+        let told = self.each_shard(move |visited| visited.shard.tell_all(visited.now, &notice));
+        let told: usize = told.await?.into_iter().sum();
+        info!(told, "the operator told all who are here something");
+        let how = "who is not there, or on a bad link, may miss it";
+        Ok(changed(format!("told {told} sessions; {how}")))
     }
 
     fn log(&self, filter: Option<String>) -> Result<Log> {

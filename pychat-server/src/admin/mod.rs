@@ -7,6 +7,10 @@ pub mod api;
 pub mod client;
 mod desk;
 pub mod show;
+#[cfg(unix)]
+mod socket;
+#[cfg(not(unix))]
+#[path = "no_socket.rs"]
 mod socket;
 pub(crate) mod stats;
 mod words;

@@ -32,7 +32,8 @@ pub fn text(request: &Request, answer: serde_json::Value) -> Result<String, serd
         | Request::Purge { .. }
         | Request::Revoke { .. }
         | Request::Drain { .. }
-        | Request::Resume {} => format!("{}\n", of::<Changed>(answer)?.done),
+        | Request::Resume {}
+        | Request::Broadcast { .. } => format!("{}\n", of::<Changed>(answer)?.done),
     })
 }
 

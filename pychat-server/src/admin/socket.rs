@@ -19,9 +19,6 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-/// The socket's name in its directory.
-pub(crate) const SOCKET_FILE: &str = "admin.sock";
-
 /// Operators at a time; further ones wait.
 const CONNECTIONS_MAX: usize = 8;
 
@@ -83,10 +80,15 @@ impl Drop for Socket {
     }
 }
 
-/// Root, or whoever the server runs as.
+/// Whether whoever connected is an operator.
 fn is_operator(stream: &UnixStream) -> bool {
     let us = rustix::process::geteuid().as_raw();
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == us)
+    stream.peer_cred().is_ok_and(|peer| may(peer.uid(), us))
+}
+
+/// Root may, and whoever the server runs as.
+const fn may(uid: u32, us: u32) -> bool {
+    uid == 0 || uid == us
 }
 
 async fn refuse(mut stream: UnixStream) {
@@ -123,4 +125,28 @@ fn line(answer: &Answer) -> Vec<u8> {
     let mut line = serde_json::to_vec(answer).unwrap_or_default();
     line.push(b'\n');
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn root_and_the_servers_own_user_are_operators_and_nobody_else() {
+        assert!(may(0, 998) && may(998, 998));
+        assert!(!may(1000, 998) && !may(998, 0) && !may(u32::MAX, 998));
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_its_owners_alone_takes_a_dead_ones_place_and_goes_with_its_server() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "a dead server's socket stays");
+        let socket = Socket::open(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(socket);
+        assert!(!path.exists());
+    }
 }

@@ -56,6 +56,11 @@ pub enum AdminCommand {
     },
     /// Let clients in again after `drain`
     Resume,
+    /// Tell all who are there something, as one line
+    Broadcast {
+        /// The text, in quotes
+        text: String,
+    },
     /// Show what is logged, or change it until the next restart
     Log {
         /// error, warn, info, debug, trace, or a filter by module
@@ -228,6 +233,7 @@ impl AdminCommand {
             }
             Self::Drain { spread } => Request::Drain { spread_s: *spread },
             Self::Resume => Request::Resume {},
+            Self::Broadcast { text } => Request::Broadcast { text: text.clone() },
             Self::Log { filter } => Request::Log { filter: filter.clone() },
             Self::Reload => Request::Reload {},
             Self::Backup { file } => {

@@ -10,7 +10,7 @@ pub const BANS_MAX: usize = 10_000;
 pub const INVITES_MAX: usize = 10_000;
 
 /// Longest reason of a ban and note of an invite, in characters.
-pub const NOTE_CHARS_MAX: usize = 200;
+pub const NOTE_CHARS_MAX: usize = pychat_proto::chat::NOTICE_CHARS_MAX;
 
 /// Longest invite code, in characters.
 pub const CODE_CHARS_MAX: usize = 64;

@@ -87,6 +87,9 @@ pub(crate) enum EventName {
     Connection,
     /// Somebody came, went or fell silent.
     Presence,
+    /// The server's operator tells all who are there something.
+    #[value(name = "server_notice")]
+    ServerNotice,
     /// Somebody's key was pinned, verified or trusted, or another one presents itself.
     Contact,
 }

@@ -108,6 +108,10 @@ impl Follower {
         let message = match event {
             EventKind::Message { message } => message,
             EventKind::Contact { contact } => return self.tell_change(context, &contact),
+            EventKind::ServerNotice { text } => {
+                let told = format!("the server's operator: {}", clean_line(&text));
+                return Ok(context.out.remark(&told)?);
+            }
             EventKind::State { .. }
             | EventKind::Shown { .. }
             | EventKind::Connection { .. }

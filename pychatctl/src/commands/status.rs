@@ -113,6 +113,10 @@ fn text(status: &Status, view: &View) -> String {
     if let Some(at) = &status.other_machine_at {
         rows.push(("elsewhere", elsewhere(&view.clock.tell(at))));
     }
+    if let Some(notice) = &status.server_notice {
+        let (text, at) = (clean_line(&notice.text), view.clock.tell(&notice.at));
+        rows.push(("notice", format!("{text} (from the server's operator, {at})")));
+    }
     let started = view.clock.tell(&status.started_at);
     let (mut version, pid) = (clean_line(&status.version), status.pid);
     let ours = env!("CARGO_PKG_VERSION");
@@ -166,6 +170,7 @@ mod tests {
             last_error: None,
             changed_keys: Vec::new(),
             other_machine_at: None,
+            server_notice: None,
             set_aside: None,
             hooks: Vec::new(),
         }

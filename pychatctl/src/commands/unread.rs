@@ -70,6 +70,7 @@ const fn may_change(what: &EventKind) -> bool {
         EventKind::State { .. }
         | EventKind::Connection { .. }
         | EventKind::Presence { .. }
+        | EventKind::ServerNotice { .. }
         | EventKind::Contact { .. } => false,
     }
 }

@@ -55,6 +55,7 @@ const fn name(what: &EventKind) -> EventName {
         EventKind::Shown { .. } => EventName::Shown,
         EventKind::Connection { .. } => EventName::Connection,
         EventKind::Presence { .. } => EventName::Presence,
+        EventKind::ServerNotice { .. } => EventName::ServerNotice,
         EventKind::Contact { .. } => EventName::Contact,
     }
 }

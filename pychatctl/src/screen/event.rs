@@ -17,6 +17,9 @@ pub(crate) fn event_line(event: &Event, view: &View) -> String {
         }
         EventKind::Connection { state } => ("connection", link_words(*state).to_owned()),
         EventKind::Presence { user } => ("presence", came_or_went(user)),
+        EventKind::ServerNotice { text } => {
+            ("notice", format!("from the server's operator: {}", clean_line(text)))
+        }
         EventKind::Contact { contact } => ("contact", known(contact)),
     };
     let line = cut_to(&format!("{time}  {kind:<10}  {told}"), view.width);

@@ -60,7 +60,7 @@ fn kinds_can_be_chosen_and_json_is_the_event_itself() {
     let said = home.run(&["watch", "--events", "nonsense"]);
     assert_eq!(said.code, Some(2));
     assert!(
-        said.err.contains("message, state, shown, connection, presence, contact"),
+        said.err.contains("message, state, shown, connection, presence, server_notice, contact"),
         "{}",
         said.err
     );

@@ -145,6 +145,8 @@ pub struct Core {
     resolver: Resolver,
     /// What the last `connect` showed as an invite, until it is of no more use. It is on no disk.
     invite: Option<String>,
+    /// What the server's operator told last, and when, in Unix milliseconds.
+    notice: Option<(String, u64)>,
     /// What went wrong last on the way to the server.
     link_error: Option<Failure>,
     /// The server said that it cannot store what we send, and has stored nothing since.
@@ -214,6 +216,7 @@ impl Core {
             disk: Disk::default(),
             resolver: Resolver::default(),
             invite: None,
+            notice: None,
             link_error: None,
             server_stuck: false,
             set_aside: None,

@@ -191,6 +191,11 @@ impl Core {
                 self.tell_now(EventKind::Presence { user: answer::user(&state) });
             }
             Ok(Note::NotStoring) => self.server_stuck = true,
+            Ok(Note::Notice { text }) => {
+                let text: String = text.chars().take(chat::NOTICE_CHARS_MAX).collect();
+                self.notice = Some((text.clone(), self.now.unix_ms));
+                self.tell_now(EventKind::ServerNotice { text });
+            }
             // Best effort; a kind of a later version means nothing to us.
             Err(error) => tracing::debug!(%error, "a note cannot be read"),
         }

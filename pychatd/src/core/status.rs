@@ -3,7 +3,7 @@
 use super::{
     Core, answer, connect, contacts, roster, session::BACKLOG_MAX, users, waiters, wanted,
 };
-use pychat_control::Status;
+use pychat_control::{ServerNotice, Status};
 use pychat_proto::{Client, Fill, PathStats};
 
 /// How long it is told that another machine used this identity.
@@ -70,6 +70,10 @@ impl Core {
                 .other_machine_at
                 .filter(|at| is_news(*at, self.now.unix_ms))
                 .map(answer::time),
+            server_notice: self.notice.as_ref().and_then(|(text, at)| {
+                let is_news = self.now.unix_ms.saturating_sub(*at) <= NOTICE_TOLD_MS;
+                is_news.then(|| ServerNotice { text: text.clone(), at: answer::time(*at) })
+            }),
             set_aside: self
                 .set_aside
                 .as_ref()
@@ -80,6 +84,9 @@ impl Core {
 }
 
 /// A machine that was left long ago is no news.
+/// So long `status` shows what the server's operator told.
+const NOTICE_TOLD_MS: u64 = 24 * 3600 * 1000;
+
 fn is_news(other_machine_at: u64, now: u64) -> bool {
     now.saturating_sub(other_machine_at) <= OTHER_MACHINE_TOLD_MS
 }

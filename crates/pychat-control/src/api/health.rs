@@ -63,6 +63,9 @@ pub struct Status {
     /// what arrived there may be only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_machine_at: Option<String>,
+    /// What the server's operator told last, for a day and while this daemon runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_notice: Option<ServerNotice>,
     /// A damaged database that this one took the place of, as long as its file is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_aside: Option<String>,
@@ -135,4 +138,13 @@ pub struct LinkError {
     /// What to do, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+}
+
+/// What the server's operator told all who were there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerNotice {
+    /// What.
+    pub text: String,
+    /// When it came.
+    pub at: String,
 }

@@ -124,5 +124,6 @@ fn payloads_have_their_exact_bytes() {
     to.comment("Note.");
     put(&mut to, "note_presence", &Note::Presence(alice()));
     put(&mut to, "note_not_storing", &Note::NotStoring);
+    put(&mut to, "note_notice", &Note::Notice { text: "back at noon".into() });
     to.check();
 }

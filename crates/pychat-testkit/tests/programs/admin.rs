@@ -144,6 +144,23 @@ fn a_drained_server_lets_nobody_in_until_it_is_resumed() {
 }
 
 #[test]
+fn all_who_are_there_hear_what_the_operator_tells_them() {
+    let stage = Stage::new();
+    let server = &stage.server;
+    let (alice, bob) = stage.pair();
+    let told = answer(server, &["broadcast", "back at noon"]);
+    assert!(told["done"].as_str().unwrap().starts_with("told 2 sessions"), "{told}");
+    for profile in [&alice, &bob] {
+        let heard = |status: &Value| status["server_notice"]["text"] == "back at noon";
+        wait_for_status(profile, "the notice", heard);
+    }
+    let text = alice.ctl(&["status"]);
+    assert!(text.stdout.contains("notice      back at noon (from the server's operator"), "{text}");
+    assert!(refusal(server, &["broadcast", "two\nlines"]).contains("one line"));
+    assert!(!server.log().contains("noon"), "what is told is no matter of the log");
+}
+
+#[test]
 fn a_session_that_is_ended_comes_back_by_itself() {
     let stage = Stage::new();
     let server = &stage.server;
@@ -186,8 +203,11 @@ fn a_reload_applies_all_of_a_file_or_nothing_of_it() {
 
     // What needs a restart is told of until there is one.
     std::fs::write(&file, text.replace("debug", "info")).unwrap();
+    let readings = || server.log().matches("the configuration was read again").count();
+    let before = readings();
     server.hang_up();
-    server.wait_for_log("the configuration was read again", DEADLINE);
+    until("the signal to be heard", DEADLINE, || (readings() > before).then_some(()));
+    assert_eq!(answer(server, &["log"])["filter"], "info");
     let again = answer(server, &["reload"]);
     assert_eq!(again["needs_restart"], json!(["shards"]));
 }

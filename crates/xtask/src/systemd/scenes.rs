@@ -16,11 +16,13 @@ use std::{cell::Cell, path::Path};
 pub(super) type Scene = fn(&Stage) -> Result<()>;
 
 /// All scenes: each finds what those before it have left.
-pub(super) const ALL: [(&str, Scene); 14] = [
+pub(super) const ALL: [(&str, Scene); 16] = [
     ("the packages are installed, and nothing is started by that", packages::installed),
     ("the server starts as its unit says, as nobody in particular", service::started),
     ("a user's daemon starts under the user's own manager and outlives the session", user::lingers),
     ("people inside and outside chat", service::chats),
+    ("a reload applies a good configuration, and nothing of a bad one", service::reloaded),
+    ("a running server is backed up, for root alone to read", service::backed_up),
     ("a restarted server serves on", service::restarted),
     ("a stopped server leaves a port unreachable, and what was sent waits", service::stopped),
     ("a killed server comes back by itself", service::killed),

@@ -167,7 +167,7 @@ impl Person {
             }
             ClientEvent::Note { payload } => match chat::decode(&payload).unwrap() {
                 Note::NotStoring => self.not_storing += 1,
-                Note::Presence(_) => {}
+                Note::Presence(_) | Note::Notice { .. } => {}
             },
             ClientEvent::NeedAddresses
             | ClientEvent::ServerKeyLearned(_)

@@ -34,6 +34,10 @@ impl Plain<'_> {
                 let told = format!("{user}'s key changed; compare: pychatctl verify {user}");
                 Ok(self.context.out.remark(&told)?)
             }
+            EventKind::ServerNotice { text } => {
+                let told = format!("the server's operator: {}", clean_line(&text));
+                Ok(self.context.out.remark(&told)?)
+            }
             EventKind::Shown { .. }
             | EventKind::Connection { .. }
             | EventKind::Presence { .. }

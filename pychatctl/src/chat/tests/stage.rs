@@ -235,6 +235,7 @@ pub(super) fn status() -> Status {
         last_error: None,
         changed_keys: Vec::new(),
         other_machine_at: None,
+        server_notice: None,
         set_aside: None,
         hooks: Vec::new(),
     }

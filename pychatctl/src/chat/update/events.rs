@@ -1,7 +1,7 @@
 //! What happened, as the daemon tells it.
 
 use super::Chat;
-use crate::chat::model::Stage;
+use crate::{chat::model::Stage, screen::clean_line};
 use pychat_control::{Event, EventKind, Link, Message, State};
 
 impl Chat {
@@ -30,6 +30,9 @@ impl Chat {
             }
             EventKind::Presence { user } => self.people.set_user(user),
             EventKind::Contact { contact } => self.people.set_contact(contact),
+            EventKind::ServerNotice { text } => {
+                self.say(format!("the server's operator: {}", clean_line(&text)));
+            }
         }
     }
 

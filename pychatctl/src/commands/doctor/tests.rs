@@ -28,6 +28,7 @@ fn status(link: Link) -> Status {
         last_error: None,
         changed_keys: Vec::new(),
         other_machine_at: None,
+        server_notice: None,
         set_aside: None,
         hooks: Vec::new(),
     }

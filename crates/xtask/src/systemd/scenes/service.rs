@@ -75,6 +75,51 @@ pub(super) fn chats(stage: &Stage) -> Result<()> {
     stage.operator_sees_both()
 }
 
+/// `systemctl reload` with a good file and with a bad one.
+pub(super) fn reloaded(stage: &Stage) -> Result<()> {
+    let machine = &stage.machine;
+    let server = stage.server()?;
+    let edit = |from: &str, to: &str| {
+        machine.shell(&format!("sed -i 's/^{from}$/{to}/' /etc/pychat-server/config.toml"))
+    };
+    edit("log = \"info\"", "log = \"debug\"")?;
+    machine.said(&["systemctl", "reload", "pychat-server"])?;
+    let log = ["pychat-server", "admin", "log"];
+    ensure!(machine.said(&log)? == "debug", "the reload did not apply the file");
+    edit("log = \"debug\"", "logg = \"trace\"")?;
+    let refused = machine.run(&["systemctl", "reload", "pychat-server"])?;
+    ensure!(!refused.status.success(), "systemd was not told that the file has a fault");
+    let journal = machine.journal(SERVICE)?;
+    ensure!(
+        journal.contains("config.toml:") && journal.contains("unknown field `logg`"),
+        "the journal does not say where the fault is:\n{journal}"
+    );
+    ensure!(machine.said(&log)? == "debug", "a part of a bad file was applied");
+    ensure!(stage.server()? == server, "the server is another one after a reload");
+    edit("logg = \"trace\"", "log = \"info\"")?;
+    machine.said(&["systemctl", "reload", "pychat-server"])?;
+    ensure!(machine.said(&log)? == "info", "the good file was not applied after the bad one");
+    stage.ann_is_heard()
+}
+
+/// The hardened server writes below its state directory, and nothing there is for others.
+pub(super) fn backed_up(stage: &Stage) -> Result<()> {
+    let machine = &stage.machine;
+    let file = "/var/lib/pychat-server/monday.backup";
+    machine.said(&["pychat-server", "admin", "backup", file])?;
+    let mode = machine.said(&["stat", "--format=%a", file])?;
+    ensure!(mode == "600", "{file} has {mode}");
+    let restored = "/root/restored";
+    machine.said(&["pychat-server", "restore", file, "--data", restored])?;
+    let link = |data: &str| machine.said(&["pychat-server", "link", "--host", "x", "--data", data]);
+    ensure!(
+        link(restored)? == link("/var/lib/pychat-server")?,
+        "what was restored is another server than the one that was backed up"
+    );
+    machine.said(&["rm", "-r", file, restored])?;
+    Ok(())
+}
+
 /// `systemctl restart` replaces the process; the sessions come back.
 pub(super) fn restarted(stage: &Stage) -> Result<()> {
     let before = stage.server()?;
