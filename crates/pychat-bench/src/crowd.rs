@@ -22,6 +22,7 @@ use rand_chacha::{
 use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
+    time::Duration,
 };
 
 /// Most bytes of one train: what fits a UDP packet over IPv4.
@@ -117,6 +118,7 @@ impl Crowd {
     /// From now on the tally shows who has a session again; how many have one now.
     pub fn await_returns(&mut self) -> u64 {
         self.tally.back.clear();
+        self.tally.asked_away = Duration::ZERO;
         (self.tally.inits, self.tally.retries) = (0, 0);
         self.members.iter_mut().map(|member| u64::from(member.await_return())).sum()
     }

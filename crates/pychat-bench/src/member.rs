@@ -6,7 +6,7 @@ use crate::{
     writer::Writer,
 };
 use pychat_proto::{
-    Client, ClientEvent, ConnectionId, Cursor, Instant, Lane, Seq, UserName,
+    Client, ClientEvent, CloseCode, ConnectionId, Cursor, Instant, Lane, Seq, UserName,
     chat::{self, Call, MailboxEntry, Reply, ToClient},
 };
 use std::net::SocketAddr;
@@ -131,8 +131,11 @@ impl Member {
                     self.take_entry(&payload, tally);
                 }
                 ClientEvent::Reply { payload, .. } => self.on_reply(now, &payload, tally),
-                ClientEvent::Disconnected { .. } => {
+                ClientEvent::Disconnected { code, retry_at, .. } => {
                     ids = Ids::Changed;
+                    if code == CloseCode::Restarting {
+                        tally.asked_away = tally.asked_away.max(retry_at.since(now));
+                    }
                     tally.sessions_lost += 1;
                     self.part(tally);
                 }

@@ -3,7 +3,7 @@
 use crate::body::{Fault, Stamp};
 use hdrhistogram::Histogram;
 use pychat_proto::{Instant, RefuseCode};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// The longest latency that is told apart: a minute.
 const LATENCY_MAX_NS: u64 = 60_000_000_000;
@@ -43,6 +43,8 @@ pub struct Tally {
     pub sessions_lost: u64,
     /// When members who had a session before a restart had one again, in that order.
     pub back: Vec<Instant>,
+    /// The longest that a server which said goodbye asked anybody to stay away.
+    pub asked_away: Duration,
     /// INITs sent, each a try to log in.
     pub inits: u64,
     /// RETRYs that came.
@@ -74,6 +76,7 @@ impl Tally {
             known: 0,
             sessions_lost: 0,
             back: Vec::new(),
+            asked_away: Duration::ZERO,
             inits: 0,
             retries: 0,
             sent: 0,

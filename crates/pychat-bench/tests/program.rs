@@ -57,6 +57,23 @@ fn logins_are_counted_twice() {
     figures("logins --sessions 20", &["logins_per_s", "returns_per_s", "return_cpu_ms_each"]);
 }
 
+/// An upgrade is an orderly end and a start. The run itself fails unless everybody comes back.
+#[cfg(unix)]
+#[test]
+fn a_thousand_sessions_are_back_after_an_upgrade() {
+    /// How long a server of a thousand sessions asks them to stay away, at most.
+    const AWAY_MAX_S: f64 = 1.0;
+    /// What a busy machine may take for it; docs/PERFORMANCE.md has what a quiet one takes.
+    const BACK_WITHIN_S: f64 = 30.0;
+    let names = ["gone_s", "all_back_since_ready_s", "asked_away_max_s"];
+    let found = figures("storm --sessions 1000 --sockets 32 --parallel 32", &names);
+    println!("{found:#}");
+    let seconds = |name: &str| found[name].as_f64().expect("a figure");
+    let away = seconds("asked_away_max_s");
+    assert!(0.0 < away && away <= AWAY_MAX_S, "{found}");
+    assert!(seconds("all_back_since_ready_s") < BACK_WITHIN_S, "{found}");
+}
+
 #[test]
 fn a_mailbox_is_filled_and_collected() {
     let found = figures("mailbox --messages 200", &["stored_per_s", "collect_s"]);

@@ -1,13 +1,15 @@
 //! The whole of PyChat in one thread under a virtual clock: daemons' cores, server shards, the
 //! committer and real SQLite databases, on a simulated network, with crashes at any write to disk.
 //!
-//! One seed decides everything. [`World::run`] plays it and checks the promises while it goes.
+//! One seed decides everything. [`World::run`] plays it and checks the promises while it goes. [`soak`] plays
+//! the server alone, on a real disk, for a day.
 
 mod daemon;
 mod disk;
 mod keys;
 mod machine;
 mod server;
+pub mod soak;
 mod trace;
 mod wire;
 mod world;

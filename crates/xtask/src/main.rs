@@ -10,6 +10,7 @@ mod install;
 mod pictures;
 mod places;
 mod sim;
+mod soak;
 mod systemd;
 mod test;
 mod tools;
@@ -41,6 +42,8 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Play seeds of the whole system under a virtual clock, with everything going wrong.
     Sim(sim::Arguments),
+    /// Play a day of a thousand people under a virtual clock, and see whether anything of the server grows.
+    Soak(soak::Arguments),
     /// Watch two people chat through a network that loses every fifth packet.
     Demo(demo::Arguments),
     /// Draw the README's pictures from the programs as they are, in tmux.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Commands(arguments) => commands::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),
+        Task::Soak(arguments) => soak::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Pictures(arguments) => pictures::run(&arguments),
         Task::Torture(arguments) => torture::run(&arguments),

@@ -46,6 +46,7 @@ mod tests {
     fn the_more_there_are_the_longer_they_are_spread_up_to_the_bound() {
         let most = Duration::from_secs(300);
         assert_eq!(spread_for(0, most), Duration::ZERO);
+        assert_eq!(spread_for(1_000, most), Duration::from_secs(1));
         assert_eq!(spread_for(10_000, most), Duration::from_secs(10));
         assert_eq!(spread_for(100_000, most), Duration::from_secs(100));
         assert_eq!(spread_for(1_000_000, most), most);

@@ -75,6 +75,7 @@ pub async fn storm(driver: &mut Driver, server: &mut Server, work: &Storm) -> Re
         ("all_back_since_ready_s", after(ready, last)),
         ("back_p50_s", after(began, last / 2)),
         ("back_p99_s", after(began, last * 99 / 100)),
+        ("asked_away_max_s", tally.asked_away.as_secs_f64()),
         ("returns_peak_per_s", most_within(&tally.back, SECOND) as f64),
         ("returns_peak_per_100_ms", most_within(&tally.back, TENTH) as f64),
         ("retries", retries as f64),

@@ -25,6 +25,15 @@ const SLEEP_MAX: Duration = Duration::from_millis(100);
 /// All of them.
 pub(crate) struct Crowd {
     members: Vec<Member>,
+    steadily: Option<Steadily>,
+}
+
+/// Texts that everybody writes by and by, whatever comes back: numbers from 0.
+#[derive(Clone, Copy)]
+struct Steadily {
+    begun: Instant,
+    every: Duration,
+    count: usize,
 }
 
 /// One client and what it keeps on its disk.
@@ -42,6 +51,9 @@ pub(crate) struct Member {
     cursor: Cursor,
     received: Vec<String>,
     known: BTreeSet<(UserName, MessageId)>,
+    repeats: usize,
+    last_arrival: Option<Instant>,
+    longest_pause: Duration,
     logins: usize,
     /// Whether the name is known to be ours on the server's disk too.
     named: bool,
@@ -53,7 +65,13 @@ impl Crowd {
     pub(crate) fn new(count: usize, link: &JoinLink, server: SocketAddr, seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let member = |number| Member::new(number, count, link, server, &mut dice);
-        Self { members: (0..count).map(member).collect() }
+        Self { members: (0..count).map(member).collect(), steadily: None }
+    }
+
+    /// From now on everybody writes a text to the neighbour each time that `every` has passed, the
+    /// numbers from 0 to `count - 1`.
+    pub(crate) fn write_steadily(&mut self, count: usize, every: Duration) {
+        self.steadily = Some(Steadily { begun: Instant::now(), every, count });
     }
 
     /// Everybody writes `text` to the neighbour.
@@ -72,6 +90,7 @@ impl Crowd {
     ) {
         let end = Instant::now() + deadline;
         loop {
+            self.write_what_is_due();
             self.members.iter_mut().for_each(Member::serve);
             if done(self) {
                 return;
@@ -103,15 +122,46 @@ impl Crowd {
         self.members.iter().map(|member| member.received.as_slice())
     }
 
+    /// Texts that everybody wrote so far.
+    pub(crate) fn written(&self) -> usize {
+        self.members.iter().map(|member| member.outbox.len()).sum()
+    }
+
     /// Texts that the first member knows to be safe at the server.
     pub(crate) fn first_committed(&self) -> u64 {
         self.members[0].committed.0
     }
 
+    /// Texts that came a second time, after a server had forgotten that it had delivered them.
+    pub(crate) fn repeats(&self) -> usize {
+        self.members.iter().map(|member| member.repeats).sum()
+    }
+
+    /// The longest time that anybody waited from one text to the next.
+    pub(crate) fn longest_pause(&self) -> Duration {
+        let pauses = self.members.iter().map(|member| member.longest_pause);
+        pauses.max().unwrap_or_default()
+    }
+
+    fn write_what_is_due(&mut self) {
+        let Some(Steadily { begun, every, count }) = self.steadily else { return };
+        let everybody = self.members.len() as u32;
+        for (number, member) in self.members.iter_mut().enumerate() {
+            // Spread over the interval, so that not all write at the same moment.
+            let shift = every * number as u32 / everybody;
+            let passed = begun.elapsed().saturating_sub(shift);
+            let due = (passed.as_nanos() / every.as_nanos()) as usize;
+            for text in member.outbox.len()..due.min(count) {
+                member.write(&text.to_string());
+            }
+        }
+    }
+
     fn sleep(&self) {
         let now = pychat_udp::now();
         let due = self.members.iter().filter_map(|member| member.client.poll_timeout()).min();
-        let pause = due.map_or(SLEEP_MAX, |due| due.since(now)).min(SLEEP_MAX);
+        let most = self.steadily.map_or(SLEEP_MAX, |steadily| steadily.every / 10);
+        let pause = due.map_or(most, |due| due.since(now)).min(most);
         let pause = Timespec::try_from(pause).expect("a short time fits");
         let mut sockets: Vec<PollFd<'_>> =
             self.members.iter().map(|member| PollFd::new(&member.socket, PollFlags::IN)).collect();
@@ -174,6 +224,9 @@ impl Member {
             cursor: Cursor::NONE,
             received: Vec::new(),
             known: BTreeSet::new(),
+            repeats: 0,
+            last_arrival: None,
+            longest_pause: Duration::ZERO,
             logins: 0,
             named: false,
             buffer: Vec::new(),
@@ -266,11 +319,15 @@ impl Member {
         assert!(cursor > self.cursor, "{}: an entry came twice", self.name);
         self.cursor = cursor;
         // One that goes again has the same id, and is known by it.
-        if let ToClient::Text { id, from, body, .. } = entry
-            && self.known.insert((from, id))
-        {
-            self.received.push(String::from_utf8(body).expect("a text"));
+        let ToClient::Text { id, from, body, .. } = entry else { return };
+        if !self.known.insert((from, id)) {
+            self.repeats += 1;
+            return;
         }
+        self.received.push(String::from_utf8(body).expect("a text"));
+        let now = Instant::now();
+        let pause = self.last_arrival.replace(now).map_or(Duration::ZERO, |last| now - last);
+        self.longest_pause = self.longest_pause.max(pause);
     }
 }
 

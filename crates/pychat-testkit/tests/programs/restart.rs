@@ -6,7 +6,7 @@ use crate::{
 };
 use pychat_testkit::{faults::Faults, harness::Server, proxy::Proxy};
 use std::{
-    fs,
+    fs, thread,
     time::{Duration, Instant},
 };
 
@@ -54,6 +54,60 @@ fn a_crowd_is_back_soon_after_the_server_was_killed() {
 #[test]
 fn a_crowd_is_back_soon_after_the_server_was_stopped() {
     restart_under_a_crowd(seed(32), |server| assert_eq!(server.terminate(), 0));
+}
+
+/// Restarts the server in some way in the middle of 10,000 texts from 100 sessions, which are written at
+/// a steady pace all the while.
+fn restart_in_the_middle(seed: u64, stop: impl FnOnce(&mut Server) + Send) {
+    const WRITERS: usize = 100;
+    const TEXTS_EACH: usize = 100;
+    const EVERY: Duration = Duration::from_millis(40);
+    let mut stage = Stage::new();
+    let server = &mut stage.server;
+    let mut crowd = Crowd::new(WRITERS, server.printed_link(), server.address(), seed);
+    crowd.log_in(DEADLINE);
+    let arrived = |crowd: &Crowd| crowd.received().map(<[String]>::len).sum::<usize>();
+    crowd.write_steadily(TEXTS_EACH, EVERY);
+    crowd.run_until("two fifths are read", DEADLINE, |crowd| {
+        arrived(crowd) >= WRITERS * TEXTS_EACH * 2 / 5
+    });
+    let before = arrived(&crowd);
+    let gone = thread::scope(|scope| {
+        // Clients go on with what they do while the server ends and starts.
+        let restart = scope.spawn(|| {
+            let began = Instant::now();
+            stop(server);
+            server.restart();
+            began.elapsed()
+        });
+        crowd.run_until("the server is there again", SLOW_DEADLINE, |_| restart.is_finished());
+        restart.join().expect("the server starts again")
+    });
+    let written_meanwhile = crowd.written() - before;
+    crowd.run_until("all of it is read", SLOW_DEADLINE, |crowd| {
+        crowd.is_committed() && arrived(crowd) >= WRITERS * TEXTS_EACH
+    });
+    let expected: Vec<String> = (0..TEXTS_EACH).map(|number| number.to_string()).collect();
+    assert!(crowd.received().all(|texts| texts == expected), "each once and in order");
+    assert!(crowd.logins().all(|it| it == 2), "each logged in once more");
+    assert!(before < WRITERS * TEXTS_EACH && written_meanwhile > 0, "it was in the middle");
+    println!(
+        "of {} texts {before} were read before, {written_meanwhile} were under way or written in the {gone:?} \
+         without a server; {} came again and were known; nobody waited for longer than {:?}",
+        arrived(&crowd),
+        crowd.repeats(),
+        crowd.longest_pause(),
+    );
+}
+
+#[test]
+fn a_stop_in_the_middle_of_ten_thousand_texts_loses_none() {
+    restart_in_the_middle(seed(35), |server| assert_eq!(server.terminate(), 0));
+}
+
+#[test]
+fn a_kill_in_the_middle_of_ten_thousand_texts_loses_none() {
+    restart_in_the_middle(seed(36), Server::kill9);
 }
 
 #[test]

@@ -16,10 +16,11 @@ use rusqlite::Connection;
 const LATE_ROWS_MAX: usize = 1024 * 1024;
 
 /// Trimmed rows that wait for others before the oldest of them are removed. The more there are, the
-/// more neighbours go together.
+/// more neighbours go together; but no more wait than there are entries in memory, so that a small server's
+/// file stays small.
 const LATE_ROWS_DUE: usize = 65_536;
 
-/// Trimmed rows removed at once, so that no commit waits for long.
+/// Trimmed rows removed at once, so that no commit waits for long. Fewer never are.
 const LATE_ROWS_PER_PORTION: usize = 8192;
 
 /// Mailboxes with trimmed rows in the archive that may wait.
@@ -86,13 +87,19 @@ impl Late {
         }
     }
 
+    /// Whether so many trimmed rows wait that some are to go. Among few other rows they are neighbours anyway.
+    fn rows_are_due(&self, memory: &Memory, bounds: &Bounds) -> bool {
+        let due = memory.recent.max(bounds.late_rows_per_portion).min(bounds.late_rows_due);
+        self.rows.len() >= due
+    }
+
     fn is_due(&self, memory: &Memory, bounds: &Bounds, portion: Portion) -> bool {
         match portion {
             Portion::All => {
                 !self.rows.is_empty() || !self.archives.is_empty() || !memory.dirty.is_empty()
             }
             Portion::Due => {
-                self.rows.len() >= bounds.late_rows_due
+                self.rows_are_due(memory, bounds)
                     || self.archives.len() >= bounds.late_archives_due
                     || memory.dirty.len() >= bounds.dirty_streams_due
                     || memory.recent > bounds.recent_max
@@ -115,7 +122,7 @@ impl Late {
         self.rows.sort();
         let removed = match portion {
             Portion::All => self.rows.len(),
-            Portion::Due if self.rows.len() >= bounds.late_rows_due => {
+            Portion::Due if self.rows_are_due(memory, bounds) => {
                 self.rows.len().min(bounds.late_rows_per_portion)
             }
             Portion::Due => 0,

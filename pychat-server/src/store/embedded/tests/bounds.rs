@@ -145,6 +145,29 @@ fn trimmed_rows_go_in_portions() {
 }
 
 #[test]
+fn no_more_trimmed_rows_wait_than_entries_are_held() {
+    let mut store =
+        with(Bounds { late_rows_due: 100, late_rows_per_portion: 4, ..Bounds::default() }, ROOMY);
+    store.commit(&texts(1, 20)).unwrap();
+    // As few as these wait for others.
+    store.commit(&[trim("bob", 9)]).unwrap();
+    store.commit(&[]).unwrap();
+    assert_eq!((store.memory.recent, store.late.rows.len()), (11, 9));
+    store.commit(&[trim("bob", 10)]).unwrap();
+    store.commit(&[]).unwrap();
+    assert_eq!((store.memory.recent, store.late.rows.len()), (10, 6));
+    store.commit(&[trim("bob", 17)]).unwrap();
+    for left in [9, 5, 1, 1] {
+        store.commit(&[]).unwrap();
+        assert_eq!(store.late.rows.len(), left);
+    }
+    // Never fewer than a portion, however few entries there are.
+    store.commit(&[trim("bob", 19)]).unwrap();
+    store.commit(&[]).unwrap();
+    assert_eq!((store.memory.recent, store.late.rows.len()), (1, 3));
+}
+
+#[test]
 fn trimmed_rows_beyond_the_bound_are_trimmed_again_after_a_restart() {
     let mut store = with(Bounds { late_rows_max: 3, ..Bounds::default() }, ROOMY);
     store.commit(&texts(1, 5)).unwrap();
