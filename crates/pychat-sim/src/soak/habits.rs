@@ -46,7 +46,7 @@ impl Habits {
         draw(range, dice)
     }
 
-    pub(super) fn tunnel(&self, dice: &mut Dice) -> Duration {
+    pub(super) fn tunnel(dice: &mut Dice) -> Duration {
         draw(TUNNEL, dice)
     }
 

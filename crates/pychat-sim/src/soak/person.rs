@@ -247,7 +247,7 @@ impl Person {
             _ => {
                 tally.tunnels += 1;
                 self.in_a_tunnel = true;
-                self.state = State::Here { until: now + self.habits.tunnel(dice) };
+                self.state = State::Here { until: now + Habits::tunnel(dice) };
             }
         }
     }
