@@ -96,6 +96,9 @@ pub enum UsersCommand {
     Free {
         /// Which
         user: String,
+        /// You are sure: nothing brings them back
+        #[arg(long, required = true)]
+        yes: bool,
     },
     /// Bind a name to another device, which is told its key when it is refused
     Rebind {
@@ -145,6 +148,9 @@ pub enum MailboxesCommand {
     Purge {
         /// Whose
         user: String,
+        /// You are sure: nothing brings it back
+        #[arg(long, required = true)]
+        yes: bool,
     },
 }
 
@@ -204,7 +210,7 @@ impl AdminCommand {
             Self::Users(UsersCommand::Rename { user, name }) => {
                 account(user, AccountChange::Rename { name: name.clone() })
             }
-            Self::Users(UsersCommand::Free { user }) => account(user, AccountChange::Free),
+            Self::Users(UsersCommand::Free { user, yes: _ }) => account(user, AccountChange::Free),
             Self::Users(UsersCommand::Rebind { user, key }) => {
                 account(user, AccountChange::Rebind { key: key.clone() })
             }
@@ -218,7 +224,7 @@ impl AdminCommand {
                 Request::Kick { user: user.clone(), reason: reason.clone() }
             }
             Self::Mailboxes(MailboxesCommand::List(list)) => Request::Mailboxes(list.page()),
-            Self::Mailboxes(MailboxesCommand::Purge { user }) => {
+            Self::Mailboxes(MailboxesCommand::Purge { user, yes: _ }) => {
                 Request::Purge { user: user.clone() }
             }
             Self::Invites(InvitesCommand::List) => Request::Invites {},

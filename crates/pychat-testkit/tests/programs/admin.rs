@@ -72,10 +72,10 @@ fn a_name_is_bound_to_the_device_that_was_told_its_key_or_given_up() {
     wait_for_link(&first, "refused");
     run(&second, &["connect", "alice", "Alice", "--server", &link]);
 
-    answer(server, &["users", "free", "alice"]);
+    answer(server, &["users", "free", "alice", "--yes"]);
     wait_for_link(&second, "refused");
     run(&first, &["connect", "alice", "Alice", "--server", &link]);
-    assert!(refusal(server, &["users", "free", "eve"]).contains("no such"));
+    assert!(refusal(server, &["users", "free", "eve", "--yes"]).contains("no such"));
     assert!(refusal(server, &["users", "rebind", "alice", "nonsense"]).contains("no key"));
 }
 
@@ -118,10 +118,13 @@ fn a_mailbox_is_measured_and_emptied() {
     run(&bob, &["disconnect"]);
     run(&alice, &["send", "bob", "one"]);
     run(&alice, &["send", "bob", "two"]);
+    let unsure = server.admin(&["mailboxes", "purge", "bob"]);
+    assert_eq!(unsure.code, 2, "{unsure}");
+    assert!(unsure.stderr.contains("--yes"), "{unsure}");
     let mailboxes = answer(server, &["mailboxes", "list"]);
     assert_eq!(names(&mailboxes, "user"), ["bob"]);
     assert_eq!(mailboxes["items"][0]["messages"], 2);
-    answer(server, &["mailboxes", "purge", "bob"]);
+    answer(server, &["mailboxes", "purge", "bob", "--yes"]);
     assert_eq!(answer(server, &["mailboxes", "list"])["items"], json!([]));
     run(&bob, &["connect", "bob", "Bob"]);
     run(&alice, &["send", "bob", "three", "--wait", "delivered"]);

@@ -181,7 +181,7 @@ fn metrics_agree_with_what_people_were_told() {
     told.send_in_vain(&alice, "carol", 8);
     // Somebody whom alice knew, and whom there is not any more.
     run(&dave, &["daemon", "stop"]);
-    operate(&server, &["users", "free", "dave"]);
+    operate(&server, &["users", "free", "dave", "--yes"]);
     told.send_in_vain(&alice, "dave", 5);
     // A name that is taken.
     let mallory = Profile::new("mallory");
