@@ -6,6 +6,7 @@ pub use admin::{AdminArgs, AdminCommand};
 
 use crate::metrics::MetricsAddress;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use std::{net::SocketAddr, num::NonZeroU8, path::PathBuf};
 
 /// What the program is asked to do.
@@ -42,6 +43,16 @@ pub enum Command {
     /// Check a configuration file, or print one with all defaults
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Write the manual pages into a directory
+    Man {
+        /// The directory; it is made if there is none
+        dir: PathBuf,
+    },
 }
 
 /// What both `serve` and `link` look at. A flag goes before its variable, and both before the file.

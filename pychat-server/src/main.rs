@@ -1,6 +1,7 @@
 //! The server's program.
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
 use pychat_server::{
     admin::{
         client::{self, AskError, find_socket},
@@ -12,7 +13,7 @@ use pychat_server::{
     run::{self, Failure, LogControl},
     store::embedded::backup,
 };
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, path::Path, process::ExitCode};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -26,6 +27,8 @@ fn main() -> ExitCode {
             config::check(&file).map_err(Failure::from)
         }
         Some(Command::Config(ConfigCommand::Default)) => print(config::DEFAULT_FILE),
+        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Man { dir }) => man(&dir),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -79,6 +82,18 @@ fn link(args: &LinkArgs) -> Result<(), Failure> {
     let secrets = identity::read(&settings.data)?;
     let link = run::join_link(settings.host.as_deref(), settings.address, &secrets);
     print(&format!("{link}\n"))
+}
+
+fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "pychat-server", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+fn man(dir: &Path) -> Result<(), Failure> {
+    let written = std::fs::create_dir_all(dir)
+        .and_then(|()| clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), dir));
+    written.map_err(|source| Failure::System { doing: "writing the manual pages", source })
 }
 
 fn print(text: &str) -> Result<(), Failure> {

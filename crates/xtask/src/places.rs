@@ -24,8 +24,8 @@ pub(crate) enum Audience {
 /// Where each thing goes.
 pub(crate) struct Places {
     pub(crate) programs: PathBuf,
-    /// By shell, as `pychatctl completions` knows it.
-    completions: [(&'static str, PathBuf); 3],
+    /// By program and shell, as the program's `completions` knows it.
+    completions: Vec<(&'static str, &'static str, PathBuf)>,
     pub(crate) manual: PathBuf,
     /// Units and what belongs to them, by name in `systemd/`.
     units: Vec<(&'static str, PathBuf)>,
@@ -58,6 +58,7 @@ impl Places {
             ("pychat-server.environment", share.join("environment")),
         ];
         let mut places = Self::below(prefix, units, Audience::Everybody);
+        places.completions.extend(completions(SERVER, &prefix.join("share")));
         places.configuration = Some(share.join("config.toml"));
         places
     }
@@ -66,11 +67,7 @@ impl Places {
         let share = prefix.join("share");
         Self {
             programs: prefix.join("bin"),
-            completions: [
-                ("bash", share.join("bash-completion/completions/pychatctl")),
-                ("zsh", share.join("zsh/site-functions/_pychatctl")),
-                ("fish", share.join("fish/vendor_completions.d/pychatctl.fish")),
-            ],
+            completions: completions(CLIENT, &share).into(),
             manual: share.join("man/man1"),
             units,
             configuration: None,
@@ -81,11 +78,17 @@ impl Places {
     /// All that [`Places::fill`] puts in place.
     pub(crate) fn list(&self) -> Vec<PathBuf> {
         let programs = PROGRAMS.iter().map(|program| self.programs.join(program));
-        let completions = self.completions.iter().map(|(_, file)| file.clone());
-        let manual = std::iter::once(self.manual.join("pychatctl*.1"));
+        let completions = self.completions.iter().map(|(_, _, file)| file.clone());
+        let manual = self.documented().map(|program| self.manual.join(format!("{program}*.1")));
         let units = self.units.iter().map(|(_, file)| file.clone());
         let configuration = self.configuration.iter().cloned();
         programs.chain(completions).chain(manual).chain(units).chain(configuration).collect()
+    }
+
+    /// Whose manual pages are put in place.
+    fn documented(&self) -> impl Iterator<Item = &'static str> {
+        let all = [CLIENT, SERVER].into_iter();
+        all.filter(|program| *program == CLIENT || self.audience == Audience::Everybody)
     }
 
     /// Puts everything in place, with the programs that were built into `built`. Units name the
@@ -94,11 +97,13 @@ impl Places {
         for program in PROGRAMS {
             put(&self.programs.join(program), &read(&built.join(program))?, Mode::Program)?;
         }
-        let pychatctl = self.programs.join("pychatctl");
-        for (shell, file) in &self.completions {
-            put(file, &said(Command::new(&pychatctl).args(["completions", shell]))?, Mode::Text)?;
+        for (program, shell, file) in &self.completions {
+            let mut program = Command::new(self.programs.join(program));
+            put(file, &said(program.args(["completions", shell]))?, Mode::Text)?;
         }
-        install_manual(&pychatctl, &self.manual)?;
+        for program in self.documented() {
+            install_manual(&self.programs.join(program), &self.manual)?;
+        }
         for (unit, file) in &self.units {
             let text = fs::read_to_string(workspace::root().join("systemd").join(unit))
                 .with_context(|| format!("reading systemd/{unit}"))?;
@@ -112,10 +117,23 @@ impl Places {
     }
 }
 
-/// One page for each command, as pychatctl writes them.
-fn install_manual(pychatctl: &Path, to: &Path) -> Result<()> {
+/// One page for each command, as the program writes them.
+fn install_manual(program: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("making {}", to.display()))?;
-    workspace::run(Command::new(pychatctl).arg("man").arg(to))
+    workspace::run(Command::new(program).arg("man").arg(to))
+}
+
+/// Programs that have manual pages and completions.
+const CLIENT: &str = "pychatctl";
+const SERVER: &str = "pychat-server";
+
+/// Where a program's completions go.
+fn completions(program: &'static str, share: &Path) -> [(&'static str, &'static str, PathBuf); 3] {
+    [
+        (program, "bash", share.join("bash-completion/completions").join(program)),
+        (program, "zsh", share.join("zsh/site-functions").join(format!("_{program}"))),
+        (program, "fish", share.join("fish/vendor_completions.d").join(format!("{program}.fish"))),
+    ]
 }
 
 /// Units name the programs where a distribution puts them; here they may be elsewhere.
@@ -185,7 +203,9 @@ mod tests {
         assert!(list.iter().all(|path| path.starts_with("/home/ann")), "{list:?}");
         assert!(list.contains(&PathBuf::from("/home/ann/.local/bin/pychatd")));
         assert!(list.contains(&PathBuf::from("/home/ann/.config/systemd/user/pychatd.service")));
-        assert!(!list.iter().any(|path| path.ends_with("pychat-server.service")), "{list:?}");
+        let of_the_server = |path: &&PathBuf| path.to_string_lossy().contains("pychat-server");
+        let found: Vec<_> = list.iter().filter(of_the_server).collect();
+        assert_eq!(found, [Path::new("/home/ann/.local/bin/pychat-server")]);
         assert!(!list.iter().any(|path| path.ends_with("config.toml")), "{list:?}");
     }
 
@@ -202,7 +222,15 @@ mod tests {
         for file in ["system/pychat-server.service", "system/pychat-server.socket"] {
             assert!(list.contains(&Path::new("/opt/pychat/lib/systemd").join(file)), "{file}");
         }
-        assert!(list.contains(&PathBuf::from("/opt/pychat/share/pychat-server/config.toml")));
+        for file in [
+            "pychat-server/config.toml",
+            "man/man1/pychat-server*.1",
+            "bash-completion/completions/pychat-server",
+            "zsh/site-functions/_pychat-server",
+            "fish/vendor_completions.d/pychat-server.fish",
+        ] {
+            assert!(list.contains(&Path::new("/opt/pychat/share").join(file)), "{file}");
+        }
     }
 
     #[test]

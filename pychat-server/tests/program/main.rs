@@ -1,5 +1,6 @@
 //! The real program: what it says, when it refuses, how it ends.
 
+mod manual;
 #[cfg(unix)]
 mod metrics;
 mod refusals;

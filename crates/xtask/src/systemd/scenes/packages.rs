@@ -22,7 +22,12 @@ pub(super) fn installed(stage: &Stage) -> Result<()> {
     let said =
         machine.said(&["pychat-server", "config", "check", "/etc/pychat-server/config.toml"])?;
     ensure!(said.is_empty(), "the configuration is not fine: {said}");
-    for file in ["man/man1/pychatctl.1.gz", "bash-completion/completions/pychatctl"] {
+    for file in [
+        "man/man1/pychatctl.1.gz",
+        "man/man1/pychat-server-admin.1.gz",
+        "bash-completion/completions/pychatctl",
+        "bash-completion/completions/pychat-server",
+    ] {
         machine.said(&["test", "-s", &format!("/usr/share/{file}")])?;
     }
     Ok(())
