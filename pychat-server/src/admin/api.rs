@@ -109,7 +109,7 @@ pub enum AccountChange {
     Free,
     /// It belongs to another device.
     Rebind {
-        /// The device's key, as `pychatctl status` shows it.
+        /// The device's key, as the device is told when the name is refused to it.
         key: String,
     },
     /// It is shown under a name that its user cannot change, or again under the user's own.

@@ -29,6 +29,10 @@ use tracing::info;
 /// When somebody whose session was ended comes back.
 const KICK_PAUSE: Duration = Duration::from_secs(5);
 
+/// Longest reason that a user is told, in characters: with the words around it and the longest name it fits a
+/// refusal, which has 200. docs/OPERATIONS.md, "Limits".
+const REASON_CHARS_MAX: usize = 120;
+
 /// Random characters of an invite code that is made up: 80 bits.
 const CODE_LEN: usize = 16;
 
@@ -174,7 +178,7 @@ impl Desk {
 
     async fn kick(&self, user: &str, reason: &str) -> Result<Changed> {
         let user = name(user)?;
-        let reason = match note(reason)?.as_str() {
+        let reason = match told_reason(reason)?.as_str() {
             "" => "this server's operator has ended the session".to_owned(),
             reason => format!("this server's operator has ended the session: {reason}"),
         };
@@ -349,7 +353,7 @@ fn plan(user: UserName, change: AccountChange) -> Result<(Decision, String, Foll
             (decision, done, Follows::Name(name))
         }
         AccountChange::Ban { reason } => {
-            let ban = Ban { reason: note(&reason)?, since: pychat_udp::unix_ms() };
+            let ban = Ban { reason: told_reason(&reason)?, since: pychat_udp::unix_ms() };
             let follows = Follows::Goodbye(CloseCode::NotPermitted, shard::banned(&user, &ban));
             (Decision::Ban { user, ban }, format!("{user} is banned"), follows)
         }
@@ -411,6 +415,16 @@ fn name(text: &str) -> Result<UserName> {
 
 fn note(text: &str) -> Result<Note> {
     Note::parse(text).map_err(|error| Refused::plain(error.to_string()))
+}
+
+/// A reason all of which reaches the user.
+fn told_reason(text: &str) -> Result<Note> {
+    if text.chars().count() > REASON_CHARS_MAX {
+        let message =
+            format!("a reason that a user is told has at most {REASON_CHARS_MAX} characters");
+        return Err(Refused::plain(message));
+    }
+    note(text)
 }
 
 fn value(answer: &impl Serialize) -> Result<serde_json::Value> {

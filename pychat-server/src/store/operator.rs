@@ -6,7 +6,7 @@ use std::fmt;
 /// Names that may be banned at once. docs/OPERATIONS.md, "Limits".
 pub const BANS_MAX: usize = 10_000;
 
-/// Invites that may be open at once; those that are used up or over make room. docs/OPERATIONS.md, "Limits".
+/// Invites that may be kept at once, those that are used up or over too. docs/OPERATIONS.md, "Limits".
 pub const INVITES_MAX: usize = 10_000;
 
 /// Longest reason of a ban and note of an invite, in characters.

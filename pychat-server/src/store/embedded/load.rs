@@ -40,19 +40,8 @@ pub(super) fn accounts(
     after: Option<&UserName>,
     limit: usize,
 ) -> Result<Vec<Account>> {
-    let mut select = connection.prepare_cached(
-        "SELECT id, name, reserved, archived, archived_entries, archived_bytes, key, display, since, display_set, purged
-         FROM users WHERE name > ?1 AND key IS NOT NULL ORDER BY name LIMIT ?2",
-    )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    // No name is empty.
-    let after = after.map_or("", UserName::as_str);
-    let mut rows = select.query((after, limit))?;
-    let mut accounts = Vec::new();
-    while let Some(row) = rows.next()? {
-        accounts.extend(user(row)?.1.account());
-    }
-    Ok(accounts)
+    let claimed = claimed(connection, after, limit)?;
+    Ok(claimed.iter().filter_map(|(_, user)| user.account()).collect())
 }
 
 /// Sizes of claimed names' mailboxes after a name, in the order of their names. Who has entries that are
@@ -63,21 +52,29 @@ pub(super) fn mailboxes(
     after: Option<&UserName>,
     limit: usize,
 ) -> Result<Vec<MailboxSize>> {
+    let size = |(id, on_disk): &(UserId, User)| {
+        let head = memory.users.get(id).map_or(on_disk.head, |user| user.head);
+        let mut usage = head.in_slots;
+        usage.add(head.in_archive);
+        MailboxSize { user: on_disk.name, entries: usage.entries, bytes: usage.bytes }
+    };
+    Ok(claimed(connection, after, limit)?.iter().map(size).collect())
+}
+
+/// Rows of claimed names after a name, in the order of their names.
+fn claimed(
+    connection: &Connection,
+    after: Option<&UserName>,
+    limit: usize,
+) -> Result<Vec<(UserId, User)>> {
     let mut select = connection.prepare_cached(
         "SELECT id, name, reserved, archived, archived_entries, archived_bytes, key, display, since, display_set, purged
          FROM users WHERE name > ?1 AND key IS NOT NULL ORDER BY name LIMIT ?2",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = select.query((after.map_or("", UserName::as_str), limit))?;
-    let mut sizes = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (id, on_disk) = user(row)?;
-        let head = memory.users.get(&id).map_or(on_disk.head, |user| user.head);
-        let mut usage = head.in_slots;
-        usage.add(head.in_archive);
-        sizes.push(MailboxSize { user: on_disk.name, entries: usage.entries, bytes: usage.bytes });
-    }
-    Ok(sizes)
+    // No name is empty.
+    let rows = select.query_map((after.map_or("", UserName::as_str), limit), user)?;
+    rows.collect()
 }
 
 /// Bytes of the file's pages; what the log holds beyond them is not counted.
