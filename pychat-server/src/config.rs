@@ -102,8 +102,13 @@ pub enum ConfigError {
     #[error("metrics and health would be open to the network at {0}")]
     Exposed(SocketAddr),
     /// There is no place for the data.
-    #[error("there is no data directory: neither --data nor XDG_STATE_HOME nor HOME is set")]
+    #[error("there is no data directory: neither --data nor {HOME_VARIABLES} is set")]
     NoData,
+    /// More threads than can share a port there.
+    #[error(
+        "{0} shards are wanted, and on this system sockets cannot share a port: there is one shard"
+    )]
+    Shards(u8),
 }
 
 /// A place in a file, both counted from 1; the column in characters.
@@ -193,7 +198,7 @@ impl Settings {
             listen: first_listed([&args.listen, &file.listen], args.dev),
             data,
             host: args.common.host.clone().or(file.host),
-            shards: args.shards.or(file.shards).map_or_else(half_the_cores, NonZeroU8::get),
+            shards: shards(args.shards.or(file.shards))?,
             log: args.log.clone().or(file.log).unwrap_or_else(|| "info".into()),
             restart_spread: file
                 .restart_spread_s
@@ -322,19 +327,41 @@ fn default_data(dev: bool) -> Result<PathBuf, ConfigError> {
         return Ok(Path::new("/var/lib").join(name));
     }
     let directory = |variable| std::env::var_os(variable).filter(|value| !value.is_empty());
-    let state = directory("XDG_STATE_HOME").map(PathBuf::from);
-    let in_home = || directory("HOME").map(|home| Path::new(&home).join(".local/state"));
-    let on_windows = || directory("LOCALAPPDATA").map(PathBuf::from);
-    let base = state.or_else(in_home).or_else(on_windows).ok_or(ConfigError::NoData)?;
+    let base = if cfg!(windows) {
+        directory("LOCALAPPDATA").map(PathBuf::from)
+    } else {
+        let in_home = || directory("HOME").map(|home| Path::new(&home).join(".local/state"));
+        directory("XDG_STATE_HOME").map(PathBuf::from).or_else(in_home)
+    };
+    let base = base.ok_or(ConfigError::NoData)?;
     Ok(base.join(name))
 }
 
-/// One for each two cores: the committer, the kernel's part and other programs want the rest, and two people
-/// on one shard need no second thread to talk.
-fn half_the_cores() -> u8 {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    u8::try_from(cores.div_ceil(2)).unwrap_or(u8::MAX)
+/// Unless asked for, one for each two cores: the committer, the kernel's part and other programs want the
+/// rest, and two people on one shard need no second thread to talk.
+#[cfg(unix)]
+#[allow(clippy::unnecessary_wraps)]
+fn shards(asked: Option<NonZeroU8>) -> Result<u8, ConfigError> {
+    let half_the_cores = || {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        u8::try_from(cores.div_ceil(2)).unwrap_or(u8::MAX)
+    };
+    Ok(asked.map_or_else(half_the_cores, NonZeroU8::get))
 }
+
+/// Each shard has a socket of its own, and no system but Unix lets these share a port.
+#[cfg(not(unix))]
+fn shards(asked: Option<NonZeroU8>) -> Result<u8, ConfigError> {
+    match asked.map_or(1, NonZeroU8::get) {
+        1 => Ok(1),
+        more => Err(ConfigError::Shards(more)),
+    }
+}
+
+#[cfg(not(windows))]
+const HOME_VARIABLES: &str = "XDG_STATE_HOME nor HOME";
+#[cfg(windows)]
+const HOME_VARIABLES: &str = "LOCALAPPDATA";
 
 #[cfg(test)]
 mod tests {

@@ -247,7 +247,7 @@ fn check_mode(_path: &Path, _forbidden: u32, _wanted: u32) -> Result<(), DataErr
 }
 
 #[cfg(not(unix))]
-fn owner_only(_options: &mut OpenOptions) {}
+pub(crate) fn owner_only(_options: &mut OpenOptions) {}
 
 #[cfg(not(unix))]
 fn sync_directory(_directory: &Path) -> io::Result<()> {

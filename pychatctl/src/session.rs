@@ -154,7 +154,11 @@ pub(crate) fn connect(settings: &Settings) -> Result<Option<Client>, Failure> {
         Err(error @ (ConnectError::Untrusted(_) | ConnectError::ForeignPeer(_))) => Err(Failure {
             code: ErrorCode::DaemonUnreachable,
             message: error.to_string(),
-            hint: Some(format!("see to the directory: {}", settings.place.state_dir().display())),
+            hint: Some(if cfg!(windows) {
+                "end that user's program, or use another profile: --profile NAME".into()
+            } else {
+                format!("see to the directory: {}", settings.place.state_dir().display())
+            }),
             sent: None,
         }),
         Err(error @ ConnectError::Io { .. }) => Err(Failure {

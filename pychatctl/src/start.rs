@@ -28,12 +28,10 @@ pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
         command.arg("--config").arg(file);
     }
-    detach(&mut command);
+    // Without this a program without a console of its own would see one open.
+    #[cfg(windows)]
+    std::os::windows::process::CommandExt::creation_flags(&mut command, CREATE_NO_WINDOW);
     let mut child = command.spawn().map_err(|error| not_spawned(&program, &error))?;
-    if cfg!(windows) {
-        // It stays in the foreground, detached; its socket tells when it is ready.
-        return Ok(());
-    }
     let status = wait(&mut child)?;
     if status.success() {
         return Ok(());
@@ -58,19 +56,6 @@ pub(crate) fn program() -> OsString {
     let named = std::env::var_os("PYCHATD").filter(|named| !named.is_empty());
     named.or_else(beside).unwrap_or_else(|| name.clone().into())
 }
-
-#[cfg(windows)]
-fn detach(command: &mut Command) {
-    use std::os::windows::process::CommandExt;
-    const DETACHED_PROCESS: u32 = 0x0000_0008;
-    const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
-    command.arg("--foreground").stderr(Stdio::null());
-    command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
-}
-
-/// The daemon goes into the background by itself.
-#[cfg(not(windows))]
-fn detach(_: &mut Command) {}
 
 fn wait(child: &mut Child) -> Result<ExitStatus, Failure> {
     let deadline = Instant::now() + START_TIMEOUT;
@@ -117,6 +102,11 @@ fn not_started(said: &str, status: ExitStatus) -> Failure {
 fn unreachable(message: String, hint: &str) -> Failure {
     Failure { code: ErrorCode::DaemonUnreachable, message, hint: Some(hint.into()), sent: None }
 }
+
+/// The daemon goes into the background by itself; this is for the process that waits for it.
+/// `CREATE_NO_WINDOW` of `winbase.h`.
+#[cfg(windows)]
+const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 
 /// How long the daemon may take to be ready.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(15);

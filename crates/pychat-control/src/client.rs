@@ -1,25 +1,29 @@
 //! A blocking client of the daemon: one connection, requests in turn, events in between.
 
+#[cfg(windows)]
+#[path = "client/pipe.rs"]
+mod connection;
+#[cfg(unix)]
+#[path = "client/socket.rs"]
+mod connection;
+
 use crate::{
     Address, CutOff, Event, Failure, FromDaemon, Hello, HelloParams, Id, InvalidLine, LineBuffer,
     LineTooLong, PROTOCOL_VERSION, Request, Untrusted, call_line, check_private_dir,
     parse_from_daemon,
 };
-use interprocess::{
-    ConnectWaitMode,
-    local_socket::{ConnectOptions, Stream, traits::Stream as _, traits::StreamCommon as _},
-};
+use connection::Connection;
 use serde::de::DeserializeOwned;
 use std::{
     collections::VecDeque,
-    io::{self, Read, Write},
+    io,
     time::{Duration, Instant},
 };
 
 /// A connection to the daemon.
 #[derive(Debug)]
 pub struct Client {
-    stream: Stream,
+    connection: Connection,
     lines: LineBuffer,
     last_id: u64,
     /// Events that came before the answer that was waited for.
@@ -43,8 +47,8 @@ pub enum ConnectError {
     #[error("the daemon's socket is not trusted: {0}")]
     Untrusted(#[from] Untrusted),
     /// Somebody else listens.
-    #[error("the daemon's socket is held by another user (uid {0})")]
-    ForeignPeer(u32),
+    #[error("the daemon's socket is held by another user ({0})")]
+    ForeignPeer(String),
     /// Anything else.
     #[error("the daemon's socket at {address} cannot be used: {source}")]
     Io {
@@ -96,13 +100,12 @@ impl Client {
                 checked => checked?,
             }
         }
-        let stream = ConnectOptions::new()
-            .name(address.name().map_err(failed)?)
-            .wait_mode(ConnectWaitMode::Timeout(CONNECT_TIMEOUT))
-            .connect_sync()
-            .map_err(failed)?;
-        check_peer(&stream)?;
-        Ok(Self { stream, lines: LineBuffer::default(), last_id: 0, early: VecDeque::new() })
+        let connection =
+            Connection::open(address, CONNECT_TIMEOUT).map_err(|error| match error {
+                NotOpened::Foreign(user) => ConnectError::ForeignPeer(user),
+                NotOpened::Io(error) => failed(error),
+            })?;
+        Ok(Self { connection, lines: LineBuffer::default(), last_id: 0, early: VecDeque::new() })
     }
 
     /// Introduces us; the first request on a connection.
@@ -237,8 +240,7 @@ impl Client {
     }
 
     fn write(&mut self, bytes: &[u8], timeout: Duration) -> Result<(), CallError> {
-        limit(self.stream.set_send_timeout(Some(timeout.max(SHORTEST_WAIT))))?;
-        self.stream.write_all(bytes).map_err(lost)
+        self.connection.write_all(bytes, timeout.max(SHORTEST_WAIT)).map_err(lost)
     }
 
     fn read(&mut self, deadline: Option<Instant>) -> Result<FromDaemon, CallError> {
@@ -254,14 +256,27 @@ impl Client {
                     wait => Some(wait.max(SHORTEST_WAIT)),
                 },
             };
-            limit(self.stream.set_recv_timeout(wait))?;
-            match self.stream.read(&mut chunk) {
+            match self.connection.read(&mut chunk, wait) {
                 Ok(0) => return Err(CallError::Closed),
                 Ok(count) => self.lines.push(&chunk[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(lost(error)),
             }
         }
+    }
+}
+
+/// Why a connection is none.
+enum NotOpened {
+    /// Whoever listens is this other user.
+    Foreign(String),
+    /// It failed.
+    Io(io::Error),
+}
+
+impl From<io::Error> for NotOpened {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
     }
 }
 
@@ -274,14 +289,6 @@ fn hello(client: &str, version: &str) -> Request {
     })
 }
 
-/// Pipes on Windows know no time limit: there a request waits as long as the daemon lives.
-fn limit(set: io::Result<()>) -> Result<(), CallError> {
-    match set {
-        Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(CallError::Io(error)),
-        _ => Ok(()),
-    }
-}
-
 fn lost(error: io::Error) -> CallError {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => CallError::TimedOut,
@@ -290,24 +297,6 @@ fn lost(error: io::Error) -> CallError {
         | io::ErrorKind::UnexpectedEof => CallError::Closed,
         _ => CallError::Io(error),
     }
-}
-
-#[cfg(unix)]
-fn check_peer(stream: &Stream) -> Result<(), ConnectError> {
-    let us = rustix::process::geteuid().as_raw();
-    let peer = stream.peer_creds().ok().and_then(|peer| peer.euid());
-    match peer {
-        Some(uid) if uid == us => Ok(()),
-        Some(uid) => Err(ConnectError::ForeignPeer(uid)),
-        // The other side is gone already.
-        None => Err(ConnectError::NotRunning),
-    }
-}
-
-/// The pipe's descriptor lets nobody but its owner in.
-#[cfg(not(unix))]
-fn check_peer(_: &Stream) -> Result<(), ConnectError> {
-    Ok(())
 }
 
 /// How long the daemon may take to accept a connection.

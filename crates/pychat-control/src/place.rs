@@ -2,10 +2,9 @@
 //! differs between a login shell, cron and a terminal multiplexer.
 
 use crate::Profile;
-use interprocess::local_socket::{GenericFilePath, Name, ToFsName};
 use std::{
     ffi::OsString,
-    fmt, fs, io,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
@@ -138,7 +137,8 @@ impl Place {
     }
 
     /// Where the daemon listens: in the state directory, or, where that path is too long for a
-    /// socket, in a directory of our own under `/tmp` that is named after it.
+    /// socket, in a directory of our own under `/tmp` that is named after it. On Windows, a pipe that is
+    /// named after us, the profile and the state directory, as two of these may hold a profile of one name.
     #[must_use]
     pub fn address(&self) -> Address {
         // Reached over different links it is still the same directory.
@@ -146,17 +146,15 @@ impl Place {
             fs::canonicalize(&self.state_dir).unwrap_or_else(|_| self.state_dir.clone());
         let hash = fnv1a(state_dir.as_os_str().as_encoded_bytes());
         if cfg!(windows) {
-            return Address(PathBuf::from(format!(
-                r"\\.\pipe\pychat-{}-{hash:016x}",
-                self.profile
-            )));
+            let (user, profile) = (own_user(), &self.profile);
+            return Address(format!(r"\\.\pipe\pychat-{user}-{profile}-{hash:016x}").into());
         }
         let socket = state_dir.join(SOCKET_FILE);
         if socket.as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
             return Address(socket);
         }
         // Not std::env::temp_dir: TMPDIR differs between a shell and cron.
-        Address(PathBuf::from(format!("/tmp/pychat-{}-{hash:016x}/{SOCKET_FILE}", own_uid())))
+        Address(PathBuf::from(format!("/tmp/pychat-{}-{hash:016x}/{SOCKET_FILE}", own_user())))
     }
 }
 
@@ -172,14 +170,6 @@ impl Address {
     pub fn dir(&self) -> Option<&Path> {
         if cfg!(windows) { None } else { self.0.parent() }
     }
-
-    /// The name as the socket library takes it.
-    ///
-    /// # Errors
-    /// The path cannot be a socket's.
-    pub fn name(&self) -> io::Result<Name<'_>> {
-        self.0.as_path().to_fs_name::<GenericFilePath>()
-    }
 }
 
 impl fmt::Display for Address {
@@ -188,14 +178,16 @@ impl fmt::Display for Address {
     }
 }
 
+/// The user's number.
 #[cfg(unix)]
-fn own_uid() -> u32 {
+fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-#[cfg(not(unix))]
-const fn own_uid() -> u32 {
-    0
+/// The user's number. Without one no pipe is opened, neither to listen nor to ask.
+#[cfg(windows)]
+fn own_user() -> String {
+    pychat_windows::Sid::own().map_or_else(|_| "unknown".to_owned(), |sid| sid.to_string())
 }
 
 /// FNV-1a, 64 bits: the same in every version of both programs.

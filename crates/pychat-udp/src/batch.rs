@@ -13,8 +13,9 @@ use tracing::debug;
 /// Messages that one receive call fetches at most.
 const RECEIVE_BATCH: usize = quinn_udp::BATCH_SIZE;
 
-/// A lone message and the sign that there is no other.
-const RECEIVE_BATCH_MIN: usize = 2;
+/// A lone message and the sign that there is no other. Where the system hands out one message at a time
+/// there is no more to ask for.
+const RECEIVE_BATCH_MIN: usize = if RECEIVE_BATCH < 2 { RECEIVE_BATCH } else { 2 };
 
 /// Room for one datagram where the kernel does not coalesce. More than we ever send; a longer one
 /// is not ours and may be cut.

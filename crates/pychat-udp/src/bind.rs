@@ -38,10 +38,24 @@ pub(crate) fn open_or_fall_back(
 }
 
 fn open(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::UdpSocket> {
+    let socket = bound(address, sharing)?;
+    #[cfg(windows)]
+    if let SocketAddr::V4(v4) = address
+        && SockRef::from(&socket).only_v6().is_err()
+    {
+        // Wine's IPv4 sockets do not say so, which quinn-udp wants to know of every one; its IPv6
+        // sockets do, and take IPv4 too.
+        drop(socket);
+        return bound((v4.ip().to_ipv6_mapped(), v4.port()).into(), sharing);
+    }
+    Ok(socket)
+}
+
+fn bound(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::UdpSocket> {
     let socket =
         socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
-        socket.set_only_v6(!address.ip().is_unspecified())?;
+        socket.set_only_v6(!takes_ipv4(address))?;
     }
     match sharing {
         Sharing::Alone => {}
@@ -52,6 +66,11 @@ fn open(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::UdpSocket
     }
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+/// Whether an IPv6 socket there has to do with IPv4.
+fn takes_ipv4(address: SocketAddr) -> bool {
+    address.ip().is_unspecified() || canonical(address).is_ipv4()
 }
 
 /// Asks for large kernel buffers; smaller ones work too, so a refusal is only noted. One that is

@@ -8,10 +8,24 @@ use std::{
 };
 
 /// The socket's name in its directory.
+#[cfg(unix)]
 const SOCKET_FILE: &str = "admin.sock";
 
 /// Where the systemd unit has it.
+#[cfg(unix)]
 const OF_THE_UNIT: &str = "/run/pychat-server";
+
+#[cfg(unix)]
+const HINT_NOT_PERMITTED: &str = "run it with sudo, or as the user whom the server runs as";
+#[cfg(windows)]
+const HINT_NOT_PERMITTED: &str =
+    "run it as an administrator, or as the user whom the server runs as";
+#[cfg(unix)]
+const HINT_UNREACHABLE: &str =
+    "start the server (systemctl start pychat-server), or name its socket with --socket";
+#[cfg(windows)]
+const HINT_UNREACHABLE: &str =
+    "start the server (sc start pychat-server), or name its data directory with --data";
 
 /// A backup of a large store takes a while; nothing else does.
 const ANSWER_MAX: Duration = Duration::from_secs(3600);
@@ -43,11 +57,9 @@ impl AskError {
             Self::Unreachable { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
-                Some("run it with sudo, or as the user whom the server runs as".into())
+                Some(HINT_NOT_PERMITTED.into())
             }
-            Self::Unreachable { .. } => {
-                Some("start the server (systemctl start pychat-server), or name its socket with --socket".into())
-            }
+            Self::Unreachable { .. } => Some(HINT_UNREACHABLE.into()),
             Self::Lost(_) => Some("see the server's log; what was asked may be done".into()),
             Self::Refused(refused) => refused.hint.clone(),
         }
@@ -55,18 +67,42 @@ impl AskError {
 }
 
 /// Where a server's socket is: in the runtime directory that systemd gave it, or beside its data.
+#[cfg(unix)]
 #[must_use]
 pub fn socket_beside(data: &Path) -> PathBuf {
     let given = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
     given.as_deref().unwrap_or(data).join(SOCKET_FILE)
 }
 
+/// A server's pipe, which is named after its data directory.
+#[cfg(windows)]
+#[must_use]
+pub fn socket_beside(data: &Path) -> PathBuf {
+    // Not its real path, which is there only once the server has made it.
+    let place = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
+    let place = place.as_os_str().to_ascii_lowercase();
+    // FNV-1a: the same in every version of the program.
+    let hash = place.as_encoded_bytes().iter();
+    let hash = hash.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!(r"\\.\pipe\pychat-server-{hash:016x}").into()
+}
+
 /// The socket to ask when none was named: the unit's, if there is one.
+#[cfg(unix)]
 #[must_use]
 pub fn find_socket(data: &Path) -> PathBuf {
     let beside = socket_beside(data);
     let of_the_unit = Path::new(OF_THE_UNIT).join(SOCKET_FILE);
     if !beside.exists() && of_the_unit.exists() { of_the_unit } else { beside }
+}
+
+/// The pipe to ask when none was named.
+#[cfg(windows)]
+#[must_use]
+pub fn find_socket(data: &Path) -> PathBuf {
+    socket_beside(data)
 }
 
 /// Asks, and waits for the answer.
@@ -75,14 +111,15 @@ pub fn find_socket(data: &Path) -> PathBuf {
 /// See [`AskError`].
 pub fn ask(socket: &Path, request: &Request) -> Result<serde_json::Value, AskError> {
     let unreachable = |source| AskError::Unreachable { path: socket.to_owned(), source };
-    let mut stream = connect(socket).map_err(unreachable)?;
+    let mut connection = connect(socket).map_err(unreachable)?;
     // Texts and numbers are always JSON.
     let mut line = serde_json::to_vec(request).unwrap_or_default();
     line.push(b'\n');
     // One who may not is told so at once, and the socket is closed then.
-    let written = stream.write_all(&line);
+    let written = connection.write_all(&line);
     let mut answer = Vec::new();
-    let read = BufReader::new(stream.take(LINE_BYTES_MAX as u64)).read_until(b'\n', &mut answer);
+    let read = connection.take(LINE_BYTES_MAX as u64);
+    let read = BufReader::new(read).read_until(b'\n', &mut answer);
     match read.and(written) {
         Ok(()) => {}
         Err(error) if answer.is_empty() => return Err(AskError::Lost(error)),
@@ -102,8 +139,13 @@ fn connect(socket: &Path) -> io::Result<impl Read + Write> {
     Ok(stream)
 }
 
-#[cfg(not(unix))]
-fn connect(_socket: &Path) -> io::Result<io::Cursor<Vec<u8>>> {
-    let _ = ANSWER_MAX;
-    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
+#[cfg(windows)]
+fn connect(pipe: &Path) -> io::Result<impl Read + Write> {
+    let opened = pychat_windows::Pipe::connect_as_operator(pipe, CONNECT_MAX);
+    let opened = opened.map_err(io::Error::other)?;
+    Ok(opened.with_patience(ANSWER_MAX))
 }
+
+/// As long as all of its places are taken.
+#[cfg(windows)]
+const CONNECT_MAX: Duration = Duration::from_secs(5);

@@ -1,29 +1,22 @@
 //! The local socket on which a running server answers its operator: root, and the user it runs as.
 
 use super::{
-    api::{Answer, LINE_BYTES_MAX, Refused, Request},
+    api::{Answer, Refused},
     desk::Desk,
+    talk::{ACCEPT_PAUSE, CONNECTIONS_MAX, converse, line},
 };
 use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::AsyncWriteExt,
     net::{UnixListener, UnixStream},
     sync::Semaphore,
     task::JoinSet,
-    time::timeout,
 };
 use tracing::{debug, warn};
-
-/// Operators at a time; further ones wait.
-const CONNECTIONS_MAX: usize = 8;
-
-/// Whoever says nothing for so long has to connect anew.
-const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// The socket, and who is on it.
 pub(crate) struct Socket {
@@ -66,8 +59,7 @@ impl Socket {
                 Ok((stream, _)) => refuse(stream).await,
                 Err(error) => {
                     warn!(%error, "the admin socket");
-                    // Too many open files, most likely.
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -98,33 +90,6 @@ async fn refuse(mut stream: UnixStream) {
     );
     // Whoever it was needs no second try.
     let _ = stream.write_all(&line(&Answer::Error(refused))).await;
-}
-
-async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
-    let (reader, mut writer) = stream.into_split();
-    let mut reader = BufReader::new(reader.take(LINE_BYTES_MAX as u64));
-    loop {
-        let mut asked = Vec::new();
-        match timeout(IDLE_MAX, reader.read_until(b'\n', &mut asked)).await {
-            Ok(Ok(0)) | Err(_) => return Ok(()),
-            Ok(read) => read.map(drop)?,
-        }
-        let answer = match serde_json::from_slice::<Request>(&asked) {
-            Ok(request) => desk.answer(request).await.map_or_else(Answer::Error, Answer::Ok),
-            Err(error) => Answer::Error(Refused::new(
-                format!("the request cannot be read: {error}"),
-                "use the pychat-server of the version that is running",
-            )),
-        };
-        writer.write_all(&line(&answer)).await?;
-    }
-}
-
-fn line(answer: &Answer) -> Vec<u8> {
-    // Texts and numbers are always JSON.
-    let mut line = serde_json::to_vec(answer).unwrap_or_default();
-    line.push(b'\n');
-    line
 }
 
 #[cfg(test)]

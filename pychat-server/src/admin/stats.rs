@@ -96,7 +96,7 @@ pub(crate) async fn collect(reins: &Reins) -> Result<Collected, NoAnswer> {
     (all.commits, all.store) = asked.await?;
     all.memory_bytes = memory_bytes();
     all.open_files = open_files();
-    all.open_files_max = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    all.open_files_max = open_files_max();
     all.cpu_seconds = cpu_seconds();
     Ok(all)
 }
@@ -217,8 +217,25 @@ fn open_files() -> Option<u64> {
     Some(std::fs::read_dir("/proc/self/fd").ok()?.count() as u64)
 }
 
+/// The system's limit to them, where it has one.
+#[cfg(unix)]
+fn open_files_max() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+#[cfg(not(unix))]
+const fn open_files_max() -> Option<u64> {
+    None
+}
+
 /// Of all threads, in the program and in the kernel.
+#[cfg(unix)]
 fn cpu_seconds() -> f64 {
     let taken = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     taken.tv_sec as f64 + taken.tv_nsec as f64 / 1e9
+}
+
+#[cfg(windows)]
+fn cpu_seconds() -> f64 {
+    pychat_windows::Process::own_cpu_time().map_or(0.0, |taken| taken.as_secs_f64())
 }

@@ -1,5 +1,8 @@
 //! The HTTP through which others look in.
 
+#[cfg(unix)]
+mod socket;
+
 use super::{
     MetricsAddress,
     exposition::CONTENT_TYPE,
@@ -20,20 +23,12 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pychat_proto::chat::UnixMillis;
-use std::{
-    convert::Infallible,
-    fs, io,
-    os::unix::{
-        fs::{FileTypeExt as _, PermissionsExt as _},
-        net::UnixStream,
-    },
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+#[cfg(unix)]
+use socket::UnixSocket;
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::timeout,
@@ -62,9 +57,6 @@ const CONNECTION_MAX: Duration =
 /// After a connection could not be taken: too many open files, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Who runs the server and its group: whoever collects the figures is let in by that group.
-const SOCKET_MODE: u32 = 0o660;
-
 /// What answers take.
 #[derive(Clone)]
 pub(crate) struct Watch {
@@ -81,7 +73,8 @@ pub(crate) struct Window {
 
 enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
+    #[cfg(unix)]
+    Unix(UnixSocket),
 }
 
 impl Window {
@@ -93,12 +86,11 @@ impl Window {
                 listener.set_nonblocking(true)?;
                 Listener::Tcp(TcpListener::from_std(listener)?)
             }
-            MetricsAddress::Unix(path) => {
-                make_room(path)?;
-                let listener = UnixListener::bind(path)?;
-                fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
-                Listener::Unix(listener, path.clone())
-            }
+            #[cfg(unix)]
+            MetricsAddress::Unix(path) => Listener::Unix(UnixSocket::open(path)?),
+            // No address is read as one.
+            #[cfg(not(unix))]
+            MetricsAddress::Unix(_) => return Err(io::ErrorKind::Unsupported.into()),
         };
         let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         Ok(Self { listener, connections: JoinSet::new(), seats })
@@ -108,7 +100,8 @@ impl Window {
     pub(crate) fn address(&self) -> io::Result<String> {
         Ok(match &self.listener {
             Listener::Tcp(listener) => format!("http://{}/metrics", listener.local_addr()?),
-            Listener::Unix(_, path) => format!("unix:{}", path.display()),
+            #[cfg(unix)]
+            Listener::Unix(socket) => format!("unix:{}", socket.path().display()),
         })
     }
 
@@ -132,32 +125,12 @@ impl Window {
                 let (stream, _) = listener.accept().await?;
                 self.connections.spawn(converse(stream, watch, seat));
             }
-            Listener::Unix(listener, _) => {
-                let (stream, _) = listener.accept().await?;
-                self.connections.spawn(converse(stream, watch, seat));
+            #[cfg(unix)]
+            Listener::Unix(socket) => {
+                self.connections.spawn(converse(socket.accept().await?, watch, seat));
             }
         }
         Ok(())
-    }
-}
-
-impl Drop for Window {
-    fn drop(&mut self) {
-        if let Listener::Unix(_, path) = &self.listener {
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-/// Removes the socket of a server that is gone, and nothing else.
-fn make_room(path: &Path) -> io::Result<()> {
-    let in_use = |why: &str| Err(io::Error::new(io::ErrorKind::AddrInUse, why));
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(found) if !found.file_type().is_socket() => in_use("there is a file that is no socket"),
-        Ok(_) if UnixStream::connect(path).is_ok() => in_use("another program listens there"),
-        Ok(_) => fs::remove_file(path),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Where the server listens: each shard gets a socket of its own at every address.
 
 use super::Failure;
-use listenfd::ListenFd;
 use pychat_udp::PollSocket;
 use std::net::{SocketAddr, UdpSocket};
 
@@ -69,9 +68,18 @@ impl Listeners {
     }
 }
 
+/// What systemd has bound for us.
+#[cfg(unix)]
 fn inherited() -> Result<Vec<UdpSocket>, Failure> {
-    let mut passed = ListenFd::from_env();
+    let mut passed = listenfd::ListenFd::from_env();
     let sockets = (0..passed.len()).map(|index| passed.take_udp_socket(index));
     let sockets: Result<Vec<_>, _> = sockets.collect();
     Ok(sockets.map_err(Failure::Inherited)?.into_iter().flatten().collect())
+}
+
+/// No service manager binds sockets there.
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps)]
+const fn inherited() -> Result<Vec<UdpSocket>, Failure> {
+    Ok(Vec::new())
 }

@@ -13,6 +13,8 @@ mod log;
 mod peers;
 mod reins;
 mod routes;
+#[cfg_attr(windows, path = "service/windows.rs")]
+#[cfg_attr(not(windows), path = "service/systemd.rs")]
 mod service;
 mod strangers;
 mod threads;
@@ -267,15 +269,14 @@ impl Hangup {
 }
 
 /// What tells a program to stop.
+#[cfg(unix)]
 struct Signals {
-    #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
+#[cfg(unix)]
 impl Signals {
-    #[cfg(unix)]
     fn new() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
         let of = |kind| signal(kind).map_err(Failure::system("listening for signals"));
@@ -285,25 +286,47 @@ impl Signals {
         })
     }
 
-    #[cfg(unix)]
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
     }
+}
 
-    #[cfg(not(unix))]
-    #[allow(clippy::unnecessary_wraps)]
+/// What tells a program to stop: keys in its console, the end of the console or of the system, and the
+/// manager of services. Once the console or the system ends, there are some seconds left.
+#[cfg(windows)]
+struct Signals {
+    interrupt: tokio::signal::windows::CtrlC,
+    stop: tokio::signal::windows::CtrlBreak,
+    close: tokio::signal::windows::CtrlClose,
+    shutdown: tokio::signal::windows::CtrlShutdown,
+}
+
+#[cfg(windows)]
+impl Signals {
     fn new() -> Result<Self, Failure> {
-        Ok(Self {})
+        use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
+        let listening = || {
+            Ok(Self {
+                interrupt: ctrl_c()?,
+                stop: ctrl_break()?,
+                close: ctrl_close()?,
+                shutdown: ctrl_shutdown()?,
+            })
+        };
+        listening().map_err(Failure::system("listening for signals"))
     }
 
-    #[cfg(not(unix))]
-    #[allow(clippy::unused_self)]
+    /// The end of a user's session is none of a server's, which may be a service.
     async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.stop.recv() => {}
+            _ = self.close.recv() => {}
+            _ = self.shutdown.recv() => {}
+            () = service::asked_to_stop() => {}
         }
     }
 }

@@ -16,7 +16,6 @@ pub use connection::converse;
 
 use crate::handle::Handle;
 use interprocess::local_socket::{
-    ListenerOptions,
     tokio::{Listener, Stream},
     traits::tokio::Listener as _,
 };
@@ -58,25 +57,39 @@ pub struct Server {
 ///
 /// # Errors
 /// The address cannot be listened at, or something else than a socket is in the way.
+#[cfg(unix)]
 pub fn bind(address: &Address) -> io::Result<Listener> {
+    use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
     remove_stale(address)?;
-    let options = ListenerOptions::new().name(address.name()?).reclaim_name(false);
-    #[cfg(windows)]
-    let options = {
-        use interprocess::os::windows::{
-            local_socket::ListenerOptionsExt, security_descriptor::SecurityDescriptor,
-        };
-        options.security_descriptor(SecurityDescriptor::deserialize(widestring::u16cstr!(
-            "D:P(A;;GA;;;OW)"
-        ))?)
-    };
-    options.create_tokio()
+    let name = address.path().to_fs_name::<GenericFilePath>()?;
+    ListenerOptions::new().name(name).reclaim_name(false).create_tokio()
 }
 
-/// Removes the socket at the end, before the lock is released.
+/// Listens at `address`, for our own user alone. Whoever calls this holds the profile's lock, so that a
+/// pipe that is there already is that of a daemon whose last connections are just ending, which is waited
+/// for; or it is a stranger's.
+///
+/// # Errors
+/// The address cannot be listened at.
+#[cfg(windows)]
+pub fn bind(address: &Address) -> io::Result<Listener> {
+    let deadline = std::time::Instant::now() + TAKEN_MAX;
+    loop {
+        match pychat_windows::pipe::listen(address.path()) {
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+            Err(_) if std::time::Instant::now() < deadline => std::thread::sleep(ACCEPT_PAUSE),
+            bound => return bound,
+        }
+    }
+}
+
+/// Removes the socket at the end, before the lock is released. A pipe ends with the process that listens.
 pub fn unbind(address: &Address) {
     // Left behind, it would be healed by the next daemon.
+    #[cfg(unix)]
     let _ = remove_stale(address);
+    #[cfg(windows)]
+    let _ = address;
 }
 
 impl Server {
@@ -183,7 +196,7 @@ fn check_peer(stream: &Stream) -> Result<(), String> {
 }
 
 /// The pipe's descriptor lets nobody but its owner in.
-#[cfg(not(unix))]
+#[cfg(windows)]
 fn check_peer(_: &Stream) -> Result<(), String> {
     Ok(())
 }
@@ -202,14 +215,13 @@ fn remove_stale(address: &Address) -> io::Result<()> {
     }
 }
 
-/// A pipe ends with the process that listens.
-#[cfg(not(unix))]
-fn remove_stale(_: &Address) -> io::Result<()> {
-    Ok(())
-}
-
 /// How long connections get at the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long the connections of a daemon that ends keep its pipe's name: as long as it lets them, and a
+/// little longer.
+#[cfg(windows)]
+const TAKEN_MAX: Duration = Duration::from_secs(3);
 
 /// Rest after a failed accept: it fails when file descriptors run out, and would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -40,6 +40,11 @@ pub(super) struct Cli {
     #[arg(long, value_name = "FILE", env = "PYCHAT_CONFIG", hide_env_values = true)]
     pub(super) config: Option<PathBuf>,
 
+    /// The pipe of the process that was called, which waits to hear that the daemon is ready.
+    #[cfg(windows)]
+    #[arg(long, value_name = "PIPE", hide = true, conflicts_with = "foreground")]
+    pub(super) caller: Option<PathBuf>,
+
     #[command(subcommand)]
     pub(super) job: Option<Job>,
 }
@@ -64,8 +69,12 @@ pub(super) enum Job {
     },
 }
 
+#[cfg(not(windows))]
 const STATE_DIR_HELP: &str = "Keep the profiles' state directories in DIR \
                               [default: $XDG_STATE_HOME/pychat, else ~/.local/state/pychat]";
+#[cfg(windows)]
+const STATE_DIR_HELP: &str = "Keep the profiles' state directories in DIR \
+                              [default: %LOCALAPPDATA%\\pychat]";
 
 #[cfg(test)]
 mod tests {

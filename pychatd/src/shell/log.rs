@@ -33,9 +33,7 @@ pub(super) fn open(place: &Place, level: &str, readiness: &Readiness) -> Result<
             let layer = tracing_subscriber::fmt::layer().with_ansi(false);
             Some(layer.with_writer(std::io::stderr).boxed())
         }
-        #[cfg(unix)]
-        Readiness::Waiting(_) => None,
-        Readiness::Told => None,
+        Readiness::Called | Readiness::Waiting(_) | Readiness::Told => None,
     };
     tracing_subscriber::registry().with(filter(level)?).with(to_file).with(to_terminal).init();
     std::panic::set_hook(Box::new(log_panic));

@@ -63,33 +63,36 @@ where
         Some(path) => StateBase::at(path),
         None => StateBase::from_env().map_err(|error| Fault::no_place(&error))?,
     };
-    let place = Place::new(&base, cli.profile);
+    let place = Place::new(&base, cli.profile.clone());
     if let Some(job) = &cli.job {
         return job::run(&place, job);
     }
+    let mut readiness = Readiness::of(&cli)?;
+    let lived = live(&cli, &place, &mut readiness, core);
+    // There may be nobody to read what is printed: faults go to the log, and to whoever waits for the
+    // daemon to be ready.
+    lived.inspect_err(|fault| {
+        tracing::error!(reason = fault.message(), "the daemon ends");
+        readiness.tell_fault(fault);
+    })
+}
+
+fn live<C, F>(cli: &Cli, place: &Place, readiness: &mut Readiness, core: C) -> Result<(), Fault>
+where
+    C: FnOnce(Start, mpsc::Receiver<ToCore>, watch::Receiver<bool>) -> F,
+    F: Future<Output = anyhow::Result<()>>,
+{
     let config = DaemonConfig::load(cli.config.as_deref(), place.profile());
     let config = config.map_err(|error| Fault::usage(error.to_string()))?;
-    state_dir::prepare(&place)?;
+    state_dir::prepare(place)?;
     log::check(&cli.log_level)?;
-    let lock = lock::acquire(&place)?;
-    let mut readiness = if cli.foreground || !background::AVAILABLE {
-        Readiness::Foreground
-    } else {
-        match background::detach()? {
-            Detached::Parent(outcome) => return outcome,
-            Detached::Daemon(readiness) => readiness,
-        }
-    };
-    // From here on there may be nobody to read what is printed: faults go to the log, and to
-    // whoever waits for the daemon to be ready.
-    let served = log::open(&place, &cli.log_level, &readiness)
-        .and_then(|()| serve::serve(&place, config, lock, &mut readiness, core));
-    match served {
-        Ok(()) => Ok(()),
-        Err(fault) => {
-            tracing::error!(reason = fault.message(), "the daemon ends");
-            readiness.tell_fault(&fault);
-            Err(fault)
+    let mut lock = lock::acquire(place)?;
+    if matches!(readiness, Readiness::Called) {
+        match background::detach(cli, place, lock)? {
+            Detached::Called(outcome) => return outcome,
+            Detached::Daemon(ours, waiting) => (lock, *readiness) = (ours, waiting),
         }
     }
+    log::open(place, &cli.log_level, readiness)?;
+    serve::serve(place, config, lock, readiness, core)
 }

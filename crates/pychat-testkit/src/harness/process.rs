@@ -83,18 +83,21 @@ mod imp {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 mod imp {
-    use std::{process::Command, time::Duration};
+    use pychat_windows::Process;
+    use std::time::Duration;
 
-    pub(super) fn kill9_and_wait(pid: u32, _deadline: Duration) {
-        let killed = Command::new("taskkill").args(["/F", "/PID", &pid.to_string()]).output();
-        assert!(killed.is_ok(), "taskkill cannot be run");
+    pub(super) fn kill9_and_wait(pid: u32, deadline: Duration) {
+        let Ok(process) = Process::open(pid) else { return };
+        // One that has ended by itself cannot be killed.
+        let killed = process.kill();
+        let ended = process.wait(deadline).expect("a process can be waited for");
+        assert!(ended, "process {pid} does not die: {killed:?}");
     }
 
     pub(super) fn is_running(pid: u32) -> bool {
-        let filter = format!("PID eq {pid}");
-        let listed = Command::new("tasklist").args(["/NH", "/FI", &filter]).output();
-        listed.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains(&pid.to_string()))
+        let ended = |process: Process| process.wait(Duration::ZERO);
+        Process::open(pid).is_ok_and(|process| ended(process).is_ok_and(|ended| !ended))
     }
 }

@@ -4,6 +4,7 @@
 //! `PYCHAT_TEST_SEED` runs it with another one.
 
 mod chat;
+mod five;
 mod hooks;
 mod kills;
 mod moving;
