@@ -43,6 +43,10 @@ pub enum Command {
     /// Check a configuration file, or print one with all defaults
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Serve as a Windows service
+    #[cfg(windows)]
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Print the completion script for a shell
     Completions {
         /// Which shell
@@ -59,7 +63,8 @@ pub enum Command {
 #[derive(Clone, Debug, Default, Args)]
 pub struct CommonArgs {
     /// Where keys and mailboxes are kept
-    /// [default: $XDG_STATE_HOME/pychat-server; for root: /var/lib/pychat-server]
+    /// [default: $XDG_STATE_HOME/pychat-server; for root: /var/lib/pychat-server; on Windows:
+    /// %LOCALAPPDATA%\pychat-server]
     #[arg(long, value_name = "DIR", env = "PYCHAT_SERVER_DATA", verbatim_doc_comment)]
     pub data: Option<PathBuf>,
     /// Configuration file (TOML; see `config default`)
@@ -131,6 +136,21 @@ pub struct RestoreArgs {
     /// The data directory to make; it is empty, or not there
     #[arg(long, value_name = "DIR", env = "PYCHAT_SERVER_DATA")]
     pub data: PathBuf,
+}
+
+/// What to do with the service.
+#[cfg(windows)]
+#[derive(Debug, Subcommand)]
+pub enum ServiceCommand {
+    /// Register the service pychat-server, which starts with the system and serves with these options.
+    /// It runs as the account LocalService, and keeps its data and its log in that account's home
+    #[command(verbatim_doc_comment)]
+    Install(ServeArgs),
+    /// Stop the service and take it away; its data stays
+    Remove,
+    /// What the manager of services starts
+    #[command(hide = true)]
+    Run(ServeArgs),
 }
 
 /// What to do with configuration.

@@ -2,6 +2,8 @@
 
 use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
+#[cfg(windows)]
+use pychat_server::cli::ServiceCommand;
 use pychat_server::{
     admin::{
         client::{self, AskError, find_socket},
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
             config::check(&file).map_err(Failure::from)
         }
         Some(Command::Config(ConfigCommand::Default)) => print(config::DEFAULT_FILE),
+        #[cfg(windows)]
+        Some(Command::Service(command)) => service(command),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Man { dir }) => man(&dir),
     };
@@ -44,8 +48,38 @@ fn main() -> ExitCode {
 
 fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let settings = Settings::resolve(args)?;
-    let log = LogControl::start(&settings.log, settings.log_format)?;
+    let log = LogControl::start(&settings)?;
     run::serve(args.clone(), settings, log)
+}
+
+#[cfg(windows)]
+fn service(command: ServiceCommand) -> Result<(), Failure> {
+    match command {
+        ServiceCommand::Install(args) => {
+            // Wrong options are told now, and not to the system's log.
+            Settings::resolve(&args)?;
+            let asked = std::env::args_os().skip_while(|word| word != "install").skip(1);
+            run::install(["service", "run"].map(Into::into).into_iter().chain(asked).collect())?;
+            print(&format!("registered; start it with: sc start {}\n", run::SERVICE_NAME))
+        }
+        ServiceCommand::Remove => {
+            run::remove()?;
+            print("removed; its data is still there\n")
+        }
+        ServiceCommand::Run(_) => run::become_service(|| {
+            // The system calls this without a word: the words are those of the process.
+            let Some(Command::Service(ServiceCommand::Run(args))) = Cli::parse().command else {
+                return 1;
+            };
+            serve(&args).map_or_else(
+                |failure| {
+                    tracing::error!("{failure}");
+                    failure.exit_code()
+                },
+                |()| 0,
+            )
+        }),
+    }
 }
 
 /// Asks a running server and shows the answer.

@@ -15,6 +15,7 @@ mod systemd;
 mod test;
 mod tools;
 mod torture;
+mod windows;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -56,6 +57,8 @@ enum Task {
     Dist(dist::Arguments),
     /// Install the Debian packages in a machine that systemd has booted, and use them there.
     Systemd(systemd::Arguments),
+    /// Build the programs for Windows and use them under Wine.
+    Windows(windows::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Task::Install(arguments) => install::run(&arguments),
         Task::Dist(arguments) => dist::run(&arguments),
         Task::Systemd(arguments) => systemd::run(&arguments),
+        Task::Windows(arguments) => windows::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -74,10 +74,13 @@ pub fn socket_beside(data: &Path) -> PathBuf {
     given.as_deref().unwrap_or(data).join(SOCKET_FILE)
 }
 
-/// A server's pipe, which is named after its data directory.
+/// A server's pipe, which is named after its data directory; the service's after itself.
 #[cfg(windows)]
 #[must_use]
 pub fn socket_beside(data: &Path) -> PathBuf {
+    if crate::run::is_service() {
+        return OF_THE_SERVICE.into();
+    }
     // Not its real path, which is there only once the server has made it.
     let place = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
     let place = place.as_os_str().to_ascii_lowercase();
@@ -98,12 +101,23 @@ pub fn find_socket(data: &Path) -> PathBuf {
     if !beside.exists() && of_the_unit.exists() { of_the_unit } else { beside }
 }
 
-/// The pipe to ask when none was named.
+/// The pipe to ask when none was named: the service's, if that is all there is.
 #[cfg(windows)]
 #[must_use]
 pub fn find_socket(data: &Path) -> PathBuf {
-    socket_beside(data)
+    use pychat_windows::{Pipe, pipe::ConnectError};
+    let beside = socket_beside(data);
+    match Pipe::connect_as_operator(&beside, CONNECT_MAX) {
+        Err(ConnectError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+            OF_THE_SERVICE.into()
+        }
+        _ => beside,
+    }
 }
+
+/// Where the service is asked.
+#[cfg(windows)]
+const OF_THE_SERVICE: &str = r"\\.\pipe\pychat-server";
 
 /// Asks, and waits for the answer.
 ///

@@ -18,10 +18,13 @@ mod routes;
 mod service;
 mod strangers;
 mod threads;
+mod watchdog;
 
 pub use failure::Failure;
 pub use link::join_link;
 pub use log::LogControl;
+#[cfg(windows)]
+pub use service::{SERVICE_NAME, become_service, install, is_service, remove};
 
 pub(crate) use driver::Visited;
 pub(crate) use live::Reloads;
@@ -39,11 +42,11 @@ use crate::{
 use listen::Listeners;
 use live::Live;
 use pychat_proto::JoinLink;
-use service::Watchdog;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use threads::{Ended, Place, Shards, ShardsConfig};
 use tokio::{sync::mpsc, time::timeout};
 use tracing::{error, info, warn};
+use watchdog::Watchdog;
 
 /// Threads that have not ended by then are left behind: the service manager is promised 5 seconds.
 const STOP_DEADLINE: Duration = Duration::from_secs(4);
@@ -190,7 +193,7 @@ async fn until_stopped(
     mut signals: Signals,
     mut office: Office,
 ) -> Result<(), Failure> {
-    let mut watchdog = Watchdog::from_environment();
+    let mut watchdog = Watchdog::as_asked_for();
     let mut hangup = Hangup::new()?;
     let first = {
         let mut serving = Box::pin(office.serve(&mut hangup));

@@ -42,10 +42,13 @@ pub(crate) enum Input {
     /// The daemon cannot be used, for a reason that does not pass.
     Unusable(Box<Failure>),
     /// A signal asks us to end: its number.
+    #[cfg_attr(windows, expect(dead_code, reason = "there are no signals"))]
     Ended(i32),
     /// A signal asks us to give the terminal away for a while.
+    #[cfg_attr(windows, expect(dead_code, reason = "there are no signals"))]
     Suspended,
     /// We have the terminal again.
+    #[cfg_attr(windows, expect(dead_code, reason = "there are no signals"))]
     Resumed,
     /// Time has passed.
     Tick,

@@ -95,7 +95,9 @@ fn status_tells_how_the_connection_is() {
 fn what_waits_for_a_server_that_is_down_can_be_taken_back() {
     let mut stage = Stage::new();
     let (alice, bob) = stage.pair();
-    assert_eq!(stage.server.terminate(), 0);
+    let stopped = stage.server.terminate();
+    // On Windows the harness has no gentle way.
+    assert!(stopped == 0 || cfg!(windows), "{stopped}");
     wait_for_link(&alice, "connecting");
     let regretted = send(&alice, "bob", "regretted", "queued");
     send(&alice, "bob", "meant", "queued");

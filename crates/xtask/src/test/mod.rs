@@ -7,7 +7,7 @@ mod suite;
 mod units;
 
 use crate::{
-    dist, systemd, tools,
+    dist, systemd, tools, windows,
     workspace::{self, Profile},
 };
 use anyhow::Result;
@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     /// Only format, lints and tests; install nothing.
     #[arg(long)]
     fast: bool,
+    /// What is worth a night, too: the programs for Windows, under Wine.
+    #[arg(long, conflicts_with = "fast")]
+    all: bool,
     /// Leave out what boots a machine of its own, which only root can.
     #[arg(long)]
     without_systemd: bool,
@@ -42,7 +45,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     };
     let target = workspace::target_directory()?;
     let mut report = Report::new();
-    let outcome = steps(&mut report, extent, &target);
+    let outcome = steps(&mut report, extent, &target)
+        .and_then(|()| if arguments.all { nightly(&mut report, &target) } else { Ok(()) });
     println!("\n{}", report.table());
     outcome?;
     println!("all is well");
@@ -71,6 +75,11 @@ fn steps(report: &mut Report, extent: Extent, target: &Path) -> Result<()> {
             in_packages(report, extent, target)
         }
     }
+}
+
+/// What takes so long, or installs so much, that it is done in the night.
+fn nightly(report: &mut Report, target: &Path) -> Result<()> {
+    report.step("windows", windows::ALONE, || Ok(Outcome::Told(windows::play(target)?)))
 }
 
 /// The packages, of the programs that the tests have used, and the machine where they are installed.

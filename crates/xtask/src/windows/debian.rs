@@ -2,39 +2,38 @@
 
 use crate::workspace;
 use anyhow::{Result, bail};
-use std::path::Path;
+use std::process::Command;
 
-/// A file that shows that a package is there, and the package. Debian's `rustc` of the same release is too
-/// old; the one that it keeps for browsers is recent, and its source, std's too, is packed beside it.
-const NEEDED: [(&str, &str); 7] = [
-    ("/usr/bin/rustc", "rustc-web"),
-    ("/usr/bin/cargo", "cargo-web"),
-    ("/usr/lib/rustlib/src/rust/library/std/Cargo.toml", "rust-web-src"),
-    ("/usr/bin/x86_64-w64-mingw32-gcc", "mingw-w64"),
-    ("/usr/lib/wine/wine64", "wine64"),
-    ("/usr/bin/cmake", "cmake"),
-    ("/usr/bin/nasm", "nasm"),
-];
+/// Debian's own compiler is too old. The one that it keeps for browsers is recent, and with it comes the
+/// source of std, so that std for Windows need not be fetched from elsewhere. `CMake` and NASM build aws-lc.
+const PACKAGES: [&str; 7] =
+    ["rustc-web", "cargo-web", "rust-web-src", "mingw-w64", "wine64", "cmake", "nasm"];
 
 /// Installs what is missing.
 pub(super) fn install_missing() -> Result<()> {
-    let missing = NEEDED.iter().filter(|(file, _)| !Path::new(file).exists());
-    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    let missing: Vec<&str> =
+        PACKAGES.into_iter().filter(|package| !is_installed(package)).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let packages = missing.join(" ");
     if workspace::on_path("apt-get").is_none() || !workspace::is_root()? {
         bail!(
-            "building for Windows needs {packages}, which only root may install\n\
-             hint: on Debian, sudo apt-get install {packages}"
+            "building for Windows and running under Wine needs {packages}\n\
+             hint: on Debian 12, sudo apt-get install {packages}"
         );
     }
     workspace::run(apt().arg("update"))?;
     workspace::run(apt().args(["install", "-y", "--no-install-recommends"]).args(&missing))
 }
 
-fn apt() -> std::process::Command {
+/// A file would not tell: another package may bring one of the same name, and an older one.
+fn is_installed(package: &str) -> bool {
+    let asked = Command::new("dpkg-query").args(["-W", "-f", "${Status}", package]).output();
+    asked.is_ok_and(|said| said.stdout.ends_with(b" installed"))
+}
+
+fn apt() -> Command {
     let mut command = workspace::command("apt-get");
     command.arg("-qq").env("DEBIAN_FRONTEND", "noninteractive");
     command
