@@ -34,12 +34,12 @@ pub enum ConfigError {
 }
 
 /// Where the configuration is: `$XDG_CONFIG_HOME/pychat`, else `~/.config/pychat`; on Windows
-/// `%LOCALAPPDATA%\pychat\config`.
+/// `%LOCALAPPDATA%\pychat-config`, as every directory in `%LOCALAPPDATA%\pychat` is a profile's.
 #[must_use]
 pub fn config_dir() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     if cfg!(windows) {
-        return set("LOCALAPPDATA").map(|path| path.join("pychat").join("config"));
+        return set("LOCALAPPDATA").map(|path| path.join("pychat-config"));
     }
     let base = set("XDG_CONFIG_HOME").or_else(|| {
         std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".config"))

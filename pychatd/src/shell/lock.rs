@@ -38,7 +38,11 @@ pub(super) fn acquire(place: &Place) -> Result<Lock, Fault> {
                 "another process holds the lock {} and does not answer",
                 place.lock_file().display()
             ))
-            .hint("find it with `fuser` or `lsof` on that file, and end it"));
+            .hint(if cfg!(windows) {
+                "find it in the Task Manager, and end it"
+            } else {
+                "find it with `fuser` or `lsof` on that file, and end it"
+            }));
         }
         std::thread::sleep(RETRY);
     }

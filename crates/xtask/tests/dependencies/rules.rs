@@ -53,8 +53,14 @@ const RULES: &[Rule] = &[
         never_through_ours: &["getrandom"],
     },
     Rule {
-        name: "pychat-control",
+        name: "pychat-windows",
         may_need: &[],
+        never: &["snow", "quinn-udp", "rusqlite"],
+        never_through_ours: &["getrandom"],
+    },
+    Rule {
+        name: "pychat-control",
+        may_need: &["pychat-windows"],
         never: &["snow", "quinn-udp", "rusqlite"],
         never_through_ours: &["getrandom"],
     },
@@ -66,15 +72,22 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "pychatd",
-        may_need: &["pychat-control", "pychat-e2e", "pychat-udp", "pychat-proto", "pychat-sqlite"],
+        may_need: &[
+            "pychat-control",
+            "pychat-e2e",
+            "pychat-udp",
+            "pychat-proto",
+            "pychat-sqlite",
+            "pychat-windows",
+        ],
         never: &["pychat-server"],
         never_through_ours: &[],
     },
     Rule {
         name: "pychat-server",
-        may_need: &["pychat-udp", "pychat-proto", "pychat-sqlite"],
+        may_need: &["pychat-udp", "pychat-proto", "pychat-sqlite", "pychat-windows"],
         // What opens texts has no place in it.
-        never: &["pychatd", "pychat-control", "pychat-e2e", "vodozemac", "interprocess"],
+        never: &["pychatd", "pychat-control", "pychat-e2e", "vodozemac"],
         never_through_ours: &[],
     },
 ];

@@ -64,7 +64,7 @@ pub(super) fn files(place: &Place) -> Finding {
     Finding::good("files", format!("{shown} is yours alone"))
 }
 
-/// Its descriptors are made by the daemon there.
+/// Who may look at them is a matter of the directory that they lie in there.
 #[cfg(not(unix))]
 pub(super) fn files(place: &Place) -> Finding {
     Finding::good("files", place.state_dir().display().to_string())

@@ -46,7 +46,7 @@ pub(super) fn import(
     reach: &mut dyn FnMut(Step) -> io::Result<()>,
 ) -> Result<Archived, Fault> {
     // First what says no at once, then what takes a second, and only then something is written.
-    let room = Room::find(place)?;
+    let mut room = Room::find(place)?;
     let failed = |error| unreadable(named, &error);
     let opener = age::decrypt(BufReader::with_capacity(BUFFER_BYTES, input), passphrase, work_max)
         .map_err(|error| failed(error.into()))?;

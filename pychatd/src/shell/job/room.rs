@@ -68,7 +68,8 @@ impl<'a> Room<'a> {
     pub(super) fn draft(&self) -> Result<Draft, Fault> {
         let dir = self.beside("import");
         create_private(&dir)?;
-        let path = dir.join(LOCK);
+        // On Windows no directory is moved while a file in it is open.
+        let path = if cfg!(windows) { self.beside("import-lock") } else { dir.join(LOCK) };
         let unlocked = |error: &io::Error| failed(&path, error);
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let lock = file.map_err(|error| unlocked(&error))?;
@@ -86,16 +87,21 @@ impl<'a> Room<'a> {
         Ok(Draft { dir, _lock: lock })
     }
 
-    /// Moves the draft to the place: from one moment to the next, all of it is there.
+    /// Moves the draft to the place: from one moment to the next, all of it is there. On Windows a daemon
+    /// that begins to use the unused profile at this very moment keeps it, and the import fails.
     pub(super) fn fill(
-        &self,
+        &mut self,
         draft: &Draft,
         reach: &mut dyn FnMut(Step) -> io::Result<()>,
     ) -> Result<(), Fault> {
         let dir = self.place.state_dir();
         let aside = self.beside("unused");
         let failed = |error: io::Error| failed(dir, &error);
-        if self.unused.is_some() {
+        let is_unused = self.unused.is_some();
+        if cfg!(windows) {
+            self.unused = None;
+        }
+        if is_unused {
             if aside.exists() {
                 fs::remove_dir_all(&aside).map_err(failed)?;
             }
@@ -103,7 +109,7 @@ impl<'a> Room<'a> {
         }
         let moved = reach(Step::MadeRoom).and_then(|()| fs::rename(&draft.dir, dir));
         if let Err(error) = moved {
-            if self.unused.is_some() {
+            if is_unused {
                 // It was never used: nothing is lost if it does not go back.
                 let _ = fs::rename(&aside, dir);
             }
