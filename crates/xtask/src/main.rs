@@ -7,6 +7,7 @@ mod demo;
 mod dist;
 mod fuzz;
 mod install;
+mod macos;
 mod pictures;
 mod places;
 mod sim;
@@ -57,6 +58,8 @@ enum Task {
     Dist(dist::Arguments),
     /// Install the Debian packages in a machine that systemd has booted, and use them there.
     Systemd(systemd::Arguments),
+    /// See whether the programs compile for macOS, without running anything.
+    Macos(macos::Arguments),
     /// Build the programs for Windows and use them under Wine.
     Windows(windows::Arguments),
 }
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Task::Install(arguments) => install::run(&arguments),
         Task::Dist(arguments) => dist::run(&arguments),
         Task::Systemd(arguments) => systemd::run(&arguments),
+        Task::Macos(arguments) => macos::run(&arguments),
         Task::Windows(arguments) => windows::run(&arguments),
     };
     match outcome {

@@ -44,7 +44,7 @@ where
     C: FnOnce(Start, mpsc::Receiver<ToCore>, watch::Receiver<bool>) -> F,
     F: Future<Output = anyhow::Result<()>>,
 {
-    match run(Cli::parse(), core) {
+    match run(&Cli::parse(), core) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             eprint!("{fault}");
@@ -53,7 +53,7 @@ where
     }
 }
 
-fn run<C, F>(cli: Cli, core: C) -> Result<(), Fault>
+fn run<C, F>(cli: &Cli, core: C) -> Result<(), Fault>
 where
     C: FnOnce(Start, mpsc::Receiver<ToCore>, watch::Receiver<bool>) -> F,
     F: Future<Output = anyhow::Result<()>>,
@@ -67,8 +67,8 @@ where
     if let Some(job) = &cli.job {
         return job::run(&place, job);
     }
-    let mut readiness = Readiness::of(&cli)?;
-    let lived = live(&cli, &place, &mut readiness, core);
+    let mut readiness = Readiness::of(cli)?;
+    let lived = live(cli, &place, &mut readiness, core);
     // There may be nobody to read what is printed: faults go to the log, and to whoever waits for the
     // daemon to be ready.
     lived.inspect_err(|fault| {

@@ -6,7 +6,7 @@ use crate::{
 };
 use serde_json::json;
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     os::unix::{fs::PermissionsExt, net::UnixListener},
     thread::JoinHandle,
 };

@@ -7,7 +7,7 @@ mod suite;
 mod units;
 
 use crate::{
-    dist, systemd, tools, windows,
+    dist, macos, systemd, tools, windows,
     workspace::{self, Profile},
 };
 use anyhow::Result;
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// Only format, lints and tests; install nothing.
     #[arg(long)]
     fast: bool,
-    /// What is worth a night, too: the programs for Windows, under Wine.
+    /// What is worth a night, too: the programs for Windows, under Wine, and whether they compile for macOS.
     #[arg(long, conflicts_with = "fast")]
     all: bool,
     /// Leave out what boots a machine of its own, which only root can.
@@ -79,7 +79,14 @@ fn steps(report: &mut Report, extent: Extent, target: &Path) -> Result<()> {
 
 /// What takes so long, or installs so much, that it is done in the night.
 fn nightly(report: &mut Report, target: &Path) -> Result<()> {
-    report.step("windows", windows::ALONE, || Ok(Outcome::Told(windows::play(target)?)))
+    report.step("windows", windows::ALONE, || Ok(Outcome::Told(windows::play(target)?)))?;
+    report.step("macos", macos::ALONE, || {
+        if !macos::is_possible() {
+            return Ok(Outcome::Skipped("NOT CHECKED, rustup brings no std for macOS".into()));
+        }
+        macos::check(target)?;
+        Ok(Outcome::Told("compiles, was not linked and not run".into()))
+    })
 }
 
 /// The packages, of the programs that the tests have used, and the machine where they are installed.
