@@ -1,5 +1,5 @@
-//! What Windows has beyond std, in safe calls: users ([`Sid`]), pipes for one user alone ([`pipe`],
-//! [`Pipe`]), and processes that are not children ([`Process`]).
+//! What Windows has beyond std, in safe calls: users (`Sid`), pipes for one user alone (`pipe`,
+//! `Pipe`), and processes that are not children (`Process`).
 //!
 //! On other systems this crate is empty.
 
