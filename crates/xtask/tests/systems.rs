@@ -52,9 +52,10 @@ fn what_only_one_system_has_stands_behind_its_cfg() {
     assert!(bare.is_empty(), "without a cfg that says where: {bare:#?}");
 }
 
-/// Whether a `cfg` that has to do with `system` stands in `text`.
+/// Whether a `cfg` that has to do with `system` stands in `text`. What is Linux's alone is Unix's, too.
 fn is_guarded(text: &str, system: &str) -> bool {
-    let about = |line: &str| line.contains("cfg") && line.contains(system);
+    let linux = |line: &str| system == "unix" && line.contains("linux");
+    let about = |line: &str| line.contains("cfg") && (line.contains(system) || linux(line));
     text.lines().any(about)
 }
 
@@ -74,6 +75,7 @@ fn is_chosen_by_cfg(file: &Path, system: &str) -> bool {
                 names
                     && (around.contains(system)
                         || around.contains("cfg(test)")
+                        || around.contains("cfg_attr(windows")
                         || around.contains("not(windows)"))
             }) || text.contains("#![cfg(windows)]") && system == "windows"
         })
@@ -85,7 +87,8 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).expect("sources can be listed").flatten();
     let paths = entries.map(|entry| entry.path());
     let paths = paths.filter(|path| !path.ends_with("tests") && !path.ends_with("tests.rs"));
-    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    let all = paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] });
+    all.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
 #[test]
