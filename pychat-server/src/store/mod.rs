@@ -12,8 +12,10 @@ use std::sync::Arc;
 #[cfg(test)]
 mod contract;
 pub mod embedded;
+pub mod jetstream;
 mod keys;
 mod operator;
+mod rules;
 
 pub use keys::{DeviceKey, Opaque, PREKEY_NUMBER_MAX, Prekey};
 pub use operator::{

@@ -4,10 +4,9 @@ use super::{
     Quota, archive,
     keys::Rows,
     memory::{Memory, Owner, Slot, Usage, UserId},
-    rules,
 };
 use crate::store::{
-    Account, Answer, Append, Appended, Claimed, Command, Decided, Decision, InviteCode, Origin,
+    Account, Answer, Append, Appended, Claimed, Command, Decided, Decision, InviteCode, Origin, rules,
 };
 use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat::UnixMillis};
 use rusqlite::Connection;
