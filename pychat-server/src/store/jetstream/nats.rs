@@ -36,6 +36,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(5);
 /// Questions under way at once, fewer than the connection's queue takes.
 const UNDER_WAY_MAX: usize = 1024;
 
+/// Of those that have to be sent in their order: tokio interrupts a task after 128 steps, and what waits then may be
+/// overtaken.
+const IN_ORDER_MAX: usize = 64;
+
 /// Purges under way at once: a trim is not urgent, and costs the cluster more than a text.
 const PURGES_MAX: usize = 16;
 
@@ -136,11 +140,13 @@ impl Broker for Nats {
             }
             self.api.publish(subject, headers, publish.body.clone())
         });
-        // In the order of the batch, as rules expect each other.
         let mut publishes: Vec<_> = publishes.collect();
+        // Rules expect each other, so they have to be sent in their order.
+        let are_rules = batch.iter().any(|it| !matches!(it.subject, Subject::User(..)));
+        let under_way_max = if are_rules { IN_ORDER_MAX } else { UNDER_WAY_MAX };
         let mut results = Vec::with_capacity(publishes.len());
         while !publishes.is_empty() {
-            let later = publishes.split_off(publishes.len().min(UNDER_WAY_MAX));
+            let later = publishes.split_off(publishes.len().min(under_way_max));
             results.extend(self.runtime.block_on(join_all(publishes)));
             publishes = later;
         }
