@@ -200,6 +200,7 @@ fn bytes(job: &Job) -> usize {
             Command::Advance { .. }
             | Command::Trim { .. }
             | Command::Raise { .. }
+            | Command::Take { .. }
             | Command::Reserve { .. }
             | Command::Claim(_)
             | Command::ClaimInvited { .. }

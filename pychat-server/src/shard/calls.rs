@@ -67,6 +67,7 @@ impl Shard {
                     | Answer::Claim(_)
                     | Answer::Decided(_)
                     | Answer::Reserved(_)
+                    | Answer::Taken(_)
                     | Answer::Done,
                 )
                 | Outcome::Page(_)

@@ -259,6 +259,7 @@ impl Shard {
             }
             Appended::Full => self.answer(asker, Fate::Refused(RefuseCode::MailboxFull)),
             Appended::NoSuchUser => self.answer(asker, Fate::Refused(RefuseCode::NoSuchUser)),
+            Appended::Elsewhere(_) => self.answer(asker, self.failed()),
         }
     }
 

@@ -123,6 +123,15 @@ pub enum Command {
         /// The client's cursor.
         above: Cursor,
     },
+    /// Makes the mailbox this server's, whoever's it was: from now on nobody else's entries get into it, and what
+    /// others hold is answered [`Appended::Elsewhere`]. Never hands out a cursor at or below `above` again.
+    /// Answer: [`Answer::Taken`].
+    Take {
+        /// Whose mailbox.
+        mailbox: UserName,
+        /// The client's cursor.
+        above: Cursor,
+    },
     /// Sets cursors aside for the mailbox's shard to hand out itself, those after what it was given
     /// before; no crash hands one of them out again. Answer: [`Answer::Reserved`].
     Reserve {
@@ -230,6 +239,8 @@ pub enum Answer {
     Decided(Decided),
     /// Of [`Command::Reserve`]: cursors up to here are set aside.
     Reserved(Cursor),
+    /// Of [`Command::Take`]: a number that grows with each server that takes this mailbox.
+    Taken(u64),
     /// Of [`Command::PublishDevice`] and [`Command::PublishPrekeys`]: what is held now; `None` if nobody
     /// has claimed the name, and nothing was done.
     Keys(Option<OwnKeys>),
@@ -256,6 +267,19 @@ pub enum Appended {
     Full,
     /// Nobody has claimed the name.
     NoSuchUser,
+    /// The mailbox is another server's, who is there: it is to be handed to that one. Never where one server
+    /// has its own store.
+    Elsewhere(Node),
+}
+
+/// One of the servers that share a store, from its start to its end: drawn at random, and not zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node(pub u64);
+
+impl std::fmt::Display for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:08x}", self.0 >> 32)
+    }
 }
 
 /// What a claim came to.

@@ -80,6 +80,11 @@ impl Run<'_> {
             Command::Advance { user, stream, up_to } => self.advance(user, *stream, *up_to)?,
             Command::Trim { mailbox, up_to } => self.trim(mailbox, *up_to)?,
             Command::Raise { mailbox, above } => self.raise(mailbox, *above)?,
+            // There is nobody to take it from.
+            Command::Take { mailbox, above } => {
+                self.raise(mailbox, *above)?;
+                return Ok(Answer::Taken(0));
+            }
             Command::Reserve { mailbox, up_to } => {
                 return self.reserve(mailbox, *up_to).map(Answer::Reserved);
             }

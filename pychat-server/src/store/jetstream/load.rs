@@ -52,6 +52,7 @@ impl Wanted {
             }
             Command::Trim { mailbox, .. }
             | Command::Raise { mailbox, .. }
+            | Command::Take { mailbox, .. }
             | Command::Reserve { mailbox, .. } => {
                 self.mailboxes.insert(*mailbox);
             }

@@ -144,6 +144,11 @@ impl Mailbox {
         if self.node == 0 { None } else { Some(self.node) }
     }
 
+    /// Whether a batch adds to it, which makes it this node's.
+    pub(super) const fn is_staged(&self) -> bool {
+        self.staged.is_some()
+    }
+
     const fn head(&self) -> &Head {
         match &self.staged {
             Some(staged) => &staged.head,
@@ -222,6 +227,14 @@ impl Mailbox {
         self.head.next = self.head.next.max(above + 1);
         if let Some(staged) = &mut self.staged {
             staged.head.next = staged.head.next.max(above + 1);
+        }
+    }
+
+    /// Makes it this node's, if it is not.
+    pub(super) fn take(&mut self, node: u64, above: Cursor) {
+        self.raise(above);
+        if self.node != node {
+            self.stage();
         }
     }
 

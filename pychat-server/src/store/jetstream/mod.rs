@@ -29,14 +29,17 @@ pub use options::{BadOptions, Options};
 pub use subject::{Kind, Subject};
 
 use super::{
-    Account, Answer, Ban, Command, Entry, Invite, InviteCode, MailboxSize, MailboxStore, Page,
-    Quota, ReadLimit, StoreError, StoreSize, keys::Keys, rules::Rules,
+    Account, Answer, Ban, Command, Entry, Invite, InviteCode, MailboxSize, MailboxStore, Node,
+    Page, Quota, ReadLimit, StoreError, StoreSize, keys::Keys, rules::Rules,
 };
 use mailbox::Mailbox;
 use pychat_proto::{Cursor, Seq, StreamId, UserName, chat::OwnKeys};
 use records::Streams;
 use run::Run;
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// How often a batch is executed again in which somebody else was quicker with something.
 const ROUNDS_MAX: usize = 8;
@@ -63,6 +66,28 @@ pub struct JetStream<B> {
     rules: Rules,
     /// The newest ban or invite that is known.
     rules_up_to: u64,
+    live: LiveNodes,
+}
+
+/// The other nodes that are there, as far as is known: a mailbox of one that is not is taken over. Shared
+/// with whoever listens for their signs of life.
+#[derive(Clone, Debug, Default)]
+pub struct LiveNodes(Arc<Mutex<BTreeSet<Node>>>);
+
+impl LiveNodes {
+    /// Notes that a node is there, or is not.
+    pub fn set(&self, node: Node, is_there: bool) {
+        let mut nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_there {
+            nodes.insert(node);
+        } else {
+            nodes.remove(&node);
+        }
+    }
+
+    fn has(&self, node: Node) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&node)
+    }
 }
 
 /// How far a user's outboxes have come, as this node knows it.
@@ -106,6 +131,22 @@ impl<B: Broker> JetStream<B> {
             positions: HashMap::new(),
             rules: Rules::default(),
             rules_up_to: 0,
+            live: LiveNodes::default(),
+        }
+    }
+
+    /// Which other nodes are there; without it none is.
+    #[must_use]
+    pub fn with_live(self, live: LiveNodes) -> Self {
+        Self { live, ..self }
+    }
+
+    /// A mailbox was taken with its newest message, or with one before it in the same batch.
+    fn number_takes(&self, batch: &[Command], answers: &mut [Option<Answer>]) {
+        for (command, answer) in batch.iter().zip(answers) {
+            if let (Command::Take { mailbox, .. }, Some(Answer::Taken(number))) = (command, answer) {
+                *number = self.mailboxes.get(mailbox).map_or(0, Mailbox::newest);
+            }
         }
     }
 
@@ -136,6 +177,7 @@ impl<B: Broker> MailboxStore for JetStream<B> {
             let done = run.finish();
             open = self.write(batch, &answers, done)?;
             if open.is_empty() {
+                self.number_takes(batch, &mut answers);
                 return Ok(answers.into_iter().flatten().collect());
             }
         }

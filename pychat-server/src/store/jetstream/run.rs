@@ -7,7 +7,7 @@ use super::{
     records::TextOrigin,
 };
 use crate::store::{
-    Account, Answer, Append, Appended, Claimed, Command, Decided, Decision, InviteCode, Origin,
+    Account, Answer, Append, Appended, Claimed, Command, Decided, Decision, InviteCode, Node, Origin,
     keys::{Keys, no_device},
     rules::{Change, Name},
 };
@@ -73,17 +73,30 @@ impl<'a, B: Broker> Run<'a, B> {
             // Positions follow when it is known what was written.
             Command::Advance { .. } => Answer::Done,
             Command::Trim { mailbox, up_to } => {
-                self.mailbox(mailbox).trim(*up_to);
+                if self.elsewhere(mailbox).is_none() {
+                    self.mailbox(mailbox).trim(*up_to);
+                }
                 Answer::Done
             }
             Command::Raise { mailbox, above } => {
-                if *above > Cursor::NONE {
+                // Whoever took it goes on after all that was set aside here.
+                if *above > Cursor::NONE && self.elsewhere(mailbox).is_none() {
                     self.mailbox(mailbox).raise(*above);
                     self.now_touched.push(Touched::Mailbox(*mailbox));
                 }
                 Answer::Done
             }
+            Command::Take { mailbox, above } => {
+                let node = self.store.node;
+                self.mailbox(mailbox).take(node, *above);
+                self.now_touched.push(Touched::Mailbox(*mailbox));
+                // Which one is known when it is written.
+                Answer::Taken(0)
+            }
             Command::Reserve { mailbox, up_to } => {
+                if self.elsewhere(mailbox).is_some() {
+                    return (Answer::Reserved(Cursor::NONE), Vec::new());
+                }
                 let reserved = self.mailbox(mailbox).reserve(*up_to);
                 self.now_touched.push(Touched::Mailbox(*mailbox));
                 Answer::Reserved(reserved)
@@ -136,9 +149,21 @@ impl<'a, B: Broker> Run<'a, B> {
         if !self.is_claimed(&append.mailbox) {
             return Appended::NoSuchUser;
         }
+        if let Some(owner) = self.elsewhere(&append.mailbox)
+            && (append.place.is_some() || self.store.live.has(owner))
+        {
+            return Appended::Elsewhere(owner);
+        }
         let quota = self.store.quota;
         self.now_touched.push(Touched::Mailbox(append.mailbox));
         self.mailbox(&append.mailbox).append(append, quota)
+    }
+
+    /// Whose mailbox it is, if it is another node's and no command of this batch has taken it.
+    fn elsewhere(&self, user: &UserName) -> Option<Node> {
+        let mailbox = self.store.mailboxes.get(user)?;
+        let owner = mailbox.node().filter(|owner| *owner != self.store.node)?;
+        (!mailbox.is_staged()).then_some(Node(owner))
     }
 
     /// Whether somebody has claimed the name.

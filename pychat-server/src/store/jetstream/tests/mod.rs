@@ -47,3 +47,4 @@ impl Engine for OnNats {
 mod on_nats {
     super::contract!(super::OnNats);
 }
+mod nodes;
