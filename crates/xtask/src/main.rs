@@ -7,6 +7,7 @@ mod demo;
 mod dist;
 mod fuzz;
 mod install;
+mod nats;
 mod pictures;
 mod places;
 mod sim;
@@ -54,6 +55,8 @@ enum Task {
     Install(install::Arguments),
     /// Make the packages of a release: .deb, .rpm, an archive, and their sums.
     Dist(dist::Arguments),
+    /// Fetch the nats-server that tests of clusters run.
+    FetchNats,
     /// Install the Debian packages in a machine that systemd has booted, and use them there.
     Systemd(systemd::Arguments),
 }
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Torture(arguments) => torture::run(&arguments),
         Task::Install(arguments) => install::run(&arguments),
         Task::Dist(arguments) => dist::run(&arguments),
+        Task::FetchNats => nats::run(),
         Task::Systemd(arguments) => systemd::run(&arguments),
     };
     match outcome {

@@ -32,7 +32,12 @@ use crate::{
     config::Settings,
     identity::DataDirectory,
     metrics::{MetricsAddress, Watch, Window},
-    store::embedded::Embedded,
+    random,
+    store::{
+        MailboxStore,
+        embedded::Embedded,
+        jetstream::{JetStream, Nats},
+    },
 };
 use listen::Listeners;
 use live::Live;
@@ -59,8 +64,7 @@ const INTERRUPTED: i32 = 130;
 pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(), Failure> {
     let data = DataDirectory::take(&settings.data)?;
     let secrets = Arc::new(data.secrets()?);
-    let store = Embedded::open(&data.store(), settings.quota)
-        .map_err(|source| Failure::Store { path: data.store(), source })?;
+    let store = open_store(&data, &settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::system("starting the runtime"))?;
     let entered = runtime.enter();
@@ -75,7 +79,7 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
         to_shards.push(ToShard { queue, bell: place.bell.clone() });
         places.push((place, from_committer));
     }
-    let committer = Committer::new(Box::new(store), settings.shards);
+    let committer = Committer::new(store, settings.shards);
     let (handle, committer) = committer::spawn(committer, to_shards)
         .map_err(Failure::system("starting the committer's thread"))?;
     let config =
@@ -91,6 +95,7 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
         log: log.clone(),
         reloads,
         data: settings.data.clone(),
+        is_clustered: settings.store.is_some(),
         link: link.to_string(),
         started_at: pychat_udp::unix_ms(),
     };
@@ -113,6 +118,24 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
         Err(_) => return Err(Failure::Hung),
     }
     Ok(())
+}
+
+/// The store that the configuration names.
+fn open_store(data: &DataDirectory, settings: &Settings) -> Result<Box<dyn MailboxStore>, Failure> {
+    let Some(options) = &settings.store else {
+        let store = Embedded::open(&data.store(), settings.quota);
+        let store = store.map_err(|source| Failure::Store { path: data.store(), source })?;
+        return Ok(Box::new(store));
+    };
+    let drawn = random::bytes().map_err(Failure::system("asking for randomness"))?;
+    let node = drawn.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let nats = Nats::open(options)?;
+    info!(
+        hosts = options.hosts.join(","),
+        replicas = options.replicas,
+        "mailboxes are kept in NATS"
+    );
+    Ok(Box::new(JetStream::new(nats, node, settings.quota)))
 }
 
 /// What the operator has to do with a running server.

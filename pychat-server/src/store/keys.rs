@@ -1,8 +1,6 @@
 //! What the store keeps of end-to-end keys: bytes that it never looks into.
 
-use pychat_proto::chat::{
-    DEVICE_KEY_BYTES_MAX, OwnKeys, PREKEY_BYTES_MAX, PREKEYS_MAX, UserKeys,
-};
+use pychat_proto::chat::{DEVICE_KEY_BYTES_MAX, OwnKeys, PREKEY_BYTES_MAX, PREKEYS_MAX, UserKeys};
 
 /// The highest number of a one-time key; far beyond any honest one, and far from where a store's
 /// integers end. docs/PROTOCOL.md, "Limits".

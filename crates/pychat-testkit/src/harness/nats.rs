@@ -26,7 +26,8 @@ pub fn program() -> PathBuf {
         return path.into();
     }
     let here = env::current_exe().expect("this program has a path");
-    let found = here.ancestors().map(|it| it.join("tools/nats/nats-server")).find(|it| it.is_file());
+    let found =
+        here.ancestors().map(|it| it.join("tools/nats/nats-server")).find(|it| it.is_file());
     found.unwrap_or_else(|| {
         panic!("there is no nats-server: run `cargo xtask fetch-nats`, or name one as {PROGRAM}")
     })

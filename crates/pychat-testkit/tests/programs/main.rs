@@ -7,6 +7,7 @@ mod chat;
 mod hooks;
 mod kills;
 mod moving;
+mod nats;
 mod secrecy;
 mod stage;
 

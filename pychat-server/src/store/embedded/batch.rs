@@ -6,7 +6,8 @@ use super::{
     memory::{Memory, Owner, Slot, Usage, UserId},
 };
 use crate::store::{
-    Account, Answer, Append, Appended, Claimed, Command, Decided, Decision, InviteCode, Origin, rules,
+    Account, Answer, Append, Appended, Claimed, Command, Decided, Decision, InviteCode, Origin,
+    rules,
 };
 use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat::UnixMillis};
 use rusqlite::Connection;

@@ -6,9 +6,7 @@ use super::{
     not_read,
     records::{self, decode_account, decode_chunk, decode_keys, decode_streams},
 };
-use crate::store::{
-    Account, Command, Decision, Origin, ReadLimit, StoreError, keys::Keys,
-};
+use crate::store::{Account, Command, Decision, Origin, ReadLimit, StoreError, keys::Keys};
 use pychat_proto::UserName;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,8 +113,10 @@ impl<B: Broker> JetStream<B> {
             (Kind::Mailbox, mailboxes.clone()),
             (Kind::Positions, positions),
         ];
-        let subjects: Vec<(Kind, UserName)> =
-            kinds.iter().flat_map(|(kind, users)| users.iter().map(|user| (*kind, *user))).collect();
+        let subjects: Vec<(Kind, UserName)> = kinds
+            .iter()
+            .flat_map(|(kind, users)| users.iter().map(|user| (*kind, *user)))
+            .collect();
         let mut work = Work::default();
         if !subjects.is_empty() {
             let asked: Vec<_> =
@@ -186,8 +186,7 @@ impl<B: Broker> JetStream<B> {
             let subject = Subject::User(Kind::Mailbox, *user);
             let mut from = before + 1;
             while from <= until {
-                let messages =
-                    self.broker.read(&subject, from, until, MISSED).map_err(not_read)?;
+                let messages = self.broker.read(&subject, from, until, MISSED).map_err(not_read)?;
                 let Some(end) = messages.last().map(|it| it.number) else { break };
                 let known = self.mailboxes.entry(*user).or_default();
                 for message in messages.iter().filter(|it| it.number <= until) {

@@ -189,8 +189,8 @@ impl Mailbox {
             Some(Cursor(place)) => place,
             None => {
                 let used = self.used();
-                let fits = used.entries < quota.entries
-                    && used.bytes.saturating_add(bytes) <= quota.bytes;
+                let fits =
+                    used.entries < quota.entries && used.bytes.saturating_add(bytes) <= quota.bytes;
                 if origin.is_some() && !fits {
                     return Appended::Full;
                 }

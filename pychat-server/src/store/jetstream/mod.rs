@@ -144,7 +144,8 @@ impl<B: Broker> JetStream<B> {
     /// A mailbox was taken with its newest message, or with one before it in the same batch.
     fn number_takes(&self, batch: &[Command], answers: &mut [Option<Answer>]) {
         for (command, answer) in batch.iter().zip(answers) {
-            if let (Command::Take { mailbox, .. }, Some(Answer::Taken(number))) = (command, answer) {
+            if let (Command::Take { mailbox, .. }, Some(Answer::Taken(number))) = (command, answer)
+            {
                 *number = self.mailboxes.get(mailbox).map_or(0, Mailbox::newest);
             }
         }
@@ -215,7 +216,8 @@ impl<B: Broker> MailboxStore for JetStream<B> {
                         return Ok(page);
                     }
                     bytes += item.entry.len();
-                    page.entries.push(Entry { cursor: Cursor(item.place), entry: item.entry.into() });
+                    page.entries
+                        .push(Entry { cursor: Cursor(item.place), entry: item.entry.into() });
                 }
             }
             from = end + 1;
@@ -327,6 +329,7 @@ impl<B: Broker> MailboxStore for JetStream<B> {
 }
 
 /// A question that the cluster did not answer changes nothing.
+#[allow(clippy::needless_pass_by_value)] // For `map_err`.
 fn not_read(trouble: Trouble) -> StoreError {
     StoreError::NotWritten(trouble.to_string())
 }

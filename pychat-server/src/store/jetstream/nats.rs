@@ -154,7 +154,11 @@ impl Broker for Nats {
             .into_iter()
             .map(|result| {
                 result.map_err(|failure| {
-                    if failure.is_conflict() { PublishError::Conflict } else { Trouble::from(failure).into() }
+                    if failure.is_conflict() {
+                        PublishError::Conflict
+                    } else {
+                        Trouble::from(failure).into()
+                    }
                 })
             })
             .collect()

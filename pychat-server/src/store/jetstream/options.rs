@@ -103,7 +103,9 @@ impl Options {
         match key {
             "prefix" => {
                 let sound = (1..=32).contains(&value.len())
-                    && value.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_');
+                    && value
+                        .bytes()
+                        .all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_');
                 self.prefix = sound.then(|| value.to_owned()).ok_or_else(bad)?;
             }
             "streams" => self.streams = number(STREAMS_MAX)?,

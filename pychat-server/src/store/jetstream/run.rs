@@ -7,7 +7,8 @@ use super::{
     records::TextOrigin,
 };
 use crate::store::{
-    Account, Answer, Append, Appended, Claimed, Command, Decided, Decision, InviteCode, Node, Origin,
+    Account, Answer, Append, Appended, Claimed, Command, Decided, Decision, InviteCode, Node,
+    Origin,
     keys::{Keys, no_device},
     rules::{Change, Name},
 };
@@ -197,11 +198,7 @@ impl<'a, B: Broker> Run<'a, B> {
         }
     }
 
-    fn claim(
-        &mut self,
-        account: &Account,
-        invite: Option<(&InviteCode, UnixMillis)>,
-    ) -> Claimed {
+    fn claim(&mut self, account: &Account, invite: Option<(&InviteCode, UnixMillis)>) -> Claimed {
         let owner = self.work.accounts.get(&account.user).and_then(|known| known.value.as_ref());
         let claimed = match owner {
             None => Claimed::New,
@@ -232,9 +229,8 @@ impl<'a, B: Broker> Run<'a, B> {
     }
 
     fn decide(&mut self, decision: &Decision) -> Decided {
-        let account_of = |user: &UserName| {
-            self.work.accounts.get(user).and_then(|known| known.value.clone())
-        };
+        let account_of =
+            |user: &UserName| self.work.accounts.get(user).and_then(|known| known.value.clone());
         match decision {
             Decision::Ban { .. }
             | Decision::Unban { .. }

@@ -142,6 +142,9 @@ mod tests {
             assert!(filled.iter().all(|it| (fair / 2..=fair * 2).contains(it)), "{filled:?}");
         }
         // What lies in a cluster lies there for good.
-        assert_eq!([spread("alice", 16), spread("bob", 16)], [spread("alice", 16), spread("bob", 16)]);
+        assert_eq!(
+            [spread("alice", 16), spread("bob", 16)],
+            [spread("alice", 16), spread("bob", 16)]
+        );
     }
 }

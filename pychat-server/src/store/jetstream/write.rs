@@ -82,7 +82,8 @@ impl<B: Broker> JetStream<B> {
         if let Some(error) = outcome.failed() {
             return Err(error);
         }
-        let is_open = |touched: &Vec<Touched>| touched.iter().any(|it| outcome.conflicts.contains(it));
+        let is_open =
+            |touched: &Vec<Touched>| touched.iter().any(|it| outcome.conflicts.contains(it));
         let (open, closed): (Vec<_>, Vec<_>) =
             done.touched.into_iter().partition(|(_, touched)| is_open(touched));
         self.write_positions(batch, answers, closed.into_iter().map(|(index, _)| index))?;
@@ -211,23 +212,19 @@ impl<B: Broker> JetStream<B> {
 
     /// Bans and invites are few, and their number is bounded in all: each is written behind all others.
     fn write_rules(&mut self, changes: Vec<Change>, outcome: &mut Outcome) {
-        let mut expected = self.rules_up_to;
         let mut batch = Vec::new();
         let names: BTreeMap<RuleName, Name> =
             changes.iter().map(|change| (change.name().into(), change.name())).collect();
-        for name in names.values() {
+        // Numbers of that stream have no gaps.
+        for (expected, name) in (self.rules_up_to..).zip(names.values()) {
             let (subject, body) = match name {
-                Name::Ban(user) => {
-                    (Subject::Ban(*user), records::encode_ban(self.rules.ban(user)))
-                }
+                Name::Ban(user) => (Subject::Ban(*user), records::encode_ban(self.rules.ban(user))),
                 Name::Invite(code) => {
                     let body = records::encode_invite(self.rules.invite(code));
                     (Subject::Invite(code.clone()), body)
                 }
             };
             batch.push(Publish { subject, expected, replaces: false, body });
-            // Numbers of that stream have no gaps.
-            expected += 1;
         }
         let mut failed = BTreeSet::new();
         for (name, result) in names.into_keys().zip(self.publish(&batch, outcome)) {

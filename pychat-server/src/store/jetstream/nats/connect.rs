@@ -58,7 +58,9 @@ pub enum OpenError {
         found: String,
     },
     /// A stream is not as it should be.
-    #[error("the NATS stream {stream} has {found} {what}, and {wanted} are asked for\nhint: {hint}")]
+    #[error(
+        "the NATS stream {stream} has {found} {what}, and {wanted} are asked for\nhint: {hint}"
+    )]
     Stream {
         /// Which.
         stream: String,
