@@ -5,7 +5,7 @@ use super::{
     presence::{PresenceTable, offline},
     stats::CommitStats,
 };
-use crate::store::{Command, InviteCode, MailboxStore, StoreError};
+use crate::store::{Answer, Appended, Command, InviteCode, MailboxStore, StoreError};
 use pychat_proto::{
     StreamId, UserName,
     chat::{OwnKeys, USERS_PER_PAGE_MAX, UnixMillis, UserKeys, UserState},
@@ -64,6 +64,7 @@ impl Committer {
                 | Work::Presence { .. }
                 | Work::Users { .. }
                 | Work::User { .. }
+                | Work::Owner { .. }
                 | Work::OwnKeys { .. }
                 | Work::UserKeys { .. } => self.questions.push(job),
             }
@@ -98,16 +99,24 @@ impl Committer {
         let committed = self.store.commit(&self.batch);
         self.note(committed.as_ref().err(), began.elapsed());
         self.batch.clear();
-        let asked = self.asked.drain(..);
         match committed {
             Ok(answers) => {
+                // Nothing passes what is another server's to write.
+                for ((shard, _, generation), answer) in self.asked.iter().zip(&answers) {
+                    if matches!(answer, Answer::Append(Appended::Elsewhere(_)))
+                        && let Some(first) = self.generations.get_mut(usize::from(*shard))
+                    {
+                        *first = (*first).max(generation + 1);
+                    }
+                }
+                let asked = self.asked.drain(..);
                 let done = |((shard, ticket, _), answer)| {
                     (shard, Done { ticket, outcome: Ok(Outcome::Committed(answer)) })
                 };
                 out.extend(asked.zip(answers).map(done));
             }
             Err(error) => {
-                for (shard, ticket, generation) in asked {
+                for (shard, ticket, generation) in self.asked.drain(..) {
                     if let Some(first) = self.generations.get_mut(usize::from(shard)) {
                         *first = (*first).max(generation + 1);
                     }
@@ -164,6 +173,7 @@ impl Committer {
             }
             Work::Users { after, offline_too } => self.users(after.as_ref(), offline_too),
             Work::User { name } => self.user(&name).map(Outcome::User),
+            Work::Owner { mailbox } => self.store.owner(&mailbox).map(Outcome::Owner),
             Work::OwnKeys { user } => self.store.keys(&user).map(Outcome::OwnKeys),
             Work::UserKeys { user } => {
                 let keys = self.store.keys(&user);

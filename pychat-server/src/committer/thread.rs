@@ -211,6 +211,7 @@ fn bytes(job: &Job) -> usize {
         | Work::Presence { .. }
         | Work::Users { .. }
         | Work::User { .. }
+        | Work::Owner { .. }
         | Work::OwnKeys { .. }
         | Work::UserKeys { .. } => 0,
     }

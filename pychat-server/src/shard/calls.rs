@@ -71,6 +71,7 @@ impl Shard {
                     | Answer::Done,
                 )
                 | Outcome::Page(_)
+                | Outcome::Owner(_)
                 | Outcome::Login { .. },
             )
             | Err(_) => Reply::TryLater,

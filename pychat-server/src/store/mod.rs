@@ -82,6 +82,12 @@ pub trait MailboxStore: Send {
     /// How much there is in all.
     fn size(&mut self) -> Result<StoreSize, StoreError>;
 
+    /// The other server whose mailbox it is, if it is one's who is there. Never any where one server has its own
+    /// store.
+    fn owner(&mut self, _mailbox: &UserName) -> Result<Option<Node>, StoreError> {
+        Ok(None)
+    }
+
     /// From now on mailboxes take so much; what is in them already stays.
     fn set_quota(&mut self, quota: Quota);
 

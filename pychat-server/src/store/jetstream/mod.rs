@@ -14,6 +14,7 @@
 mod broker;
 mod load;
 mod mailbox;
+mod model;
 mod nats;
 mod options;
 mod records;
@@ -24,6 +25,7 @@ mod tests;
 mod write;
 
 pub use broker::{Broker, Message, Publish, PublishError, Trouble};
+pub use model::{Model, Weather};
 pub use nats::{Nats, OpenError};
 pub use options::{BadOptions, Options};
 pub use subject::{Kind, Subject};
@@ -317,6 +319,12 @@ impl<B: Broker> MailboxStore for JetStream<B> {
         // Of mailboxes that this node has to do with.
         let recent = self.mailboxes.values().map(|mailbox| mailbox.used().entries).sum();
         Ok(StoreSize { accounts, recent, bytes })
+    }
+
+    fn owner(&mut self, mailbox: &UserName) -> Result<Option<Node>, StoreError> {
+        self.look_up_mailbox(mailbox)?;
+        let owner = self.mailboxes.get(mailbox).and_then(Mailbox::node).map(Node);
+        Ok(owner.filter(|owner| owner.0 != self.node && self.live.has(*owner)))
     }
 
     fn set_quota(&mut self, quota: Quota) {

@@ -1,6 +1,6 @@
 //! The contract on this engine, on a real `nats-server`, and what is its own.
 
-use super::{JetStream, Nats, Options};
+use super::{JetStream, Model, Nats, Options};
 use crate::store::{
     MailboxStore, Quota,
     contract::{Engine, contract},
@@ -48,3 +48,28 @@ mod on_nats {
     super::contract!(super::OnNats);
 }
 mod nodes;
+
+/// A node's engine on the model of a cluster, which has to keep the same promises as the real one.
+struct OnModel {
+    model: Model,
+    quota: Quota,
+    store: Option<JetStream<Model>>,
+}
+
+impl Engine for OnModel {
+    fn new(quota: Quota) -> Self {
+        let model = Model::default();
+        let store = Some(JetStream::new(model.connect(), node(), quota));
+        Self { model, quota, store }
+    }
+    fn store(&mut self) -> &mut dyn MailboxStore {
+        self.store.as_mut().unwrap()
+    }
+    fn crash(&mut self) {
+        self.store = Some(JetStream::new(self.model.connect(), node(), self.quota));
+    }
+}
+
+mod on_model {
+    super::contract!(super::OnModel);
+}
