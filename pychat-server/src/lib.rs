@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod bell;
+mod cluster;
 pub mod cli;
 pub mod committer;
 pub mod config;

@@ -16,6 +16,7 @@ mod routes;
 mod service;
 mod strangers;
 mod threads;
+mod ways;
 
 pub use failure::Failure;
 pub use link::join_link;
@@ -24,19 +25,21 @@ pub use log::LogControl;
 pub(crate) use driver::Visited;
 pub(crate) use live::Reloads;
 pub(crate) use reins::{ANSWER_MAX, NoAnswer, Reins};
+pub(crate) use ways::Ways;
 
 use crate::{
     admin::{Desk, Socket},
     cli::ServeArgs,
+    cluster::{self, Wires},
     committer::{self, Committer, ToShard},
     config::Settings,
     identity::DataDirectory,
     metrics::{MetricsAddress, Watch, Window},
     random,
     store::{
-        MailboxStore,
+        MailboxStore, Node,
         embedded::Embedded,
-        jetstream::{JetStream, Nats},
+        jetstream::{JetStream, LiveNodes, Nats},
     },
 };
 use listen::Listeners;
@@ -45,7 +48,10 @@ use pychat_proto::JoinLink;
 use service::Watchdog;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use threads::{Ended, Place, Shards, ShardsConfig};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 use tracing::{error, info, warn};
 
 /// Threads that have not ended by then are left behind: the service manager is promised 5 seconds.
@@ -64,7 +70,7 @@ const INTERRUPTED: i32 = 130;
 pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(), Failure> {
     let data = DataDirectory::take(&settings.data)?;
     let secrets = Arc::new(data.secrets()?);
-    let store = open_store(&data, &settings)?;
+    let (store, node) = open_store(&data, &settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::system("starting the runtime"))?;
     let entered = runtime.enter();
@@ -82,14 +88,26 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
     let committer = Committer::new(store, settings.shards);
     let (handle, committer) = committer::spawn(committer, to_shards)
         .map_err(Failure::system("starting the committer's thread"))?;
-    let config =
-        ShardsConfig { settings: &settings, secrets: secrets.clone(), listeners: &listeners };
+    let (to_cluster, bag) = cluster::mailbag();
+    let cluster = node.as_ref().map(|wires| (wires.node, to_cluster));
+    let config = ShardsConfig {
+        settings: &settings,
+        secrets: secrets.clone(),
+        listeners: &listeners,
+        cluster,
+    };
     let shards = Shards::start(&config, &handle, places)?;
     let link = join_link(settings.host.as_deref(), listeners.addresses()[0], &secrets);
-    announce(listeners.addresses(), &link);
-    drop(entered);
     let (reloads, asked) = Reloads::new();
     let reins = Reins::new(shards.doors(), handle);
+    let (stop_cluster, stopped) = watch::channel(false);
+    let ways = Ways { shards: shards.mailboxes(), reins: reins.clone() };
+    let cluster = node
+        .map(|wires| cluster::start(wires, bag, ways, stopped))
+        .transpose()
+        .map_err(Failure::system("starting the thread that speaks to other nodes"))?;
+    announce(listeners.addresses(), &link);
+    drop(entered);
     let desk = Desk {
         reins: reins.clone(),
         log: log.clone(),
@@ -103,6 +121,9 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
     let live = Live::new(args, settings);
     let office = Office { desk, asked, live, log, reins, window, watch };
     let stopped = runtime.block_on(until_stopped(shards, signals, office));
+    // Nobody listens any more, and it need not have ended.
+    let _ = stop_cluster.send(true);
+    drop(cluster);
     let flushed = runtime.block_on(async {
         let joined = tokio::task::spawn_blocking(move || committer.join());
         timeout(STOP_DEADLINE, joined).await
@@ -121,21 +142,27 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
 }
 
 /// The store that the configuration names.
-fn open_store(data: &DataDirectory, settings: &Settings) -> Result<Box<dyn MailboxStore>, Failure> {
+fn open_store(
+    data: &DataDirectory,
+    settings: &Settings,
+) -> Result<(Box<dyn MailboxStore>, Option<Wires>), Failure> {
     let Some(options) = &settings.store else {
         let store = Embedded::open(&data.store(), settings.quota);
         let store = store.map_err(|source| Failure::Store { path: data.store(), source })?;
-        return Ok(Box::new(store));
+        return Ok((Box::new(store), None));
     };
     let drawn = random::bytes().map_err(Failure::system("asking for randomness"))?;
-    let node = drawn.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let node = drawn.first_chunk().map_or(1, |bytes| u64::from_le_bytes(*bytes)).max(1);
     let nats = Nats::open(options)?;
     info!(
         hosts = options.hosts.join(","),
         replicas = options.replicas,
         "mailboxes are kept in NATS"
     );
-    Ok(Box::new(JetStream::new(nats, node, settings.quota)))
+    let live = LiveNodes::default();
+    let store = JetStream::new(nats, node, settings.quota).with_live(live.clone());
+    let wires = Wires { node: Node(node), options: options.clone(), advertise: None, live };
+    Ok((Box::new(store), Some(wires)))
 }
 
 /// What the operator has to do with a running server.

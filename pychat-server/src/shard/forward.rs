@@ -19,6 +19,7 @@ use super::{
     jobs::Purpose,
     nodes::{FromNodes, NodeAsker, NodeFate, NodeMail, NodeParcel, Seated, ToNodes, number, word_back},
     parcel::{Asker, Fate, FromShard, Hop, Hopped, Parcel, Place, Record},
+    session::{Delivery, Session, Step},
     unsettled::Owed,
 };
 use crate::{
@@ -101,6 +102,7 @@ impl Shard {
             }
             FromNodes::Presence(node, seated) => self.on_seated(now, node, &seated),
             FromNodes::Lost(node) => self.on_lost(now, node),
+            FromNodes::Woke => self.take_back(now),
             FromNodes::CutOff => self.send_all_away(now),
         }
         self.handle_events(now);
@@ -494,6 +496,24 @@ impl Shard {
                 *came_back = true;
             }
             self.finish_way(now, mailbox);
+        }
+    }
+
+    /// Makes the mailboxes of all who are here this node's again, whoever has them: their users are here.
+    fn take_back(&mut self, now: Now) {
+        for id in self.sessions.ids().collect::<Vec<_>>() {
+            let is_its_users =
+                |it: &Session| !matches!(it.delivery, Delivery::Claiming(_) | Delivery::Raising(_));
+            if !self.sessions.get(&id).is_some_and(is_its_users) {
+                continue;
+            }
+            self.end_lease(id);
+            self.forget_taken(id);
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.delivery = Delivery::Raising(Step::Waiting);
+                session.hot();
+            }
+            self.pump(now, id);
         }
     }
 

@@ -295,7 +295,7 @@ impl Shard {
                 (submitted, Purpose::Claim(id), claim.command())
             }
             (Delivery::Raising(Step::Waiting), _) if self.config.node.is_some() => {
-                let (mailbox, above) = (session.user(), hot.floor);
+                let (mailbox, above) = (session.user(), hot.floor.max(session.sent));
                 let submitted = Delivery::Raising(Step::Submitted);
                 (submitted, Purpose::Raise(id), Command::Take { mailbox, above })
             }

@@ -40,6 +40,9 @@ pub enum FromNodes {
     Presence(Node, Seated),
     /// Something on the way to or from this one was lost, or it is gone.
     Lost(Node),
+    /// This node stood still, or did not reach the store: others may have taken mailboxes that are still its
+    /// users'.
+    Woke,
     /// The store was out of reach for long: whoever is here goes to another node.
     CutOff,
 }
@@ -59,6 +62,15 @@ pub enum NodeMail {
 }
 
 impl NodeMail {
+    /// About how many bytes it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Parcel(parcel) => parcel.entry.len() + 128,
+            Self::Fate { .. } => 16,
+        }
+    }
+
     /// The shard that it is for, of so many.
     #[must_use]
     pub fn shard(&self, shards: u8) -> u8 {

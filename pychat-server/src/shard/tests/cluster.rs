@@ -137,6 +137,8 @@ impl Cluster {
             server.shards.iter_mut().for_each(|it| it.handle_nodes(now, FromNodes::Lost(other)));
         }
         self.introduce(number);
+        let server = self.server(number);
+        server.shards.iter_mut().for_each(|it| it.handle_nodes(now, FromNodes::Woke));
     }
 
     fn server(&mut self, number: usize) -> &mut Server {
@@ -443,6 +445,31 @@ fn a_node_that_only_stood_still_spoils_nothing() {
         }
     }
     cluster.run(Duration::from_secs(30));
+    assert_eq!(once(cluster.texts(bob)), texts);
+    assert_eq!(cluster.delivered(alice), texts.len());
+}
+
+#[test]
+fn who_stayed_at_a_node_that_stood_still_gets_what_others_took_over() {
+    let mut cluster = Cluster::new(2);
+    let (alice, bob) = (cluster.join("alice", 0), cluster.join("bob", 1));
+    let texts = numbered(60);
+    for (number, text) in texts.iter().enumerate() {
+        cluster.write(alice, "bob", text);
+        match number {
+            20 => {
+                cluster.run(Duration::from_micros(700));
+                cluster.freeze(1);
+                cluster.run(Duration::from_secs(1));
+            }
+            40 => {
+                cluster.run(Duration::from_secs(3));
+                cluster.thaw(1);
+            }
+            _ => {}
+        }
+    }
+    cluster.run(Duration::from_secs(60));
     assert_eq!(once(cluster.texts(bob)), texts);
     assert_eq!(cluster.delivered(alice), texts.len());
 }

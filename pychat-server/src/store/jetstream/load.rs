@@ -32,6 +32,8 @@ struct Wanted {
     accounts: BTreeSet<UserName>,
     keys: BTreeSet<UserName>,
     mailboxes: BTreeSet<UserName>,
+    /// Those of `mailboxes` of which nothing that is known counts.
+    taken: BTreeSet<UserName>,
     positions: BTreeSet<UserName>,
     rules: bool,
 }
@@ -50,9 +52,12 @@ impl Wanted {
             }
             Command::Trim { mailbox, .. }
             | Command::Raise { mailbox, .. }
-            | Command::Take { mailbox, .. }
             | Command::Reserve { mailbox, .. } => {
                 self.mailboxes.insert(*mailbox);
+            }
+            Command::Take { mailbox, .. } => {
+                self.mailboxes.insert(*mailbox);
+                self.taken.insert(*mailbox);
             }
             Command::Claim(account) => self.want_account(account.user),
             Command::ClaimInvited { account, .. } => {
@@ -95,6 +100,12 @@ impl<B: Broker> JetStream<B> {
         open.iter().for_each(|index| wanted.want(&batch[*index]));
         if wanted.rules {
             self.look_up_rules(true)?;
+        }
+        // Another node may have taken what is known to be ours.
+        for user in &wanted.taken {
+            if let Some(mailbox) = self.mailboxes.get_mut(user) {
+                mailbox.unsure = true;
+            }
         }
         let doubted = |mailbox: Option<&Mailbox>| mailbox.is_none_or(|it| it.unsure);
         // Whether a name is claimed is remembered only where it is.

@@ -4,7 +4,7 @@
 //! what runs meanwhile are the tasks of the client library, on a thread of their own.
 
 mod api;
-mod connect;
+pub(super) mod connect;
 
 pub use connect::OpenError;
 

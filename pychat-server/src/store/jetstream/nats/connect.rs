@@ -87,7 +87,7 @@ pub enum OpenError {
 }
 
 /// Connects to the first host that answers; the library finds the others, and comes back by itself.
-pub(super) async fn connect(options: &Options) -> Result<Client, OpenError> {
+pub(in crate::store::jetstream) async fn connect(options: &Options) -> Result<Client, OpenError> {
     let mut connect = ConnectOptions::new()
         .name("pychat-server")
         .connection_timeout(CONNECT_WITHIN)

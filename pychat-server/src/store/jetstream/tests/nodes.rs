@@ -117,3 +117,16 @@ fn positions_of_one_sender_meet_wherever_they_are_written() {
     assert_eq!(position(bob, "ann", LAPTOP), 10);
     assert_eq!(position(ann, "ann", LAPTOP), 10);
 }
+
+#[test]
+fn who_takes_a_mailbox_back_knows_that_it_was_gone() {
+    let mut nodes = Nodes::new();
+    let Nodes { ann, bob, .. } = &mut nodes;
+    ann.commit(&[take("bob", 0)]).unwrap();
+    let last = store_one(ann, text("ann", 1, "bob", b"meanwhile"));
+    // Bob's node has heard of nothing.
+    bob.commit(&[take("bob", 0)]).unwrap();
+    assert_eq!(bodies(&page(bob, "bob", 0, ALL)), [b"meanwhile"]);
+    assert!(store_one(bob, text("ann", 2, "bob", b"after")) > last);
+    assert_eq!(append(ann, &[receipt("bob", b"late")]), [Elsewhere(Node(bob.node))]);
+}
