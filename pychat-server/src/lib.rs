@@ -5,8 +5,8 @@
 
 pub mod admin;
 pub mod bell;
-mod cluster;
 pub mod cli;
+mod cluster;
 pub mod committer;
 pub mod config;
 pub mod identity;

@@ -259,7 +259,8 @@ impl Nodes {
     async fn on_beat(&mut self) {
         let advertise = self.wires.advertise.clone();
         self.broadcast(What::Beat { advertise }).await;
-        let silent = self.peers.iter().filter(|(_, it)| it.is_there && it.heard_at.elapsed() > GONE);
+        let silent =
+            self.peers.iter().filter(|(_, it)| it.is_there && it.heard_at.elapsed() > GONE);
         let silent: Vec<Node> = silent.map(|(node, _)| *node).collect();
         let is_connected = self.wire.is_connected();
         // Who hears nobody is the one who is gone.

@@ -5,8 +5,8 @@ use super::{
     presence::{PresenceTable, offline},
     stats::CommitStats,
 };
-use crate::{person::Person, shard::Seated};
 use crate::store::{Answer, Appended, Command, InviteCode, MailboxStore, Node, StoreError};
+use crate::{person::Person, shard::Seated};
 use pychat_proto::{
     StreamId, UserName,
     chat::{OwnKeys, Presence, USERS_PER_PAGE_MAX, UnixMillis, UserKeys, UserState},

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     bell::Bell,
-    committer::{CommitterHandle, Done, Job, SubmitError},
     cluster::ToCluster,
+    committer::{CommitterHandle, Done, Job, SubmitError},
     shard::{Now, Shard, ToNodes},
 };
 use mio::{Events, Poll, Token};

@@ -17,7 +17,9 @@
 use super::{
     Now, Shard,
     jobs::Purpose,
-    nodes::{FromNodes, NodeAsker, NodeFate, NodeMail, NodeParcel, Seated, ToNodes, number, word_back},
+    nodes::{
+        FromNodes, NodeAsker, NodeFate, NodeMail, NodeParcel, Seated, ToNodes, number, word_back,
+    },
     parcel::{Asker, Fate, FromShard, Hop, Hopped, Parcel, Place, Record},
     session::{Delivery, Session, Step},
     unsettled::Owed,
@@ -26,7 +28,10 @@ use crate::{
     committer::{Outcome, Work},
     store::{Node, StoreError},
 };
-use pychat_proto::{CloseCode, Instant, SessionId, Urgency, UserName, chat::Presence};
+use pychat_proto::{
+    CloseCode, Instant, SessionId, Urgency, UserName,
+    chat::{Presence, UnixMillis},
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::Duration,
@@ -42,6 +47,13 @@ const BOUNCED_MAX: usize = 65_536;
 /// client is sent away, to come back wherever it likes.
 const LOSING: Duration = Duration::from_secs(2);
 
+/// Whether a session's user is told of as one who is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Here,
+    Gone,
+}
+
 /// What a shard of a node knows of other nodes.
 #[derive(Default)]
 pub(super) struct Forwards {
@@ -51,8 +63,8 @@ pub(super) struct Forwards {
     runs: u32,
     routes: HashMap<UserName, Route>,
     bounced: BTreeMap<(Node, UserName), u32>,
-    /// The mailbox's number since when it is this session's.
-    taken: BTreeMap<SessionId, u64>,
+    /// Sessions whose mailbox is theirs.
+    taken: BTreeMap<SessionId, Taken>,
     losing: BTreeMap<SessionId, Instant>,
     to_nodes: VecDeque<ToNodes>,
 }
@@ -62,6 +74,15 @@ pub(super) struct Forwards {
 enum Route {
     Here,
     At(Node),
+}
+
+/// A mailbox is a session's.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    /// The mailbox's number since when.
+    number: u64,
+    /// Since when its user is as the others were told.
+    since: UnixMillis,
 }
 
 /// What is under way for a mailbox.
@@ -114,10 +135,11 @@ impl Shard {
         self.forwards.taken.iter().filter_map(|(id, taken)| self.seated_at(id, *taken)).collect()
     }
 
-    fn seated_at(&self, id: &SessionId, taken: u64) -> Option<Seated> {
+    fn seated_at(&self, id: &SessionId, taken: Taken) -> Option<Seated> {
         let session = self.sessions.get(id)?;
         let (user, name) = (session.user(), session.person.display_name());
-        Some(Seated { user, name, presence: session.presence, since: 0, taken })
+        let Taken { number, since } = taken;
+        Some(Seated { user, name, presence: session.presence, since, taken: number })
     }
 
     /// The session of a mailbox's user, if the mailbox is still that session's.
@@ -127,7 +149,7 @@ impl Shard {
     }
 
     /// Hands a parcel to the node that has its mailbox; comes back if that is this one.
-    pub(super) fn route(&mut self, now: Now, parcel: Parcel) -> Option<Parcel> {
+    pub(super) fn route(&mut self, parcel: Parcel) -> Option<Parcel> {
         if self.config.node.is_none() {
             return Some(parcel);
         }
@@ -163,7 +185,6 @@ impl Shard {
             None if self.reads.is_pausing() => {
                 let failed = self.failed();
                 self.answer(parcel.asker, failed);
-                let _ = now;
                 None
             }
             None => {
@@ -179,7 +200,7 @@ impl Shard {
         &mut self,
         now: Now,
         mailbox: UserName,
-        outcome: Result<Outcome, StoreError>,
+        outcome: &Result<Outcome, StoreError>,
     ) {
         let Some(Way::Asking { parked }) = self.forwards.ways.remove(&mailbox) else { return };
         match outcome {
@@ -298,7 +319,10 @@ impl Shard {
         let forwards = &mut self.forwards;
         let Some(Way::Going { under_way, .. }) = forwards.ways.get(&mailbox) else { return };
         let came_back = |number: &u64| {
-            matches!(forwards.sent.get(number), None | Some(Sent { state: SentState::CameBack(_), .. }))
+            matches!(
+                forwards.sent.get(number),
+                None | Some(Sent { state: SentState::CameBack(_), .. })
+            )
         };
         if !under_way.iter().all(came_back) {
             return;
@@ -398,20 +422,22 @@ impl Shard {
     }
 
     /// The mailbox is this session's.
-    pub(super) fn on_taken(&mut self, id: SessionId, number: u64) {
+    pub(super) fn on_taken(&mut self, now: Now, id: SessionId, number: u64) {
         let Some(session) = self.sessions.get(&id) else { return };
         let mailbox = session.user();
         self.forwards.losing.remove(&id);
-        self.forwards.taken.insert(id, number);
+        self.forwards.taken.insert(id, Taken { number, since: now.unix_ms });
         self.learn(mailbox, Route::Here);
-        self.tell_nodes_of(id, None);
+        self.tell_nodes_of(now, id, Standing::Here);
     }
 
     /// Tells other nodes of a user who is here, if the mailbox is that session's.
-    pub(super) fn tell_nodes_of(&mut self, id: SessionId, gone_at: Option<Now>) {
-        let Some(taken) = self.forwards.taken.get(&id).copied() else { return };
+    pub(super) fn tell_nodes_of(&mut self, now: Now, id: SessionId, standing: Standing) {
+        let Some(taken) = self.forwards.taken.get_mut(&id) else { return };
+        taken.since = now.unix_ms;
+        let taken = *taken;
         let Some(mut seated) = self.seated_at(&id, taken) else { return };
-        if gone_at.is_some() {
+        if standing == Standing::Gone {
             seated.presence = Presence::Offline;
             self.forwards.taken.remove(&id);
         }
@@ -448,12 +474,12 @@ impl Shard {
             return;
         }
         if let Some(id) = self.sessions.of_user(&user) {
-            if self.forwards.taken.get(&id).is_some_and(|ours| *ours > seated.taken) {
+            if self.forwards.taken.get(&id).is_some_and(|ours| ours.number > seated.taken) {
                 return;
             }
             // One that has not taken its mailbox yet will, and is the newer.
-            let is_newer = !self.forwards.taken.contains_key(&id)
-                && !self.forwards.losing.contains_key(&id);
+            let is_newer =
+                !self.forwards.taken.contains_key(&id) && !self.forwards.losing.contains_key(&id);
             if is_newer {
                 return;
             }

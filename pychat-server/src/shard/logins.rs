@@ -2,6 +2,7 @@
 
 use super::{
     FromShard, Now, Shard,
+    forward::Standing,
     goodbye::RESTARTING,
     jobs::Purpose,
     mailbox::USUAL_FIRST,
@@ -369,7 +370,7 @@ impl Shard {
                 Ok(outcome) => {
                     session.delivery = Delivery::Behind;
                     if let Outcome::Committed(Answer::Taken(number)) = outcome {
-                        self.on_taken(id, *number);
+                        self.on_taken(now, id, *number);
                     }
                 }
                 Err(_) => *step = Step::Waiting,
@@ -401,7 +402,7 @@ impl Shard {
     pub(super) fn tell_presence(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         let (person, presence) = (session.person.clone(), session.presence);
-        self.tell_nodes_of(id, None);
+        self.tell_nodes_of(now, id, Standing::Here);
         self.jobs.tell(Work::Presence { person, presence, since: now.unix_ms });
     }
 
@@ -435,7 +436,7 @@ impl Shard {
     fn forget(&mut self, now: Now, id: SessionId) {
         self.end_lease(id);
         if self.sessions.get(&id).is_some_and(|it| self.sessions.of_user(&it.user()) == Some(id)) {
-            self.tell_nodes_of(id, Some(now));
+            self.tell_nodes_of(now, id, Standing::Gone);
         }
         self.forget_taken(id);
         if self.unwritten.remove(&id) {

@@ -48,7 +48,7 @@ impl Shard {
         if parcel.generation != self.jobs.generation() {
             return self.answer(parcel.asker, self.failed());
         }
-        if let Some(parcel) = self.route(now, parcel) {
+        if let Some(parcel) = self.route(parcel) {
             self.put_in(now, parcel);
         }
     }

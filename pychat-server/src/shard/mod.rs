@@ -383,7 +383,7 @@ impl Shard {
             Purpose::Login(incoming) => self.on_login_known(now, incoming, outcome),
             Purpose::Claim(session) => self.on_claimed(now, session, &outcome),
             Purpose::Raise(session) => self.on_raised(now, session, &outcome),
-            Purpose::Owner(mailbox) => self.on_owner(now, mailbox, outcome),
+            Purpose::Owner(mailbox) => self.on_owner(now, mailbox, &outcome),
             Purpose::Append(write) => {
                 let reader = write.reader;
                 self.on_written(now, *write, outcome);

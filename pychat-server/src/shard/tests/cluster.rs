@@ -71,7 +71,8 @@ impl Cluster {
         };
         let shards: Vec<Shard> = (0..SHARDS).map(shard).collect();
         let (jobs, waiting) = (Vec::new(), Vec::new());
-        let server = Server { node, shards, committer, jobs, store, live, is_frozen: false, waiting };
+        let server =
+            Server { node, shards, committer, jobs, store, live, is_frozen: false, waiting };
         for other in self.servers.iter_mut().flatten() {
             other.live.set(node, true);
             server.live.set(other.node, true);
@@ -207,7 +208,9 @@ impl Cluster {
                     self.mono = self.mono.max(next);
                     let now = self.now();
                     let servers = self.servers.iter_mut().flatten().filter(|it| !it.is_frozen);
-                    servers.flat_map(|it| it.shards.iter_mut()).for_each(|it| it.handle_timeout(now));
+                    servers
+                        .flat_map(|it| it.shards.iter_mut())
+                        .for_each(|it| it.handle_timeout(now));
                     self.people.iter_mut().for_each(|(it, _)| it.client.handle_timeout(now.mono));
                 }
                 Some(_) | None => break,
@@ -323,7 +326,9 @@ impl Cluster {
 
     fn deliver(&mut self, from: Node, to: Node, mail: NodeMail) {
         let now = self.now();
-        let Some(server) = self.servers.iter_mut().flatten().find(|it| it.node == to) else { return };
+        let Some(server) = self.servers.iter_mut().flatten().find(|it| it.node == to) else {
+            return;
+        };
         if server.is_frozen {
             server.waiting.push((from, mail));
             return;
@@ -536,5 +541,8 @@ fn the_newest_of_two_logins_stays_wherever_it_is() {
     assert!(cluster.people[second].0.client.is_connected());
     assert!(!cluster.people[first].0.client.is_connected());
     let (code, reason) = cluster.people[first].0.ended[0].clone();
-    assert_eq!((code, &*reason), (pychat_proto::CloseCode::Replaced, "this name has logged in anew"));
+    assert_eq!(
+        (code, &*reason),
+        (pychat_proto::CloseCode::Replaced, "this name has logged in anew")
+    );
 }

@@ -131,7 +131,8 @@ impl Broker for Model {
 
     fn rules(&mut self, after: u64, _freshly: bool) -> Result<Vec<(Subject, Message)>, Trouble> {
         let log = self.log()?;
-        let rules = log.messages.iter().filter(|(subject, _)| !matches!(subject, Subject::User(..)));
+        let rules =
+            log.messages.iter().filter(|(subject, _)| !matches!(subject, Subject::User(..)));
         let rules = rules.flat_map(|(subject, messages)| {
             messages.iter().map(|message| (subject.clone(), message.clone()))
         });
