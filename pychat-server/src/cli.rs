@@ -91,6 +91,16 @@ pub struct ServeArgs {
         verbatim_doc_comment
     )]
     pub listen: Vec<SocketAddr>,
+    /// Where mailboxes are kept instead of the data directory, for several servers at once: a NATS JetStream
+    /// cluster, as `nats://n1,n2,n3` (see docs/SCALING.md for what may follow)
+    #[arg(
+        long,
+        value_name = "LINK",
+        env = "PYCHAT_SERVER_STORE",
+        hide_env_values = true,
+        verbatim_doc_comment
+    )]
+    pub store: Option<String>,
     /// Threads that serve sessions [default: one for each two cores]
     #[arg(long, value_name = "N", env = "PYCHAT_SERVER_SHARDS")]
     pub shards: Option<NonZeroU8>,

@@ -20,7 +20,7 @@ pub use thread::{
 
 use crate::{
     person::Person,
-    store::{Account, Answer, Ban, Command, InviteCode, Page, ReadLimit, StoreError},
+    store::{Account, Answer, Ban, Command, InviteCode, Node, Page, ReadLimit, StoreError},
 };
 use pychat_proto::{
     Seq, StreamId, UserName,
@@ -91,6 +91,11 @@ pub enum Work {
         /// Whose.
         user: UserName,
     },
+    /// Whose mailbox it is, among servers that share a store. Outcome: [`Outcome::Owner`].
+    Owner {
+        /// Which.
+        mailbox: UserName,
+    },
     /// A user's end-to-end keys as others see them. Outcome: [`Outcome::UserKeys`].
     UserKeys {
         /// Whose.
@@ -125,6 +130,8 @@ pub enum Outcome {
     },
     /// Of [`Work::User`].
     User(Option<UserState>),
+    /// Of [`Work::Owner`]: another server that is there.
+    Owner(Option<Node>),
     /// Of [`Work::OwnKeys`]; `None` if nobody has claimed the name.
     OwnKeys(Option<OwnKeys>),
     /// Of [`Work::UserKeys`], without a one-time key; `None` if nobody has claimed the name.

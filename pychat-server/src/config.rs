@@ -5,7 +5,10 @@ use crate::{
     cli::{LinkArgs, ServeArgs},
     metrics::MetricsAddress,
     shard::Registration,
-    store::Quota,
+    store::{
+        Quota,
+        jetstream::{self, BadOptions},
+    },
 };
 use serde::Deserialize;
 use std::{
@@ -33,6 +36,8 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// Where keys and mailboxes are kept.
     pub data: PathBuf,
+    /// The cluster that mailboxes are kept in, if they are not kept in `data`.
+    pub store: Option<jetstream::Options>,
     /// For the join link.
     pub host: Option<String>,
     /// Threads that serve sessions.
@@ -101,6 +106,9 @@ pub enum ConfigError {
     /// Metrics would be told to whoever asks.
     #[error("metrics and health would be open to the network at {0}")]
     Exposed(SocketAddr),
+    /// The link to the store makes no sense.
+    #[error("the store cannot be used: {0}")]
+    Store(#[from] BadOptions),
     /// There is no place for the data.
     #[error("there is no data directory: neither --data nor {HOME_VARIABLES} is set")]
     NoData,
@@ -131,6 +139,7 @@ impl fmt::Display for Place {
 struct File {
     listen: Vec<SocketAddr>,
     data: Option<PathBuf>,
+    store: Option<String>,
     host: Option<String>,
     shards: Option<NonZeroU8>,
     log: Option<String>,
@@ -197,6 +206,7 @@ impl Settings {
             log_format: file.log_format,
             listen: first_listed([&args.listen, &file.listen], args.dev),
             data,
+            store: cluster(args.store.clone().or(file.store))?,
             host: args.common.host.clone().or(file.host),
             shards: shards(args.shards.or(file.shards))?,
             log: args.log.clone().or(file.log).unwrap_or_else(|| "info".into()),
@@ -261,7 +271,14 @@ pub fn check_text(path: &Path, text: &str) -> Result<(), ConfigError> {
 }
 
 fn checked(file: File) -> Result<(), ConfigError> {
+    cluster(file.store)?;
     private(file.metrics.listen, file.metrics.expose).map(drop)
+}
+
+/// The cluster that a link names; nothing is no link.
+fn cluster(link: Option<String>) -> Result<Option<jetstream::Options>, ConfigError> {
+    let link = link.filter(|link| !link.is_empty());
+    Ok(link.map(|link| jetstream::Options::parse(&link)).transpose()?)
 }
 
 /// Refuses what others than this machine's programs could reach, unless that is wanted.

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod bell;
 pub mod cli;
+mod cluster;
 pub mod committer;
 pub mod config;
 pub mod identity;

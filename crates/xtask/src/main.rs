@@ -8,6 +8,7 @@ mod dist;
 mod fuzz;
 mod install;
 mod macos;
+mod nats;
 mod pictures;
 mod places;
 mod sim;
@@ -56,6 +57,8 @@ enum Task {
     Install(install::Arguments),
     /// Make the packages of a release: .deb, .rpm, an archive, and their sums.
     Dist(dist::Arguments),
+    /// Fetch the nats-server that tests of clusters run.
+    FetchNats,
     /// Install the Debian packages in a machine that systemd has booted, and use them there.
     Systemd(systemd::Arguments),
     /// See whether the programs compile for macOS, without running anything.
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Task::Torture(arguments) => torture::run(&arguments),
         Task::Install(arguments) => install::run(&arguments),
         Task::Dist(arguments) => dist::run(&arguments),
+        Task::FetchNats => nats::run(),
         Task::Systemd(arguments) => systemd::run(&arguments),
         Task::Macos(arguments) => macos::run(&arguments),
         Task::Windows(arguments) => windows::run(&arguments),

@@ -6,16 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Sources, and the one directory in them that may name the engine.
-const PLACES: [(&str, &str); 2] = [("pychat-server/src", "store/embedded"), ("pychatd/src", "db")];
-
-const ENGINE: &str = "rusqlite::";
+/// An engine's crate, sources, and the one directory in them that may name it.
+const PLACES: [(&str, &str, &str); 3] = [
+    ("rusqlite::", "pychat-server/src", "store/embedded"),
+    ("async_nats::", "pychat-server/src", "store/jetstream"),
+    ("rusqlite::", "pychatd/src", "db"),
+];
 
 #[test]
 fn the_engine_is_named_in_its_own_directory_only() {
-    for (sources, own) in PLACES {
+    for (engine, sources, own) in PLACES {
         let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(sources);
-        let named = naming_engine(&sources);
+        let named = naming(engine, &sources);
         let (inside, outside): (Vec<_>, Vec<_>) =
             named.into_iter().partition(|file| file.starts_with(sources.join(own)));
         assert!(!inside.is_empty(), "nothing below {own} names the engine: has it moved?");
@@ -24,7 +26,7 @@ fn the_engine_is_named_in_its_own_directory_only() {
 }
 
 /// All files below `directory`, tests left out, that name the engine.
-fn naming_engine(directory: &Path) -> Vec<PathBuf> {
+fn naming(engine: &str, directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).expect("sources can be listed") {
         let path = entry.expect("sources can be listed").path();
@@ -32,8 +34,8 @@ fn naming_engine(directory: &Path) -> Vec<PathBuf> {
             continue;
         }
         if path.is_dir() {
-            found.extend(naming_engine(&path));
-        } else if fs::read_to_string(&path).is_ok_and(|text| text.contains(ENGINE)) {
+            found.extend(naming(engine, &path));
+        } else if fs::read_to_string(&path).is_ok_and(|text| text.contains(engine)) {
             found.push(path);
         }
     }

@@ -47,6 +47,8 @@ pub(crate) struct Desk {
     pub(crate) reloads: Reloads,
     /// The data directory.
     pub(crate) data: PathBuf,
+    /// Whether mailboxes are kept elsewhere.
+    pub(crate) is_clustered: bool,
     /// Under which the server is joined.
     pub(crate) link: String,
     pub(crate) started_at: UnixMillis,
@@ -268,6 +270,13 @@ impl Desk {
     }
 
     async fn backup(&self, file: PathBuf) -> Result<BackedUp> {
+        if self.is_clustered {
+            return Err(Refused::new(
+                "mailboxes are kept in NATS, and not in a file of this server",
+                "back the cluster up with `nats account backup`, and this server's keys with `pychat-server key \
+                 export`",
+            ));
+        }
         let data = self.data.clone();
         let to = file.clone();
         let made = tokio::task::spawn_blocking(move || backup::make(&data, &to)).await;

@@ -5,17 +5,23 @@ use super::{
     presence::{PresenceTable, offline},
     stats::CommitStats,
 };
-use crate::store::{Command, InviteCode, MailboxStore, StoreError};
+use crate::store::{Answer, Appended, Command, InviteCode, MailboxStore, Node, StoreError};
+use crate::{person::Person, shard::Seated};
 use pychat_proto::{
     StreamId, UserName,
-    chat::{OwnKeys, USERS_PER_PAGE_MAX, UnixMillis, UserKeys, UserState},
+    chat::{OwnKeys, Presence, USERS_PER_PAGE_MAX, UnixMillis, UserKeys, UserState},
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// Owns the store, and knows who is there.
 pub struct Committer {
     store: Box<dyn MailboxStore>,
     presence: PresenceTable,
+    /// Who is at which other node.
+    elsewhere: BTreeMap<Node, PresenceTable>,
     /// For each shard, the first generation whose commands are executed.
     generations: Vec<u32>,
     /// The batch, and who asked for each of its commands, of which generation. Empty between steps.
@@ -32,6 +38,7 @@ impl Committer {
         Self {
             store,
             presence: PresenceTable::default(),
+            elsewhere: BTreeMap::new(),
             generations: vec![0; usize::from(shards)],
             batch: Vec::new(),
             asked: Vec::new(),
@@ -64,6 +71,7 @@ impl Committer {
                 | Work::Presence { .. }
                 | Work::Users { .. }
                 | Work::User { .. }
+                | Work::Owner { .. }
                 | Work::OwnKeys { .. }
                 | Work::UserKeys { .. } => self.questions.push(job),
             }
@@ -98,16 +106,24 @@ impl Committer {
         let committed = self.store.commit(&self.batch);
         self.note(committed.as_ref().err(), began.elapsed());
         self.batch.clear();
-        let asked = self.asked.drain(..);
         match committed {
             Ok(answers) => {
+                // Nothing passes what is another server's to write.
+                for ((shard, _, generation), answer) in self.asked.iter().zip(&answers) {
+                    if matches!(answer, Answer::Append(Appended::Elsewhere(_)))
+                        && let Some(first) = self.generations.get_mut(usize::from(*shard))
+                    {
+                        *first = (*first).max(generation + 1);
+                    }
+                }
+                let asked = self.asked.drain(..);
                 let done = |((shard, ticket, _), answer)| {
                     (shard, Done { ticket, outcome: Ok(Outcome::Committed(answer)) })
                 };
                 out.extend(asked.zip(answers).map(done));
             }
             Err(error) => {
-                for (shard, ticket, generation) in asked {
+                for (shard, ticket, generation) in self.asked.drain(..) {
                     if let Some(first) = self.generations.get_mut(usize::from(shard)) {
                         *first = (*first).max(generation + 1);
                     }
@@ -143,6 +159,24 @@ impl Committer {
         &mut *self.store
     }
 
+    /// Another node says who is there.
+    pub(crate) fn seat(&mut self, node: Node, seated: Seated) {
+        let Seated { user, name, presence, since, taken: _ } = seated;
+        let table = self.elsewhere.entry(node).or_default();
+        table.set(Person::new(&user, &name), presence, since);
+    }
+
+    /// Another node is gone, and with it whoever was there.
+    pub(crate) fn forget_node(&mut self, node: Node) {
+        self.elsewhere.remove(&node);
+    }
+
+    /// Somebody who is here, or at another node.
+    fn present(&self, name: &UserName) -> Option<UserState> {
+        let elsewhere = self.elsewhere.values().filter_map(|table| table.find(name));
+        self.presence.find(name).into_iter().chain(elsewhere).next()
+    }
+
     /// Whether a user is there, as the shards told.
     #[must_use]
     pub fn presence(&self, name: &UserName) -> Option<UserState> {
@@ -164,6 +198,7 @@ impl Committer {
             }
             Work::Users { after, offline_too } => self.users(after.as_ref(), offline_too),
             Work::User { name } => self.user(&name).map(Outcome::User),
+            Work::Owner { mailbox } => self.store.owner(&mailbox).map(Outcome::Owner),
             Work::OwnKeys { user } => self.store.keys(&user).map(Outcome::OwnKeys),
             Work::UserKeys { user } => {
                 let keys = self.store.keys(&user);
@@ -196,13 +231,23 @@ impl Committer {
         let limit = USERS_PER_PAGE_MAX + 1;
         let accounts = if offline_too { self.store.accounts(after, limit)? } else { Vec::new() };
         let mut users = self.presence.page(after, accounts, limit);
+        if !self.elsewhere.is_empty() {
+            let tables = self.elsewhere.values();
+            users.extend(tables.flat_map(|table| table.page(after, Vec::new(), limit)));
+            // Whoever is somewhere is not offline.
+            let is_offline = |it: &UserState| it.presence == Presence::Offline;
+            users.sort_by(|one, other| {
+                one.user.cmp(&other.user).then(is_offline(one).cmp(&is_offline(other)))
+            });
+            users.dedup_by(|later, first| later.user == first.user);
+        }
         let more = users.len() > USERS_PER_PAGE_MAX;
         users.truncate(USERS_PER_PAGE_MAX);
         Ok(Outcome::Users { users, more })
     }
 
     fn user(&mut self, name: &UserName) -> Result<Option<UserState>, StoreError> {
-        match self.presence.find(name) {
+        match self.present(name) {
             Some(state) => Ok(Some(state)),
             None => Ok(self.store.account(name)?.map(offline)),
         }

@@ -200,6 +200,7 @@ fn bytes(job: &Job) -> usize {
             Command::Advance { .. }
             | Command::Trim { .. }
             | Command::Raise { .. }
+            | Command::Take { .. }
             | Command::Reserve { .. }
             | Command::Claim(_)
             | Command::ClaimInvited { .. }
@@ -210,6 +211,7 @@ fn bytes(job: &Job) -> usize {
         | Work::Presence { .. }
         | Work::Users { .. }
         | Work::User { .. }
+        | Work::Owner { .. }
         | Work::OwnKeys { .. }
         | Work::UserKeys { .. } => 0,
     }

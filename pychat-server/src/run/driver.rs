@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{
     bell::Bell,
+    cluster::ToCluster,
     committer::{CommitterHandle, Done, Job, SubmitError},
-    shard::{Now, Shard},
+    shard::{Now, Shard, ToNodes},
 };
 use mio::{Events, Poll, Token};
 use pychat_proto::{Endpoint, Fill, Instant, Owner, Transmit};
@@ -109,6 +110,9 @@ pub(super) struct Driver {
     committer: CommitterHandle,
     /// A job that the committer's queue had no room for; those behind it wait in the shard.
     held_job: Option<Job>,
+    /// The way to other nodes, and what had no room there; what is behind it waits in the shard.
+    cluster: Option<ToCluster>,
+    held_for_nodes: Option<ToNodes>,
     /// A datagram in `buffer` that the network had no room for.
     held_datagram: Option<Transmit>,
     buffer: Vec<u8>,
@@ -149,6 +153,8 @@ impl Driver {
             peers,
             committer,
             held_job: None,
+            cluster: None,
+            held_for_nodes: None,
             held_datagram: None,
             buffer: Vec::new(),
             beats,
@@ -159,6 +165,11 @@ impl Driver {
             full_batches: 0,
             strangers_at: Instant::ZERO,
         })
+    }
+
+    /// With a way to other nodes.
+    pub(super) fn with_cluster(self, cluster: Option<ToCluster>) -> Self {
+        Self { cluster, ..self }
     }
 
     /// Runs until stopped, or until something breaks that only a new start mends.
@@ -302,6 +313,7 @@ impl Driver {
                 admit(shard, routes, strangers, socket, from, &mut bytes);
             }
             Mail::Relay(news) => self.shard.handle_peer_shard(now(), news),
+            Mail::Nodes(news) => self.shard.handle_nodes(now(), news),
         }
     }
 
@@ -333,12 +345,23 @@ impl Driver {
         while let Some((shard, news)) = self.shard.poll_to_shard() {
             self.peers.tell(shard, news);
         }
+        self.flush_to_nodes();
         self.flush_datagrams()?;
         match self.shard.broken_store() {
             Some(reason) if self.stopped_at.is_none() => {
                 Err(Failure::StoreBroken(reason.to_owned()))
             }
             Some(_) | None => Ok(()),
+        }
+    }
+
+    fn flush_to_nodes(&mut self) {
+        let Some(cluster) = &self.cluster else { return };
+        while let Some(news) = self.held_for_nodes.take().or_else(|| self.shard.poll_to_nodes()) {
+            if let Err(news) = cluster.tell(news) {
+                self.held_for_nodes = Some(news);
+                return;
+            }
         }
     }
 
@@ -379,6 +402,7 @@ impl Driver {
     fn pause(&self) -> Duration {
         let waits =
             self.held_job.is_some() || self.held_datagram.is_some() || self.peers.holds_back();
+        let waits = waits || self.held_for_nodes.is_some();
         let retry = waits.then_some(RETRY);
         let linger = self.stopped_at.map(|_| LINGER / 10);
         let now = pychat_udp::now();

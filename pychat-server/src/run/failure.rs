@@ -5,7 +5,10 @@ use crate::{
     config::ConfigError,
     identity::DataError,
     metrics::MetricsAddress,
-    store::embedded::{OpenError, backup::BackupError},
+    store::{
+        embedded::{OpenError, backup::BackupError},
+        jetstream,
+    },
 };
 use std::{
     io,
@@ -33,6 +36,9 @@ pub enum Failure {
         /// Why.
         source: OpenError,
     },
+    /// The cluster cannot be used.
+    #[error(transparent)]
+    Cluster(#[from] jetstream::OpenError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -89,7 +95,7 @@ impl Failure {
         match self {
             Self::Config(_) | Self::Log(..) => 3,
             Self::Data(DataError::InUse(_)) | Self::Store { source: OpenError::InUse, .. } => 5,
-            Self::Data(_) | Self::Store { .. } => 4,
+            Self::Data(_) | Self::Store { .. } | Self::Cluster(_) => 4,
             Self::Listen { .. } | Self::Metrics { .. } | Self::Inherited(_) => 6,
             Self::StoreBroken(_) => 7,
             Self::Admin(AskError::Refused(_)) => 9,
@@ -138,6 +144,7 @@ impl Failure {
             ),
             Self::Store { path, source: OpenError::Damaged(_) } => Some(damaged_hint(path)),
             Self::Store { .. }
+            | Self::Cluster(_)
             | Self::Inherited(_)
             | Self::System { .. }
             | Self::Panicked(_)

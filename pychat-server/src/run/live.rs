@@ -95,6 +95,7 @@ impl Live {
         self.settings = Settings {
             listen: self.settings.listen.clone(),
             data: self.settings.data.clone(),
+            store: self.settings.store.clone(),
             host: self.settings.host.clone(),
             shards: self.settings.shards,
             log_format: self.settings.log_format,
@@ -123,6 +124,7 @@ fn compare(old: &Settings, new: &Settings) -> Reloaded {
         needs_restart: named(&[
             (old.listen != new.listen, "listen"),
             (old.data != new.data, "data"),
+            (old.store != new.store, "store"),
             (old.host != new.host, "host"),
             (old.shards != new.shards, "shards"),
             (old.log_format != new.log_format, "log_format"),
@@ -148,6 +150,7 @@ mod tests {
         let new = Settings {
             listen: vec!["127.0.0.1:1".parse().unwrap()],
             data: "/b".into(),
+            store: Some(crate::store::jetstream::Options::parse("nats://n1").unwrap()),
             host: Some("chat.example.org".into()),
             shards: old.shards + 1,
             log: "debug".into(),
@@ -160,7 +163,7 @@ mod tests {
             metrics: Some("127.0.0.1:1".parse().unwrap()),
         };
         let reloaded = compare(&old, &new);
-        assert_eq!(reloaded.applied.len() + reloaded.needs_restart.len(), 13);
+        assert_eq!(reloaded.applied.len() + reloaded.needs_restart.len(), 14);
         assert_eq!(compare(&new, &new), Reloaded::default());
     }
 }

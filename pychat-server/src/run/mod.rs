@@ -19,6 +19,7 @@ mod service;
 mod strangers;
 mod threads;
 mod watchdog;
+mod ways;
 
 pub use failure::Failure;
 pub use link::join_link;
@@ -29,22 +30,32 @@ pub use service::{SERVICE_NAME, become_service, install, is_service, remove};
 pub(crate) use driver::Visited;
 pub(crate) use live::Reloads;
 pub(crate) use reins::{ANSWER_MAX, NoAnswer, Reins};
+pub(crate) use ways::Ways;
 
 use crate::{
     admin::{Desk, Socket},
     cli::ServeArgs,
+    cluster::{self, Wires},
     committer::{self, Committer, ToShard},
     config::Settings,
     identity::DataDirectory,
     metrics::{MetricsAddress, Watch, Window},
-    store::embedded::Embedded,
+    random,
+    store::{
+        MailboxStore, Node,
+        embedded::Embedded,
+        jetstream::{JetStream, LiveNodes, Nats},
+    },
 };
 use listen::Listeners;
 use live::Live;
 use pychat_proto::JoinLink;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use threads::{Ended, Place, Shards, ShardsConfig};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 use tracing::{error, info, warn};
 use watchdog::Watchdog;
 
@@ -64,8 +75,7 @@ const INTERRUPTED: i32 = 130;
 pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(), Failure> {
     let data = DataDirectory::take(&settings.data)?;
     let secrets = Arc::new(data.secrets()?);
-    let store = Embedded::open(&data.store(), settings.quota)
-        .map_err(|source| Failure::Store { path: data.store(), source })?;
+    let (store, node) = open_store(&data, &settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::system("starting the runtime"))?;
     let entered = runtime.enter();
@@ -80,22 +90,35 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
         to_shards.push(ToShard { queue, bell: place.bell.clone() });
         places.push((place, from_committer));
     }
-    let committer = Committer::new(Box::new(store), settings.shards);
+    let committer = Committer::new(store, settings.shards);
     let (handle, committer) = committer::spawn(committer, to_shards)
         .map_err(Failure::system("starting the committer's thread"))?;
-    let config =
-        ShardsConfig { settings: &settings, secrets: secrets.clone(), listeners: &listeners };
+    let (to_cluster, bag) = cluster::mailbag();
+    let cluster = node.as_ref().map(|wires| (wires.node, to_cluster));
+    let config = ShardsConfig {
+        settings: &settings,
+        secrets: secrets.clone(),
+        listeners: &listeners,
+        cluster,
+    };
     let shards = Shards::start(&config, &handle, places)?;
     let link = join_link(settings.host.as_deref(), listeners.addresses()[0], &secrets);
-    announce(listeners.addresses(), &link);
-    drop(entered);
     let (reloads, asked) = Reloads::new();
     let reins = Reins::new(shards.doors(), handle);
+    let (stop_cluster, stopped) = watch::channel(false);
+    let ways = Ways { shards: shards.mailboxes(), reins: reins.clone() };
+    let cluster = node
+        .map(|wires| cluster::start(wires, bag, ways, stopped))
+        .transpose()
+        .map_err(Failure::system("starting the thread that speaks to other nodes"))?;
+    announce(listeners.addresses(), &link);
+    drop(entered);
     let desk = Desk {
         reins: reins.clone(),
         log: log.clone(),
         reloads,
         data: settings.data.clone(),
+        is_clustered: settings.store.is_some(),
         link: link.to_string(),
         started_at: pychat_udp::unix_ms(),
     };
@@ -103,6 +126,9 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
     let live = Live::new(args, settings);
     let office = Office { desk, asked, live, log, reins, window, watch };
     let stopped = runtime.block_on(until_stopped(shards, signals, office));
+    // Nobody listens any more, and it need not have ended.
+    let _ = stop_cluster.send(true);
+    drop(cluster);
     let flushed = runtime.block_on(async {
         let joined = tokio::task::spawn_blocking(move || committer.join());
         timeout(STOP_DEADLINE, joined).await
@@ -118,6 +144,30 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
         Err(_) => return Err(Failure::Hung),
     }
     Ok(())
+}
+
+/// The store that the configuration names.
+fn open_store(
+    data: &DataDirectory,
+    settings: &Settings,
+) -> Result<(Box<dyn MailboxStore>, Option<Wires>), Failure> {
+    let Some(options) = &settings.store else {
+        let store = Embedded::open(&data.store(), settings.quota);
+        let store = store.map_err(|source| Failure::Store { path: data.store(), source })?;
+        return Ok((Box::new(store), None));
+    };
+    let drawn = random::bytes().map_err(Failure::system("asking for randomness"))?;
+    let node = drawn.first_chunk().map_or(1, |bytes| u64::from_le_bytes(*bytes)).max(1);
+    let nats = Nats::open(options)?;
+    info!(
+        hosts = options.hosts.join(","),
+        replicas = options.replicas,
+        "mailboxes are kept in NATS"
+    );
+    let live = LiveNodes::default();
+    let store = JetStream::new(nats, node, settings.quota).with_live(live.clone());
+    let wires = Wires { node: Node(node), options: options.clone(), advertise: None, live };
+    Ok((Box::new(store), Some(wires)))
 }
 
 /// What the operator has to do with a running server.

@@ -1,6 +1,9 @@
 //! What shards hand each other: datagrams that landed on the wrong one, and the relay's news.
 
-use crate::{bell::Bell, shard::FromShard};
+use crate::{
+    bell::Bell,
+    shard::{FromNodes, FromShard},
+};
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -25,11 +28,16 @@ pub(super) enum Mail {
     },
     /// What a shard's relay says.
     Relay(FromShard),
+    /// What other nodes say.
+    Nodes(FromNodes),
 }
+
+/// Where a shard's mail goes, and what wakes it.
+pub(super) type Mailbox = (SyncSender<Mail>, Bell);
 
 /// One shard's way to all others.
 pub(super) struct Peers {
-    to: Vec<(SyncSender<Mail>, Bell)>,
+    to: Vec<Mailbox>,
     held: VecDeque<(u8, FromShard)>,
     dropped: u64,
 }
@@ -48,6 +56,11 @@ pub(super) fn connect(bells: &[Bell]) -> Vec<(Peers, Receiver<Mail>)> {
 }
 
 impl Peers {
+    /// All shards' mailboxes, by number.
+    pub(super) fn mailboxes(&self) -> Vec<Mailbox> {
+        self.to.clone()
+    }
+
     /// How many shards there are.
     pub(super) fn count(&self) -> usize {
         self.to.len()

@@ -69,6 +69,12 @@ impl Reins {
         wait(door.ask(question)?, Instant::now() + ANSWER_MAX).await
     }
 
+    /// Has the committer do something, unless it has too much to do.
+    pub(super) fn have_committer(&self, what: impl FnOnce(&mut Committer) + Send + 'static) {
+        // Nobody waits for the end of it.
+        let _ = self.committer.ask(what);
+    }
+
     /// Asks the committer.
     pub(crate) async fn committer<T: Send + 'static>(
         &self,

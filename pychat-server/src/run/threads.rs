@@ -5,14 +5,16 @@ use super::{
     driver::{BELL, Driver, Ears, Order, Visited},
     journal::Journal,
     listen::Listeners,
-    peers::{self, Mail, Peers},
+    peers::{self, Mail, Mailbox, Peers},
 };
 use crate::{
     bell::Bell,
+    cluster::ToCluster,
     committer::{CommitterHandle, Done, Unasked},
     config::Settings,
     random,
     shard::{Shard, ShardConfig},
+    store::Node,
 };
 use pychat_proto::ServerSecrets;
 use std::{
@@ -38,12 +40,15 @@ pub(super) struct ShardsConfig<'a> {
     pub(super) settings: &'a Settings,
     pub(super) secrets: Arc<ServerSecrets>,
     pub(super) listeners: &'a Listeners,
+    /// Which of several nodes this is, and the way to the others.
+    pub(super) cluster: Option<(Node, ToCluster)>,
 }
 
 /// All shards' threads.
 pub(super) struct Shards {
     threads: Vec<Thread>,
     ends: mpsc::Receiver<Ended>,
+    mailboxes: Vec<Mailbox>,
 }
 
 struct Thread {
@@ -93,6 +98,7 @@ struct Luggage {
     committer: CommitterHandle,
     from_committer: Receiver<Done>,
     journal: Journal,
+    cluster: Option<ToCluster>,
 }
 
 /// Where a shard's thread will wait, and what wakes it there.
@@ -123,12 +129,14 @@ impl Shards {
         let bells: Vec<Bell> = places.iter().map(|(place, _)| place.bell.clone()).collect();
         let queues = peers::connect(&bells).into_iter().zip(places);
         // All luggage first: if a socket cannot be bound, no thread has started.
+        let queues: Vec<_> = queues.collect();
+        let mailboxes = queues.first().map(|((peers, _), _)| peers.mailboxes()).unwrap_or_default();
         let luggage: Result<Vec<Luggage>, Failure> = (0..shards)
             .zip(queues)
             .map(|(shard, (peers, place))| pack(config, shard, peers, committer.clone(), place))
             .collect();
         let threads = luggage?.into_iter().map(|luggage| luggage.start(&end));
-        Ok(Self { threads: threads.collect::<Result<_, _>>()?, ends })
+        Ok(Self { threads: threads.collect::<Result<_, _>>()?, ends, mailboxes })
     }
 
     /// The first shard to end.
@@ -152,6 +160,11 @@ impl Shards {
             let _ = thread.orders.try_send(Order::Stop { spread });
             thread.bell.ring();
         }
+    }
+
+    /// Where the shards' mail goes.
+    pub(super) fn mailboxes(&self) -> Vec<Mailbox> {
+        self.mailboxes.clone()
     }
 
     /// A way to visit the shards.
@@ -185,13 +198,26 @@ fn pack(
     let settings = config.settings;
     let seed = *random::bytes().map_err(Failure::system("asking for randomness"))?;
     let sockets = config.listeners.sockets()?;
+    let (node, cluster) = config.cluster.clone().unzip();
     let config = ShardConfig {
+        node,
         registration: settings.registration.clone(),
         always_write: settings.always_write,
         ..ShardConfig::new(config.secrets.clone(), shard, settings.shards)
     };
     let journal = Journal::open(&settings.data, shard, settings.shards);
-    Ok(Luggage { config, seed, sockets, place, peers, inbox, committer, from_committer, journal })
+    Ok(Luggage {
+        config,
+        seed,
+        sockets,
+        place,
+        peers,
+        inbox,
+        committer,
+        from_committer,
+        journal,
+        cluster,
+    })
 }
 
 impl Luggage {
@@ -220,6 +246,6 @@ impl Luggage {
         let shard = Shard::new(self.config, self.seed);
         let driver =
             Driver::new(shard, ears, self.sockets, self.peers, self.committer, beats, self.journal);
-        driver?.run()
+        driver?.with_cluster(self.cluster).run()
     }
 }

@@ -112,7 +112,7 @@ impl Shard {
             Fate::Delivered => hot.uplink.accept(last),
             Fate::Settled => hot.uplink.settle(last),
             Fate::Refused(code) => hot.uplink.refuse(last, code),
-            Fate::Failed(_) => hot.uplink.fail(last),
+            Fate::Failed(_) | Fate::Again => hot.uplink.fail(last),
         }
         self.follow(now, id);
     }

@@ -67,9 +67,11 @@ impl Shard {
                     | Answer::Claim(_)
                     | Answer::Decided(_)
                     | Answer::Reserved(_)
+                    | Answer::Taken(_)
                     | Answer::Done,
                 )
                 | Outcome::Page(_)
+                | Outcome::Owner(_)
                 | Outcome::Login { .. },
             )
             | Err(_) => Reply::TryLater,

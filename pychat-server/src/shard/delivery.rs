@@ -146,7 +146,7 @@ impl Shard {
         let Settled { stored_up_to, owed, delivered, .. } = settled;
         self.stats.delivered += owed.len() as u64;
         for (asker, is_owed) in delivered {
-            self.stats.accepted += u64::from(is_owed && matches!(asker, Asker::Stream(..)));
+            self.stats.accepted += u64::from(is_owed && asker.text().is_some());
             let fate = if is_owed { Fate::Delivered } else { Fate::Settled };
             self.answer(asker, fate);
         }

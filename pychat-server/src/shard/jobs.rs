@@ -1,7 +1,10 @@
 //! What was asked of the committer, and why.
 
 use super::{parcel::Asker, unsettled::Owed};
-use crate::committer::{Done, Job, Work};
+use crate::{
+    committer::{Done, Job, Outcome, Work},
+    store::{Answer, Appended},
+};
 use pychat_proto::{Cursor, Incoming, Seq, SessionId, UserName};
 use std::{collections::VecDeque, sync::Arc};
 
@@ -25,6 +28,8 @@ pub(super) enum Purpose {
     Position(SessionId),
     /// A page of the session's mailbox.
     Page(SessionId),
+    /// Whose mailbox this is.
+    Owner(UserName),
     /// The session's question of this number.
     Call(SessionId, u64),
     /// What the session's question of this number changes.
@@ -112,7 +117,11 @@ impl Jobs {
             self.given.pop_front();
             self.first_ticket += 1;
         }
-        if given.writes && done.outcome.is_err() && given.generation == self.generation {
+        let failed = match &done.outcome {
+            Ok(Outcome::Committed(Answer::Append(Appended::Elsewhere(_)))) | Err(_) => true,
+            Ok(_) => false,
+        };
+        if given.writes && failed && given.generation == self.generation {
             self.generation = self.generation.wrapping_add(1);
         }
         Some(given.purpose)

@@ -2,6 +2,7 @@
 
 use super::{
     FromShard, Now, Shard,
+    forward::Standing,
     goodbye::RESTARTING,
     jobs::Purpose,
     mailbox::USUAL_FIRST,
@@ -294,6 +295,11 @@ impl Shard {
                 let submitted = Delivery::Claiming(Step::Submitted);
                 (submitted, Purpose::Claim(id), claim.command())
             }
+            (Delivery::Raising(Step::Waiting), _) if self.config.node.is_some() => {
+                let (mailbox, above) = (session.user(), hot.floor.max(session.sent));
+                let submitted = Delivery::Raising(Step::Submitted);
+                (submitted, Purpose::Raise(id), Command::Take { mailbox, above })
+            }
             (Delivery::Raising(Step::Waiting), _) if hot.floor == Cursor::NONE => {
                 session.delivery = Delivery::Behind;
                 return;
@@ -352,13 +358,22 @@ impl Shard {
         self.pump(now, id);
     }
 
-    pub(super) fn on_raised(&mut self, now: Now, id: SessionId, done: bool) {
+    pub(super) fn on_raised(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        outcome: &Result<Outcome, StoreError>,
+    ) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if let Delivery::Raising(step) = &mut session.delivery {
-            if done {
-                session.delivery = Delivery::Behind;
-            } else {
-                *step = Step::Waiting;
+            match outcome {
+                Ok(outcome) => {
+                    session.delivery = Delivery::Behind;
+                    if let Outcome::Committed(Answer::Taken(number)) = outcome {
+                        self.on_taken(now, id, *number);
+                    }
+                }
+                Err(_) => *step = Step::Waiting,
             }
         }
         self.pump(now, id);
@@ -387,6 +402,7 @@ impl Shard {
     pub(super) fn tell_presence(&mut self, now: Now, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         let (person, presence) = (session.person.clone(), session.presence);
+        self.tell_nodes_of(now, id, Standing::Here);
         self.jobs.tell(Work::Presence { person, presence, since: now.unix_ms });
     }
 
@@ -419,6 +435,10 @@ impl Shard {
     /// Drops what is known of a session. What it owed the senders of its entries is still tried.
     fn forget(&mut self, now: Now, id: SessionId) {
         self.end_lease(id);
+        if self.sessions.get(&id).is_some_and(|it| self.sessions.of_user(&it.user()) == Some(id)) {
+            self.tell_nodes_of(now, id, Standing::Gone);
+        }
+        self.forget_taken(id);
         if self.unwritten.remove(&id) {
             self.write_position(id);
         }

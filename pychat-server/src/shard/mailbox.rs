@@ -15,7 +15,7 @@
 use super::{
     Now, Shard,
     jobs::{Purpose, Write},
-    parcel::{Asker, Failed, Fate, FromShard, Parcel, Receipt},
+    parcel::{Asker, Failed, Fate, FromShard, Hop, Hopped, Parcel, Receipt, Unwritten},
     session::{Delivery, Session},
     unsettled::Held,
 };
@@ -48,7 +48,14 @@ impl Shard {
         if parcel.generation != self.jobs.generation() {
             return self.answer(parcel.asker, self.failed());
         }
-        match self.sessions.of_user(&parcel.mailbox) {
+        if let Some(parcel) = self.route(parcel) {
+            self.put_in(now, parcel);
+        }
+    }
+
+    /// Takes an entry for a mailbox that is this server's.
+    pub(super) fn put_in(&mut self, now: Now, parcel: Parcel) {
+        match self.reader(&parcel.mailbox) {
             Some(id) => {
                 if let Some(parcel) = self.send_at_once(now, id, parcel) {
                     self.end_lease(id);
@@ -241,7 +248,7 @@ impl Shard {
         };
         match appended {
             Appended::Stored { cursor, reserved } => {
-                let is_text = owed.is_some() && matches!(asker, Asker::Stream(..));
+                let is_text = owed.is_some() && asker.text().is_some();
                 self.stats.written += u64::from(is_text);
                 self.stats.accepted += u64::from(is_text);
                 if place.is_none() {
@@ -259,6 +266,11 @@ impl Shard {
             }
             Appended::Full => self.answer(asker, Fate::Refused(RefuseCode::MailboxFull)),
             Appended::NoSuchUser => self.answer(asker, Fate::Refused(RefuseCode::NoSuchUser)),
+            Appended::Elsewhere(owner) => {
+                let generation = self.jobs.generation();
+                let parcel = Parcel { mailbox, entry, owed, asker, generation };
+                self.on_elsewhere(now, owner, parcel);
+            }
         }
     }
 
@@ -279,8 +291,10 @@ impl Shard {
         let safe = match fate {
             Fate::Delivered | Fate::Settled | Fate::Refused(_) => Ok(()),
             Fate::Failed(failed) => Err(failed),
+            Fate::Again => Err(self.failure()),
         };
         match asker {
+            Asker::Hop(hop) => self.answer_hop(&hop, fate),
             Asker::Stream(record, _) => {
                 if let Fate::Refused(code) = fate {
                     self.stats.refused_message(code);
@@ -289,8 +303,8 @@ impl Shard {
             }
             Asker::Receipt(Receipt { round, settles, word_back: _ }) => {
                 let fate = safe.map_or_else(Fate::Failed, |()| Fate::Settled);
-                for record in settles {
-                    self.tell(record.shard, FromShard::Fate(record, fate));
+                for text in settles {
+                    self.settle(text, fate);
                 }
                 if let Some((shard, session, number)) = round {
                     self.tell(shard, FromShard::Receipted(session, number, safe));
@@ -300,9 +314,20 @@ impl Shard {
     }
 
     /// What whoever handed an entry in hears when the store has failed.
-    fn failed(&self) -> Fate {
-        let (shard, generation) = (self.config.shard, self.jobs.generation());
-        Fate::Failed(Failed { shard, generation })
+    pub(super) fn failed(&self) -> Fate {
+        Fate::Failed(self.failure())
+    }
+
+    fn failure(&self) -> Failed {
+        Failed { shard: self.config.shard, generation: self.jobs.generation() }
+    }
+
+    /// Says what became of a text that is on no disk of ours, after its recipient had it.
+    fn settle(&mut self, text: Unwritten, fate: Fate) {
+        match text {
+            Unwritten::Here(record) => self.tell(record.shard, FromShard::Fate(record, fate)),
+            Unwritten::There(node, number) => self.settle_hop(node, number, fate),
+        }
     }
 }
 
@@ -357,7 +382,14 @@ fn origin(asker: &Asker) -> Origin {
             first: place.first,
             last: record.last,
         },
-        Asker::Receipt(_) => Origin::Server,
+        Asker::Hop(Hop { what: Hopped::Text(place, last), .. }) => Origin::Stream {
+            user: place.user,
+            stream: place.stream,
+            safe: place.safe,
+            first: place.first,
+            last: *last,
+        },
+        Asker::Receipt(_) | Asker::Hop(Hop { what: Hopped::Receipt(_), .. }) => Origin::Server,
     }
 }
 

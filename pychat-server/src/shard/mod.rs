@@ -15,12 +15,14 @@ mod appends;
 mod calls;
 mod claims;
 mod delivery;
+mod forward;
 mod goodbye;
 mod health;
 mod jobs;
 mod logins;
 mod mailbox;
 mod message;
+mod nodes;
 mod operator;
 mod parcel;
 mod receipts;
@@ -33,15 +35,17 @@ mod uplink;
 pub use claims::CLAIMS_PER_MINUTE_MAX;
 pub use goodbye::RETURNS_PER_S;
 pub use logins::{CURSOR_MAX, LOGINS_WAITING_MAX, Registration, SKIP_MAX, banned};
+pub use nodes::{FromNodes, NodeFate, NodeMail, NodeParcel, Seated, ToNodes};
 pub use operator::Seat;
 pub use parcel::FromShard;
 pub use stats::ShardStats;
 
 use crate::{
     committer::{Done, Job, Outcome, Work},
-    store::{Command, StoreError},
+    store::{Command, Node, StoreError},
 };
 use claims::Claims;
+use forward::Forwards;
 use health::Health;
 use jobs::{Jobs, Purpose};
 use logins::Applicants;
@@ -79,6 +83,8 @@ pub struct ShardConfig {
     pub registration: Registration,
     /// Logins per second beyond which every newcomer has to prove its address first.
     pub retry_beyond_per_s: u32,
+    /// Which of the servers that share a store this is, if there are several.
+    pub node: Option<Node>,
     /// Whether every text is written, also one that its recipient has made safe before.
     pub always_write: bool,
 }
@@ -93,6 +99,7 @@ impl ShardConfig {
             shards,
             registration: Registration::Open,
             retry_beyond_per_s: RETRY_BEYOND_PER_S,
+            node: None,
             always_write: false,
         }
     }
@@ -127,6 +134,7 @@ pub struct Shard {
     /// Sessions whose position is on no disk of ours, and when it will be.
     unwritten: BTreeSet<SessionId>,
     positions_at: Option<Instant>,
+    forwards: Forwards,
     claims: Claims,
     writes: Health,
     reads: Health,
@@ -165,6 +173,7 @@ impl Shard {
             holds: BTreeSet::new(),
             unwritten: BTreeSet::new(),
             positions_at: None,
+            forwards: Forwards::default(),
             claims: Claims::default(),
             writes: Health::default(),
             reads: Health::default(),
@@ -232,6 +241,7 @@ impl Shard {
         self.handle_events(now);
         self.applicants.expire(now.mono);
         self.expire_holds(now);
+        self.expire_losing(now);
         self.write_positions(now);
         self.claims.handle_timeout(now.mono);
         let writes = self.writes.handle_timeout(now.mono);
@@ -253,6 +263,7 @@ impl Shard {
             self.endpoint.poll_timeout(),
             self.applicants.poll_timeout(),
             held,
+            self.losing_timeout(),
             self.positions_at,
             self.claims.poll_timeout(),
         ];
@@ -371,7 +382,8 @@ impl Shard {
         match purpose {
             Purpose::Login(incoming) => self.on_login_known(now, incoming, outcome),
             Purpose::Claim(session) => self.on_claimed(now, session, &outcome),
-            Purpose::Raise(session) => self.on_raised(now, session, outcome.is_ok()),
+            Purpose::Raise(session) => self.on_raised(now, session, &outcome),
+            Purpose::Owner(mailbox) => self.on_owner(now, mailbox, &outcome),
             Purpose::Append(write) => {
                 let reader = write.reader;
                 self.on_written(now, *write, outcome);
@@ -398,7 +410,9 @@ impl Shard {
 
     fn note_health(&mut self, now: Now, purpose: &Purpose, error: Option<&StoreError>) {
         let health = match purpose {
-            Purpose::Login(_) | Purpose::Page(_) | Purpose::Call(..) => &mut self.reads,
+            Purpose::Login(_) | Purpose::Page(_) | Purpose::Owner(_) | Purpose::Call(..) => {
+                &mut self.reads
+            }
             Purpose::Claim(_)
             | Purpose::Raise(_)
             | Purpose::Append(_)

@@ -4,6 +4,7 @@
 //! its reader, before a disk has it.
 
 use super::unsettled::Owed;
+use crate::store::Node;
 use pychat_proto::{RefuseCode, Seq, SessionId, StreamId, Urgency, UserName};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -30,6 +31,15 @@ pub struct Record {
     pub(super) last: Seq,
 }
 
+/// A message whose text is on no disk of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unwritten {
+    /// Of a session of this server.
+    Here(Record),
+    /// Of another node's, by the number of its parcel.
+    There(Node, u64),
+}
+
 /// Who waits to hear what became of a parcel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Asker {
@@ -37,22 +47,57 @@ pub(super) enum Asker {
     Stream(Record, Place),
     /// A receipt's recipient gets it, and then somebody else's entries may go.
     Receipt(Receipt),
+    /// Another node, on behalf of one of these.
+    Hop(Hop),
+}
+
+/// A parcel of another node's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hop {
+    pub(super) node: Node,
+    pub(super) mailbox: UserName,
+    /// Its number there.
+    pub(super) number: u64,
+    /// See [`super::forward`].
+    pub(super) run: u32,
+    pub(super) what: Hopped,
+}
+
+/// What the other node's asker is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Hopped {
+    /// A stream, and the message's last record.
+    Text(Place, Seq),
+    /// A receipt, and whether its reader is to say at once that it has it.
+    Receipt(Urgency),
 }
 
 impl Asker {
     /// Whether somebody waits for it: what is of low urgency may be kept from the disk for longer.
     pub(super) const fn urgency(&self) -> Urgency {
         match self {
-            Self::Stream(..) => Urgency::Normal,
-            Self::Receipt(_) => Urgency::Low,
+            Self::Stream(..) | Self::Hop(Hop { what: Hopped::Text(..), .. }) => Urgency::Normal,
+            Self::Receipt(_) | Self::Hop(Hop { what: Hopped::Receipt(_), .. }) => Urgency::Low,
         }
     }
 
     /// Whether the reader is to say at once that it has it.
     pub(super) const fn word_back(&self) -> Urgency {
         match self {
-            Self::Stream(..) => Urgency::Normal,
+            Self::Stream(..) | Self::Hop(Hop { what: Hopped::Text(..), .. }) => Urgency::Normal,
             Self::Receipt(receipt) => receipt.word_back,
+            Self::Hop(Hop { what: Hopped::Receipt(word_back), .. }) => *word_back,
+        }
+    }
+
+    /// The text that it is about, if it is one.
+    pub(super) const fn text(&self) -> Option<Unwritten> {
+        match self {
+            Self::Stream(record, _) => Some(Unwritten::Here(*record)),
+            Self::Hop(Hop { node, number, what: Hopped::Text(..), .. }) => {
+                Some(Unwritten::There(*node, *number))
+            }
+            Self::Receipt(_) | Self::Hop(Hop { what: Hopped::Receipt(_), .. }) => None,
         }
     }
 }
@@ -75,7 +120,7 @@ pub(super) struct Receipt {
     pub(super) round: Option<(u8, SessionId, usize)>,
     /// Texts that no disk of ours holds, on the shard that the receipt goes to: they are done with only
     /// when their receipt is safe.
-    pub(super) settles: SmallVec<[Record; 2]>,
+    pub(super) settles: SmallVec<[Unwritten; 2]>,
     /// Whether its reader is to say at once that it has it.
     pub(super) word_back: Urgency,
 }
@@ -91,6 +136,8 @@ pub enum Fate {
     Refused(RefuseCode),
     /// Not written, to be handed over again.
     Failed(Failed),
+    /// The node that had it is gone, and what it knew: it is to be handed over again.
+    Again,
 }
 
 /// A shard's store failed, or had failed before the parcel came.

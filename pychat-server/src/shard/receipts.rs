@@ -6,7 +6,7 @@
 //! under way at once. What settles beyond is gathered for the next one, several texts of one sender in
 //! one receipt.
 
-use super::{parcel::Record, unsettled::Owed};
+use super::{parcel::Unwritten, unsettled::Owed};
 use pychat_proto::{
     Cursor, MessageId, UserName,
     chat::{self, IDS_PER_RECEIPT_MAX, ToClient, UnixMillis},
@@ -47,7 +47,7 @@ pub(super) struct Receipt {
     pub(super) to: UserName,
     pub(super) entry: Arc<[u8]>,
     /// Those of the texts that no disk of ours has.
-    pub(super) settles: SmallVec<[Record; 2]>,
+    pub(super) settles: SmallVec<[Unwritten; 2]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ pub(super) fn gather(
     by: &UserName,
     at: UnixMillis,
 ) -> impl Iterator<Item = Receipt> {
-    let mut by_sender: BTreeMap<UserName, Vec<(MessageId, Option<Record>)>> = BTreeMap::new();
+    let mut by_sender: BTreeMap<UserName, Vec<(MessageId, Option<Unwritten>)>> = BTreeMap::new();
     for Owed { to, id, record } in owed {
         by_sender.entry(to).or_default().push((id, record));
     }

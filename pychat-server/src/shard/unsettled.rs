@@ -1,6 +1,6 @@
 //! What was sent to a client and is not yet safe on its disk.
 
-use super::parcel::{Asker, Record};
+use super::parcel::{Asker, Unwritten};
 use pychat_proto::{
     Cursor, Instant, MessageId, Seq, Urgency, UserName,
     chat::{self, ToClient},
@@ -54,7 +54,7 @@ pub(super) struct Owed {
     /// The text.
     pub(super) id: MessageId,
     /// The message, if its text is on no disk of ours.
-    pub(super) record: Option<Record>,
+    pub(super) record: Option<Unwritten>,
 }
 
 /// What a client has made safe.
@@ -148,8 +148,8 @@ impl Settled {
         match store {
             Store::Has => self.stored_up_to = Some(cursor),
             Store::Held(Held { asker, .. }) | Store::Failed(asker) => {
-                if let (Some(owed), Asker::Stream(record, _)) = (&mut owed, &asker) {
-                    owed.record = Some(*record);
+                if let Some(owed) = &mut owed {
+                    owed.record = asker.text();
                 }
                 self.delivered.push((asker, owed.is_some()));
             }
@@ -170,7 +170,7 @@ pub(super) fn owed_for(entry: &[u8]) -> Option<Owed> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::parcel::{Place, Receipt},
+        super::parcel::{Place, Receipt, Record},
         *,
     };
     use pychat_proto::{SessionId, StreamId};

@@ -12,8 +12,10 @@ use std::sync::Arc;
 #[cfg(test)]
 mod contract;
 pub mod embedded;
+pub mod jetstream;
 mod keys;
 mod operator;
+mod rules;
 
 pub use keys::{DeviceKey, Opaque, PREKEY_NUMBER_MAX, Prekey};
 pub use operator::{
@@ -80,6 +82,12 @@ pub trait MailboxStore: Send {
     /// How much there is in all.
     fn size(&mut self) -> Result<StoreSize, StoreError>;
 
+    /// The other server whose mailbox it is, if it is one's who is there. Never any where one server has its own
+    /// store.
+    fn owner(&mut self, _mailbox: &UserName) -> Result<Option<Node>, StoreError> {
+        Ok(None)
+    }
+
     /// From now on mailboxes take so much; what is in them already stays.
     fn set_quota(&mut self, quota: Quota);
 
@@ -116,6 +124,15 @@ pub enum Command {
     /// Never hands out a cursor at or below `above` again (the client knows more than a restored
     /// server, or the mailbox's shard has handed it out itself). Answer: [`Answer::Done`].
     Raise {
+        /// Whose mailbox.
+        mailbox: UserName,
+        /// The client's cursor.
+        above: Cursor,
+    },
+    /// Makes the mailbox this server's, whoever's it was: from now on nobody else's entries get into it, and what
+    /// others hold is answered [`Appended::Elsewhere`]. Never hands out a cursor at or below `above` again.
+    /// Answer: [`Answer::Taken`].
+    Take {
         /// Whose mailbox.
         mailbox: UserName,
         /// The client's cursor.
@@ -228,6 +245,8 @@ pub enum Answer {
     Decided(Decided),
     /// Of [`Command::Reserve`]: cursors up to here are set aside.
     Reserved(Cursor),
+    /// Of [`Command::Take`]: a number that grows with each server that takes this mailbox.
+    Taken(u64),
     /// Of [`Command::PublishDevice`] and [`Command::PublishPrekeys`]: what is held now; `None` if nobody
     /// has claimed the name, and nothing was done.
     Keys(Option<OwnKeys>),
@@ -254,6 +273,19 @@ pub enum Appended {
     Full,
     /// Nobody has claimed the name.
     NoSuchUser,
+    /// The mailbox is another server's, who is there: it is to be handed to that one. Never where one server
+    /// has its own store.
+    Elsewhere(Node),
+}
+
+/// One of the servers that share a store, from its start to its end: drawn at random, and not zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node(pub u64);
+
+impl std::fmt::Display for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:08x}", self.0 >> 32)
+    }
 }
 
 /// What a claim came to.

@@ -5,6 +5,7 @@
 //! what fails says what the programs wrote.
 
 mod log;
+pub mod nats;
 mod process;
 mod profile;
 mod programs;

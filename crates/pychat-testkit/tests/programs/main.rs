@@ -8,6 +8,7 @@ mod five;
 mod hooks;
 mod kills;
 mod moving;
+mod nats;
 mod secrecy;
 mod stage;
 

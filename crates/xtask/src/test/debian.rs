@@ -6,8 +6,9 @@ use anyhow::Result;
 use std::{env, fs, path::PathBuf, process::Command};
 
 /// A program, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 16] = [
+const NEEDED: [(&str, &str); 17] = [
     ("cc", "build-essential"),
+    ("curl", "curl"),
     ("dbus-daemon", "dbus-daemon"),
     ("debootstrap", "debootstrap"),
     ("faketime", "faketime"),

@@ -7,11 +7,16 @@ mod suite;
 mod units;
 
 use crate::{
+<<<<<<< HEAD
     dist, macos, systemd, tools, windows,
+=======
+    dist, nats, systemd, tools,
+>>>>>>> nats
     workspace::{self, Profile},
 };
 use anyhow::Result;
-use report::{Outcome, Report};
+pub(crate) use report::Outcome;
+use report::Report;
 use std::path::Path;
 
 /// What `cargo xtask test` takes.
@@ -64,6 +69,7 @@ fn steps(report: &mut Report, extent: Extent, target: &Path) -> Result<()> {
             format_and_lints(report)?;
             report.step("docs", DOCS, documentation)?;
             report.step("tools", TOOLS, || install_tools(target))?;
+            report.step("nats-server", nats::ALONE, || nats::fetch(target))?;
             report.step("licences", deny::CHECK, || deny::check(target))?;
             report.step("advisories", deny::ADVISORIES, || deny::advisories(target))?;
             suite::run(report, target)?;

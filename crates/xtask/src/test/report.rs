@@ -7,7 +7,7 @@ use std::{
 };
 
 /// How a step ended well.
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// Nothing to add.
     Passed,
     /// It passed, and says this of itself.

@@ -2,6 +2,7 @@
 //! that passes only when nothing else is left to do.
 
 mod bounds;
+mod cluster;
 mod delivery;
 mod failing;
 mod keys;

@@ -12,7 +12,7 @@ use crate::store::{
 use pychat_proto::Cursor;
 use words::{
     ALL, LAPTOP, PHONE, account, advance, append, bodies, claim, entries, page, placed, position,
-    raise, receipt, records, reserve, safe_text, store_one, stored, text, trim, user,
+    raise, receipt, records, reserve, safe_text, store_one, stored, take, text, trim, user,
 };
 
 /// An engine under test.
@@ -58,6 +58,7 @@ macro_rules! contract {
             raise_starts_cursors_after_it,
             raise_survives_a_crash,
             raise_below_changes_nothing,
+            to_take_a_mailbox_raises_it_and_keeps_its_entries,
             a_name_belongs_to_the_key_that_claimed_it_first,
             the_owner_changes_the_display_name,
             a_repeated_claim_keeps_the_time,
@@ -417,6 +418,19 @@ pub(in crate::store) fn raise_below_changes_nothing(engine: &mut impl Engine) {
     store.commit(&[raise("bob", 3), raise("bob", first), raise("bob", 0)]).unwrap();
     assert_eq!(store_one(store, receipt("bob", b"")), first + 1);
     assert_eq!(entries(store, "bob").len(), 2);
+}
+
+pub(in crate::store) fn to_take_a_mailbox_raises_it_and_keeps_its_entries(
+    engine: &mut impl Engine,
+) {
+    let store = engine.store();
+    store.commit(&[claim("bob"), receipt("bob", b"1")]).unwrap();
+    let answers = store.commit(&[take("bob", 5000), take("bob", 3)]).unwrap();
+    assert!(matches!(answers[..], [Answer::Taken(_), Answer::Taken(_)]), "{answers:?}");
+    assert_eq!(store_one(store, receipt("bob", b"2")), 5001);
+    engine.crash();
+    assert_eq!(bodies(&page(engine.store(), "bob", 0, ALL)), [b"1", b"2"]);
+    assert!(store_one(engine.store(), receipt("bob", b"3")) > 5001);
 }
 
 pub(in crate::store) fn a_name_belongs_to_the_key_that_claimed_it_first(engine: &mut impl Engine) {

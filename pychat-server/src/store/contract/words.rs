@@ -89,6 +89,10 @@ pub(in crate::store) fn raise(mailbox: &str, above: u64) -> Command {
     Command::Raise { mailbox: user(mailbox), above: Cursor(above) }
 }
 
+pub(in crate::store) fn take(mailbox: &str, above: u64) -> Command {
+    Command::Take { mailbox: user(mailbox), above: Cursor(above) }
+}
+
 /// Executes a batch of appends.
 pub(in crate::store) fn append(store: &mut dyn MailboxStore, batch: &[Command]) -> Vec<Appended> {
     let answers = store.commit(batch).unwrap();
@@ -97,6 +101,7 @@ pub(in crate::store) fn append(store: &mut dyn MailboxStore, batch: &[Command]) 
         Answer::Claim(_)
         | Answer::Decided(_)
         | Answer::Reserved(_)
+        | Answer::Taken(_)
         | Answer::Keys(_)
         | Answer::Prekey(_)
         | Answer::Done => panic!("{answer:?} answers no append"),
@@ -180,6 +185,7 @@ pub(in crate::store) fn claimed_prekey(answer: Answer) -> Vec<u8> {
         | Answer::Claim(_)
         | Answer::Decided(_)
         | Answer::Reserved(_)
+        | Answer::Taken(_)
         | Answer::Keys(_)
         | Answer::Prekey(None)
         | Answer::Done => Vec::new(),

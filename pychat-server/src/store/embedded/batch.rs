@@ -4,10 +4,10 @@ use super::{
     Quota, archive,
     keys::Rows,
     memory::{Memory, Owner, Slot, Usage, UserId},
-    rules,
 };
 use crate::store::{
     Account, Answer, Append, Appended, Claimed, Command, Decided, Decision, InviteCode, Origin,
+    rules,
 };
 use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat::UnixMillis};
 use rusqlite::Connection;
@@ -81,6 +81,11 @@ impl Run<'_> {
             Command::Advance { user, stream, up_to } => self.advance(user, *stream, *up_to)?,
             Command::Trim { mailbox, up_to } => self.trim(mailbox, *up_to)?,
             Command::Raise { mailbox, above } => self.raise(mailbox, *above)?,
+            // There is nobody to take it from.
+            Command::Take { mailbox, above } => {
+                self.raise(mailbox, *above)?;
+                return Ok(Answer::Taken(0));
+            }
             Command::Reserve { mailbox, up_to } => {
                 return self.reserve(mailbox, *up_to).map(Answer::Reserved);
             }

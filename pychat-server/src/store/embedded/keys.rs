@@ -4,13 +4,10 @@
 //! written with it and dropped after it, whatever came of it: there is nothing to take back.
 
 use super::{load::damaged, memory::UserId};
-use crate::store::keys::{DeviceKey, PREKEY_NUMBER_MAX, Prekey};
-use pychat_proto::chat::{OwnKeys, PREKEY_BYTES_MAX, PREKEYS_MAX, UserKeys};
+use crate::store::keys::{DeviceKey, Keys, PREKEY_NUMBER_MAX, Packed, Prekey, no_device};
+use pychat_proto::chat::{OwnKeys, UserKeys};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use std::collections::BTreeMap;
-
-/// The length of a one-time key stands before it, in one byte.
-const _: () = assert!(PREKEY_BYTES_MAX <= u8::MAX as usize);
 
 /// The rows that a batch has read. Bounded by the batch, which is weighed with what each may take.
 #[derive(Debug, Default)]
@@ -21,23 +18,6 @@ struct Row {
     /// None before the user's first device.
     keys: Option<Keys>,
     changed: bool,
-}
-
-/// The keys of a user's device.
-#[derive(Debug)]
-struct Keys {
-    device: DeviceKey,
-    fallback: Prekey,
-    /// The lowest number that a new one-time key may have.
-    next: u64,
-    unused: Packed,
-}
-
-/// One-time keys that nobody has taken, the oldest first, each behind its length.
-#[derive(Debug, Default)]
-struct Packed {
-    bytes: Vec<u8>,
-    count: usize,
 }
 
 impl Rows {
@@ -59,17 +39,7 @@ impl Rows {
         fallback: &Prekey,
     ) -> Result<OwnKeys> {
         let row = self.of(connection, user)?;
-        match row.keys.as_mut().filter(|keys| keys.device == *device) {
-            Some(keys) => {
-                row.changed |= keys.fallback != *fallback;
-                keys.fallback = fallback.clone();
-            }
-            None => {
-                let (device, fallback) = (device.clone(), fallback.clone());
-                row.keys = Some(Keys { device, fallback, next: 0, unused: Packed::default() });
-                row.changed = true;
-            }
-        }
+        row.changed |= Keys::publish_device(&mut row.keys, device, fallback);
         Ok(row.own())
     }
 
@@ -83,16 +53,7 @@ impl Rows {
     ) -> Result<OwnKeys> {
         let row = self.of(connection, user)?;
         if let Some(keys) = &mut row.keys {
-            for (number, prekey) in (first..=PREKEY_NUMBER_MAX).zip(prekeys) {
-                if keys.unused.count == PREKEYS_MAX {
-                    break;
-                }
-                if number >= keys.next {
-                    keys.unused.push(prekey);
-                    keys.next = number + 1;
-                    row.changed = true;
-                }
-            }
+            row.changed |= keys.publish_prekeys(first, prekeys);
         }
         Ok(row.own())
     }
@@ -100,13 +61,10 @@ impl Rows {
     /// Takes the oldest one-time key out; the fallback key stays.
     pub(super) fn claim(&mut self, connection: &Connection, user: UserId) -> Result<UserKeys> {
         let row = self.of(connection, user)?;
-        let Some(keys) = &mut row.keys else {
-            return Ok(UserKeys { device: Vec::new(), prekey: Vec::new() });
-        };
-        let taken = keys.unused.pop();
-        row.changed |= taken.is_some() && !keeps_taken();
-        let prekey = taken.unwrap_or_else(|| keys.fallback.as_bytes().into());
-        Ok(UserKeys { device: keys.device.as_bytes().into(), prekey })
+        let Some(keys) = &mut row.keys else { return Ok(no_device()) };
+        let (claimed, changed) = keys.claim();
+        row.changed |= changed && !keeps_taken();
+        Ok(claimed)
     }
 
     /// Removes what somebody left under a name that has a new owner.
@@ -190,73 +148,6 @@ fn senseless(user: UserId) -> rusqlite::Error {
 
 impl Row {
     fn own(&self) -> OwnKeys {
-        match &self.keys {
-            None => OwnKeys { device: Vec::new(), fallback: Vec::new(), unused: 0, next: 0 },
-            Some(keys) => OwnKeys {
-                device: keys.device.as_bytes().into(),
-                fallback: keys.fallback.as_bytes().into(),
-                unused: keys.unused.count as u32,
-                next: keys.next,
-            },
-        }
-    }
-}
-
-impl Packed {
-    /// Takes bytes if they are whole keys, and no more of them than are kept.
-    fn parse(bytes: Vec<u8>) -> Option<Self> {
-        let (mut rest, mut count) = (&bytes[..], 0);
-        while let Some((&length, tail)) = rest.split_first() {
-            let (key, tail) = tail.split_at_checked(usize::from(length))?;
-            Prekey::parse(key)?;
-            (rest, count) = (tail, count + 1);
-        }
-        (count <= PREKEYS_MAX).then_some(Self { bytes, count })
-    }
-
-    fn push(&mut self, prekey: &Prekey) {
-        // A key's bound fits a byte: asserted above.
-        self.bytes.push(prekey.as_bytes().len() as u8);
-        self.bytes.extend_from_slice(prekey.as_bytes());
-        self.count += 1;
-    }
-
-    fn pop(&mut self) -> Option<Vec<u8>> {
-        let length = usize::from(*self.bytes.first()?);
-        self.count -= 1;
-        Some(self.bytes.drain(..=length).skip(1).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(byte: u8, length: usize) -> Prekey {
-        Prekey::parse(vec![byte; length]).unwrap()
-    }
-
-    #[test]
-    fn packed_keys_come_out_whole_and_the_oldest_first() {
-        let mut packed = Packed::default();
-        packed.push(&key(1, PREKEY_BYTES_MAX));
-        packed.push(&key(2, 1));
-        let mut packed = Packed::parse(packed.bytes).unwrap();
-        assert_eq!(packed.count, 2);
-        assert_eq!(packed.pop(), Some(vec![1; PREKEY_BYTES_MAX]));
-        assert_eq!(packed.pop(), Some(vec![2]));
-        assert_eq!((packed.pop(), packed.count), (None, 0));
-    }
-
-    #[test]
-    fn bytes_that_are_no_whole_keys_are_not_taken() {
-        let mut most = Packed::default();
-        (0..PREKEYS_MAX).for_each(|_| most.push(&key(1, 2)));
-        assert!(Packed::parse(most.bytes.clone()).is_some());
-        most.push(&key(1, 2));
-        let long = [&[PREKEY_BYTES_MAX as u8 + 1][..], &[7; PREKEY_BYTES_MAX + 1]].concat();
-        for bytes in [vec![0], vec![2, 7], vec![1, 7, 9], long, most.bytes] {
-            assert!(Packed::parse(bytes.clone()).is_none(), "{bytes:?}");
-        }
+        Keys::own(self.keys.as_ref())
     }
 }

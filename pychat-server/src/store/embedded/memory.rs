@@ -5,11 +5,8 @@
 //! A batch changes memory as it goes, so that its later commands see the earlier ones, and notes how
 //! to undo each change. When the transaction fails, [`Memory::undo`] takes all of it back.
 
-use super::{
-    Account, load,
-    rules::{self, Rules},
-    undo::Undo,
-};
+use super::{Account, load, undo::Undo};
+use crate::store::rules::{self, Rules};
 use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat::UnixMillis};
 use rusqlite::Connection;
 use std::collections::{HashMap, VecDeque};

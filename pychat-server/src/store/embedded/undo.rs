@@ -1,9 +1,7 @@
 //! How to take a batch back out of memory. Users whom it loaded stay: they are as the file has them.
 
-use super::{
-    memory::{Head, Memory, Owner, Slot, Stream, UserId},
-    rules,
-};
+use super::memory::{Head, Memory, Owner, Slot, Stream, UserId};
+use crate::store::rules;
 
 /// One change, and what was there before. Taken back in reverse order.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,0 +1,559 @@
+//! Parcels for mailboxes that are other nodes'.
+//!
+//! The shard where a user's mailbox would live here hands what comes for it to the node that has it, and
+//! keeps it until it hears what became of it. A text is never handed to two nodes at once, and nothing passes
+//! what came back: while anything of a mailbox comes back, all that follows waits here; then all of it is
+//! handed over anew, in its order. Each such time is a *run*, and a node that has sent back a parcel of a run
+//! sends back all that follow of it.
+//!
+//! ```text
+//!            known --> Going --- all answered --> (nothing)
+//! parcel --<                '--- some came back, all others answered --> anew
+//!            unknown --> Asking --- the store says --> Going, or it is ours
+//! ```
+//! What is lost on the way, or with a node, is handed over anew: then its recipient may get it twice, and
+//! knows it by its id.
+
+use super::{
+    Now, Shard,
+    jobs::Purpose,
+    nodes::{
+        FromNodes, NodeAsker, NodeFate, NodeMail, NodeParcel, Seated, ToNodes, number, word_back,
+    },
+    parcel::{Asker, Fate, FromShard, Hop, Hopped, Parcel, Place, Record},
+    session::{Delivery, Session, Step},
+    unsettled::Owed,
+};
+use crate::{
+    committer::{Outcome, Work},
+    store::{Node, StoreError},
+};
+use pychat_proto::{
+    CloseCode, Instant, SessionId, Urgency, UserName,
+    chat::{Presence, UnixMillis},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    time::Duration,
+};
+
+/// Mailboxes of which a shard remembers whose they are. Beyond it all are forgotten and asked for again.
+const ROUTES_MAX: usize = 65_536;
+
+/// Runs of which a parcel was sent back. Beyond it those of nodes are forgotten that have sent none of late.
+const BOUNCED_MAX: usize = 65_536;
+
+/// How long a session whose mailbox another node has taken waits to hear that its user is there. Then its
+/// client is sent away, to come back wherever it likes.
+const LOSING: Duration = Duration::from_secs(2);
+
+/// Whether a session's user is told of as one who is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Here,
+    Gone,
+}
+
+/// What a shard of a node knows of other nodes.
+#[derive(Default)]
+pub(super) struct Forwards {
+    ways: BTreeMap<UserName, Way>,
+    sent: BTreeMap<u64, Sent>,
+    count: u64,
+    runs: u32,
+    routes: HashMap<UserName, Route>,
+    bounced: BTreeMap<(Node, UserName), u32>,
+    /// Sessions whose mailbox is theirs.
+    taken: BTreeMap<SessionId, Taken>,
+    losing: BTreeMap<SessionId, Instant>,
+    to_nodes: VecDeque<ToNodes>,
+}
+
+/// Whose a mailbox is, as far as is known. Wrong knowledge costs a way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Here,
+    At(Node),
+}
+
+/// A mailbox is a session's.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    /// The mailbox's number since when.
+    number: u64,
+    /// Since when its user is as the others were told.
+    since: UnixMillis,
+}
+
+/// What is under way for a mailbox.
+enum Way {
+    /// The store is asked whose it is.
+    Asking { parked: Vec<Parcel> },
+    /// Parcels of this run are with that node; by their numbers, in their order.
+    Going { to: Node, run: u32, under_way: VecDeque<u64>, came_back: bool, parked: Vec<Parcel> },
+}
+
+/// A parcel that another node was handed.
+struct Sent {
+    to: Node,
+    mailbox: UserName,
+    state: SentState,
+}
+
+#[allow(clippy::large_enum_variant)] // Nearly all of them are waiting.
+enum SentState {
+    Waiting(Parcel),
+    CameBack(Parcel),
+    /// The recipient has it, and no disk of ours does: it is done with when its receipt is safe.
+    Delivered(Record),
+}
+
+impl Shard {
+    /// The next thing for other nodes.
+    pub fn poll_to_nodes(&mut self) -> Option<ToNodes> {
+        self.forwards.to_nodes.pop_front()
+    }
+
+    /// Takes what is heard of other nodes.
+    pub fn handle_nodes(&mut self, now: Now, heard: FromNodes) {
+        match heard {
+            FromNodes::Mail(node, NodeMail::Parcel(parcel)) => self.take_hop(now, node, parcel),
+            FromNodes::Mail(node, NodeMail::Fate { number, fate }) => {
+                self.on_node_fate(now, node, number, fate);
+            }
+            FromNodes::Presence(node, seated) => self.on_seated(now, node, &seated),
+            FromNodes::Lost(node) => self.on_lost(now, node),
+            FromNodes::Woke => self.take_back(now),
+            FromNodes::CutOff => self.send_all_away(now),
+        }
+        self.handle_events(now);
+    }
+
+    /// Users who are here, for a node that has just come.
+    #[must_use]
+    pub fn seated(&self) -> Vec<Seated> {
+        self.forwards.taken.iter().filter_map(|(id, taken)| self.seated_at(id, *taken)).collect()
+    }
+
+    fn seated_at(&self, id: &SessionId, taken: Taken) -> Option<Seated> {
+        let session = self.sessions.get(id)?;
+        let (user, name) = (session.user(), session.person.display_name());
+        let Taken { number, since } = taken;
+        Some(Seated { user, name, presence: session.presence, since, taken: number })
+    }
+
+    /// The session of a mailbox's user, if the mailbox is still that session's.
+    pub(super) fn reader(&self, mailbox: &UserName) -> Option<SessionId> {
+        let id = self.sessions.of_user(mailbox)?;
+        (!self.forwards.losing.contains_key(&id)).then_some(id)
+    }
+
+    /// Hands a parcel to the node that has its mailbox; comes back if that is this one.
+    pub(super) fn route(&mut self, parcel: Parcel) -> Option<Parcel> {
+        if self.config.node.is_none() {
+            return Some(parcel);
+        }
+        if let Asker::Hop(_) = parcel.asker {
+            return Some(parcel);
+        }
+        let mailbox = parcel.mailbox;
+        match self.forwards.ways.get_mut(&mailbox) {
+            Some(Way::Asking { parked } | Way::Going { parked, came_back: true, .. }) => {
+                parked.push(parcel);
+                return None;
+            }
+            Some(Way::Going { .. }) => {
+                self.send_on(parcel);
+                return None;
+            }
+            None => {}
+        }
+        if self.reader(&mailbox).is_some() {
+            return Some(parcel);
+        }
+        match self.forwards.routes.get(&mailbox) {
+            Some(Route::Here) => Some(parcel),
+            Some(Route::At(node)) => {
+                self.forwards.runs = self.forwards.runs.wrapping_add(1);
+                let (to, run) = (*node, self.forwards.runs);
+                let (under_way, parked) = (VecDeque::new(), Vec::new());
+                let way = Way::Going { to, run, under_way, came_back: false, parked };
+                self.forwards.ways.insert(mailbox, way);
+                self.send_on(parcel);
+                None
+            }
+            None if self.reads.is_pausing() => {
+                let failed = self.failed();
+                self.answer(parcel.asker, failed);
+                None
+            }
+            None => {
+                self.forwards.ways.insert(mailbox, Way::Asking { parked: vec![parcel] });
+                self.jobs.push(Purpose::Owner(mailbox), Work::Owner { mailbox });
+                None
+            }
+        }
+    }
+
+    /// The store says whose a mailbox is.
+    pub(super) fn on_owner(
+        &mut self,
+        now: Now,
+        mailbox: UserName,
+        outcome: &Result<Outcome, StoreError>,
+    ) {
+        let Some(Way::Asking { parked }) = self.forwards.ways.remove(&mailbox) else { return };
+        match outcome {
+            Ok(Outcome::Owner(owner)) => {
+                let route = owner.map_or(Route::Here, Route::At);
+                self.learn(mailbox, route);
+                self.take_again(now, parked);
+            }
+            Ok(_) | Err(_) => {
+                for parcel in parked {
+                    let failed = self.failed();
+                    self.answer(parcel.asker, failed);
+                }
+            }
+        }
+    }
+
+    fn learn(&mut self, mailbox: UserName, route: Route) {
+        if self.forwards.routes.len() >= ROUTES_MAX {
+            self.forwards.routes.clear();
+        }
+        self.forwards.routes.insert(mailbox, route);
+    }
+
+    fn take_again(&mut self, now: Now, parcels: Vec<Parcel>) {
+        for mut parcel in parcels {
+            parcel.generation = self.jobs.generation();
+            self.take_in(now, parcel);
+        }
+    }
+
+    /// Hands a parcel to the node that its mailbox's others are with.
+    fn send_on(&mut self, parcel: Parcel) {
+        let Some(Way::Going { to, run, under_way, .. }) =
+            self.forwards.ways.get_mut(&parcel.mailbox)
+        else {
+            return;
+        };
+        let (to, run) = (*to, *run);
+        self.forwards.count += 1;
+        let number = number(self.config.shard, self.forwards.count);
+        under_way.push_back(number);
+        let what = match &parcel.asker {
+            Asker::Stream(record, Place { user, stream, safe, first }) => NodeAsker::Text {
+                user: *user,
+                stream: *stream,
+                safe: *safe,
+                first: *first,
+                last: record.last,
+                owed: parcel.owed.as_ref().map(|owed| owed.id),
+            },
+            Asker::Receipt(receipt) => {
+                NodeAsker::Receipt { at_once: receipt.word_back == Urgency::Normal }
+            }
+            Asker::Hop(_) => unreachable!("what another node hands over is never handed on"),
+        };
+        let (mailbox, entry) = (parcel.mailbox, parcel.entry.to_vec());
+        let mail = NodeMail::Parcel(NodeParcel { number, run, mailbox, entry, what });
+        self.forwards.to_nodes.push_back(ToNodes::Mail(to, mail));
+        let state = SentState::Waiting(parcel);
+        self.forwards.sent.insert(number, Sent { to, mailbox, state });
+    }
+
+    /// What another node says of a parcel.
+    fn on_node_fate(&mut self, now: Now, node: Node, number: u64, fate: NodeFate) {
+        let Some(sent) = self.forwards.sent.remove(&number) else { return };
+        if sent.to != node {
+            self.forwards.sent.insert(number, sent);
+            return;
+        }
+        let Sent { to, mailbox, state } = sent;
+        let fate = match (state, fate) {
+            (SentState::Delivered(record), NodeFate::Settled) => {
+                return self.tell(record.shard, FromShard::Fate(record, Fate::Settled));
+            }
+            (SentState::Delivered(record), _) => {
+                return self.tell(record.shard, FromShard::Fate(record, Fate::Again));
+            }
+            (SentState::CameBack(parcel), _) => {
+                let state = SentState::CameBack(parcel);
+                self.forwards.sent.insert(number, Sent { to, mailbox, state });
+                return;
+            }
+            (SentState::Waiting(parcel), NodeFate::Delivered) => {
+                if let Asker::Stream(record, _) = parcel.asker {
+                    let state = SentState::Delivered(record);
+                    self.forwards.sent.insert(number, Sent { to, mailbox, state });
+                }
+                Some((parcel, Fate::Delivered))
+            }
+            (SentState::Waiting(parcel), NodeFate::Settled) => Some((parcel, Fate::Settled)),
+            (SentState::Waiting(parcel), NodeFate::Refused(code)) => {
+                Some((parcel, Fate::Refused(code)))
+            }
+            (SentState::Waiting(parcel), NodeFate::Failed | NodeFate::Bounced) => {
+                let state = SentState::CameBack(parcel);
+                self.forwards.sent.insert(number, Sent { to, mailbox, state });
+                None
+            }
+        };
+        if let Some(Way::Going { under_way, came_back, .. }) = self.forwards.ways.get_mut(&mailbox)
+        {
+            match &fate {
+                Some(_) => under_way.retain(|other| *other != number),
+                None => *came_back = true,
+            }
+        }
+        if let Some((parcel, fate)) = fate {
+            self.answer(parcel.asker, fate);
+        }
+        self.finish_way(now, mailbox);
+    }
+
+    /// Ends what is under way for a mailbox, if all is answered, and hands over anew what came back.
+    fn finish_way(&mut self, now: Now, mailbox: UserName) {
+        let forwards = &mut self.forwards;
+        let Some(Way::Going { under_way, .. }) = forwards.ways.get(&mailbox) else { return };
+        let came_back = |number: &u64| {
+            matches!(
+                forwards.sent.get(number),
+                None | Some(Sent { state: SentState::CameBack(_), .. })
+            )
+        };
+        if !under_way.iter().all(came_back) {
+            return;
+        }
+        let Some(Way::Going { under_way, came_back, parked, .. }) = forwards.ways.remove(&mailbox)
+        else {
+            return;
+        };
+        let mut again = Vec::new();
+        for number in under_way {
+            if let Some(Sent { state: SentState::CameBack(parcel), .. }) =
+                forwards.sent.remove(&number)
+            {
+                again.push(parcel);
+            }
+        }
+        again.extend(parked);
+        if came_back {
+            // Whose it is has to be asked anew.
+            forwards.routes.remove(&mailbox);
+        }
+        self.take_again(now, again);
+    }
+
+    /// Takes a parcel that another node hands over.
+    fn take_hop(&mut self, now: Now, node: Node, parcel: NodeParcel) {
+        let NodeParcel { number, run, mailbox, entry, what } = parcel;
+        let (what, owed) = match what {
+            NodeAsker::Text { user, stream, safe, first, last, owed } => {
+                let owed = owed.map(|id| Owed { to: user, id, record: None });
+                (Hopped::Text(Place { user, stream, safe, first }, last), owed)
+            }
+            NodeAsker::Receipt { at_once } => (Hopped::Receipt(word_back(at_once)), None),
+        };
+        let hop = Hop { node, mailbox, number, run, what };
+        let is_known_elsewhere = self.reader(&mailbox).is_none()
+            && (self.forwards.ways.contains_key(&mailbox)
+                || matches!(self.forwards.routes.get(&mailbox), Some(Route::At(_))));
+        if self.forwards.bounced.get(&(node, mailbox)) == Some(&run) || is_known_elsewhere {
+            return self.bounce(&hop, NodeFate::Bounced);
+        }
+        let generation = self.jobs.generation();
+        let (entry, asker) = (entry.into(), Asker::Hop(hop));
+        self.take_in(now, Parcel { mailbox, entry, owed, asker, generation });
+    }
+
+    fn bounce(&mut self, hop: &Hop, fate: NodeFate) {
+        if self.forwards.bounced.len() >= BOUNCED_MAX {
+            self.forwards.bounced.retain(|(node, _), _| *node == hop.node);
+        }
+        self.forwards.bounced.insert((hop.node, hop.mailbox), hop.run);
+        self.tell_node(hop.node, hop.number, fate);
+    }
+
+    fn tell_node(&mut self, node: Node, number: u64, fate: NodeFate) {
+        self.forwards.to_nodes.push_back(ToNodes::Mail(node, NodeMail::Fate { number, fate }));
+    }
+
+    /// Tells the node that handed a parcel over what became of it.
+    pub(super) fn answer_hop(&mut self, hop: &Hop, fate: Fate) {
+        let fate = match fate {
+            Fate::Delivered => NodeFate::Delivered,
+            Fate::Settled => NodeFate::Settled,
+            Fate::Refused(code) => NodeFate::Refused(code),
+            Fate::Failed(_) | Fate::Again => return self.bounce(hop, NodeFate::Failed),
+        };
+        self.tell_node(hop.node, hop.number, fate);
+    }
+
+    /// A text that another node handed over, and that its recipient has, is done with; or it is not.
+    pub(super) fn settle_hop(&mut self, node: Node, number: u64, fate: Fate) {
+        let fate = match fate {
+            Fate::Settled | Fate::Delivered | Fate::Refused(_) => NodeFate::Settled,
+            Fate::Failed(_) | Fate::Again => NodeFate::Failed,
+        };
+        self.tell_node(node, number, fate);
+    }
+
+    /// The store was to write an entry, and the mailbox is another node's.
+    pub(super) fn on_elsewhere(&mut self, now: Now, owner: Node, parcel: Parcel) {
+        let mailbox = parcel.mailbox;
+        self.learn(mailbox, Route::At(owner));
+        if let Some(id) = self.reader(&mailbox) {
+            self.lose(now, id);
+        }
+        match parcel.asker {
+            Asker::Hop(hop) => self.bounce(&hop, NodeFate::Bounced),
+            Asker::Stream(..) | Asker::Receipt(_) => self.take_again(now, vec![parcel]),
+        }
+    }
+
+    /// A session's mailbox is another node's by now: its user is there, or will come back.
+    fn lose(&mut self, now: Now, id: SessionId) {
+        self.forwards.losing.insert(id, now.mono + LOSING);
+        self.forwards.taken.remove(&id);
+        self.end_lease(id);
+    }
+
+    /// The mailbox is this session's.
+    pub(super) fn on_taken(&mut self, now: Now, id: SessionId, number: u64) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let mailbox = session.user();
+        self.forwards.losing.remove(&id);
+        self.forwards.taken.insert(id, Taken { number, since: now.unix_ms });
+        self.learn(mailbox, Route::Here);
+        self.tell_nodes_of(now, id, Standing::Here);
+    }
+
+    /// Tells other nodes of a user who is here, if the mailbox is that session's.
+    pub(super) fn tell_nodes_of(&mut self, now: Now, id: SessionId, standing: Standing) {
+        let Some(taken) = self.forwards.taken.get_mut(&id) else { return };
+        taken.since = now.unix_ms;
+        let taken = *taken;
+        let Some(mut seated) = self.seated_at(&id, taken) else { return };
+        if standing == Standing::Gone {
+            seated.presence = Presence::Offline;
+            self.forwards.taken.remove(&id);
+        }
+        self.forwards.to_nodes.push_back(ToNodes::Presence(seated));
+    }
+
+    /// A session has ended.
+    pub(super) fn forget_taken(&mut self, id: SessionId) {
+        self.forwards.taken.remove(&id);
+        self.forwards.losing.remove(&id);
+    }
+
+    /// When a session is sent away that has lost its mailbox.
+    pub(super) fn losing_timeout(&self) -> Option<Instant> {
+        self.forwards.losing.values().min().copied()
+    }
+
+    /// Sends sessions away that have lost their mailbox, and of whose users nothing was heard.
+    pub(super) fn expire_losing(&mut self, now: Now) {
+        let due = self.forwards.losing.iter().filter(|(_, at)| **at <= now.mono);
+        let due: Vec<SessionId> = due.map(|(id, _)| *id).collect();
+        for id in due {
+            self.close(now, id, CloseCode::Restarting, Duration::ZERO, MOVED);
+        }
+    }
+
+    /// Another node says who is there.
+    fn on_seated(&mut self, now: Now, node: Node, seated: &Seated) {
+        let user = seated.user;
+        if seated.presence == Presence::Offline {
+            if self.forwards.routes.get(&user) == Some(&Route::At(node)) {
+                self.forwards.routes.remove(&user);
+            }
+            return;
+        }
+        if let Some(id) = self.sessions.of_user(&user) {
+            if self.forwards.taken.get(&id).is_some_and(|ours| ours.number > seated.taken) {
+                return;
+            }
+            // One that has not taken its mailbox yet will, and is the newer.
+            let is_newer =
+                !self.forwards.taken.contains_key(&id) && !self.forwards.losing.contains_key(&id);
+            if is_newer {
+                return;
+            }
+            self.forwards.taken.remove(&id);
+            let reason = "this name has logged in anew";
+            self.close(now, id, CloseCode::Replaced, Duration::ZERO, reason);
+        }
+        self.learn(user, Route::At(node));
+    }
+
+    /// What was under way to a node may be lost: it is handed over anew.
+    fn on_lost(&mut self, now: Now, node: Node) {
+        self.forwards.routes.retain(|_, route| *route != Route::At(node));
+        self.forwards.bounced.retain(|(other, _), _| *other != node);
+        let numbers = self.forwards.sent.iter().filter(|(_, sent)| sent.to == node);
+        let numbers: Vec<u64> = numbers.map(|(number, _)| *number).collect();
+        let mut mailboxes = BTreeSet::new();
+        for number in numbers {
+            let Some(sent) = self.forwards.sent.get_mut(&number) else { continue };
+            match &sent.state {
+                SentState::Delivered(record) => {
+                    let record = *record;
+                    self.forwards.sent.remove(&number);
+                    self.tell(record.shard, FromShard::Fate(record, Fate::Again));
+                }
+                SentState::CameBack(_) => {}
+                SentState::Waiting(_) => {
+                    mailboxes.insert(sent.mailbox);
+                    if let Some(Sent { to, mailbox, state: SentState::Waiting(parcel) }) =
+                        self.forwards.sent.remove(&number)
+                    {
+                        let state = SentState::CameBack(parcel);
+                        self.forwards.sent.insert(number, Sent { to, mailbox, state });
+                    }
+                }
+            }
+        }
+        for mailbox in mailboxes {
+            if let Some(Way::Going { came_back, .. }) = self.forwards.ways.get_mut(&mailbox) {
+                *came_back = true;
+            }
+            self.finish_way(now, mailbox);
+        }
+    }
+
+    /// Makes the mailboxes of all who are here this node's again, whoever has them: their users are here.
+    fn take_back(&mut self, now: Now) {
+        for id in self.sessions.ids().collect::<Vec<_>>() {
+            let is_its_users =
+                |it: &Session| !matches!(it.delivery, Delivery::Claiming(_) | Delivery::Raising(_));
+            if !self.sessions.get(&id).is_some_and(is_its_users) {
+                continue;
+            }
+            self.end_lease(id);
+            self.forget_taken(id);
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.delivery = Delivery::Raising(Step::Waiting);
+                session.hot();
+            }
+            self.pump(now, id);
+        }
+    }
+
+    fn send_all_away(&mut self, now: Now) {
+        let sessions: Vec<SessionId> = self.sessions.ids().collect();
+        for session in sessions {
+            let share = self.share_of(Duration::from_secs(1));
+            self.close(now, session, CloseCode::Restarting, share, CUT_OFF);
+        }
+    }
+}
+
+/// What a client hears whose mailbox another node has.
+const MOVED: &str = "your mailbox is with another of the servers";
+
+/// What clients hear of a node that cannot reach the store.
+const CUT_OFF: &str = "this server has lost its store; another one has it";
