@@ -17,7 +17,7 @@
 use super::{
     Now, Shard,
     jobs::Purpose,
-    nodes::{
+    mail::{
         FromNodes, NodeAsker, NodeFate, NodeMail, NodeParcel, Seated, ToNodes, number, word_back,
     },
     parcel::{Asker, Fate, FromShard, Hop, Hopped, Parcel, Place, Record},
