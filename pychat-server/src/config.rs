@@ -1,5 +1,9 @@
 //! The configuration file, and what it, the flags and the variables come to.
 
+mod nodes;
+
+pub use nodes::NodeSettings;
+
 use crate::{
     admin::client::socket_beside,
     cli::{LinkArgs, ServeArgs},
@@ -7,6 +11,7 @@ use crate::{
     shard::Registration,
     store::Quota,
 };
+use pychat_proto::{InvalidLink, Place as NodePlace};
 use serde::Deserialize;
 use std::{
     fmt, io,
@@ -35,6 +40,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// For the join link.
     pub host: Option<String>,
+    /// Which node of a server this is, if it has several.
+    pub nodes: NodeSettings,
     /// Threads that serve sessions.
     pub shards: u8,
     /// What to log.
@@ -73,6 +80,8 @@ pub struct LinkSettings {
     pub data: PathBuf,
     /// The name under which people reach the server.
     pub host: Option<String>,
+    /// The nodes that people reach, where no name was chosen.
+    pub nodes: NodeSettings,
     /// Where it listens, or the port that was asked for.
     pub address: SocketAddr,
 }
@@ -101,6 +110,20 @@ pub enum ConfigError {
     /// Metrics would be told to whoever asks.
     #[error("metrics and health would be open to the network at {0}")]
     Exposed(SocketAddr),
+    /// The name for the join link is none.
+    #[error("host: {0}")]
+    Host(InvalidLink),
+    /// There are nodes, and none of them is this one.
+    #[error("nodes are named, but not which of them this server is")]
+    NodeWithoutName,
+    /// Clients cannot be told of so many.
+    #[error("{named} nodes are named, and clients can be told of {told} with names of this length")]
+    TooManyNodes {
+        /// As many as fit.
+        told: usize,
+        /// As many as there are.
+        named: usize,
+    },
     /// There is no place for the data.
     #[error("there is no data directory: neither --data nor XDG_STATE_HOME nor HOME is set")]
     NoData,
@@ -127,6 +150,8 @@ struct File {
     listen: Vec<SocketAddr>,
     data: Option<PathBuf>,
     host: Option<String>,
+    advertise: Option<NodePlace>,
+    nodes: Option<Vec<NodePlace>>,
     shards: Option<NonZeroU8>,
     log: Option<String>,
     log_format: LogFormat,
@@ -186,13 +211,16 @@ impl Settings {
         let data = data.map_or_else(|| default_data(args.dev), Ok)?;
         let default_quota = Quota::default();
         let expose = args.metrics_expose || file.metrics.expose;
+        let advertise = args.advertise.clone().or(file.advertise);
+        let listed = if args.nodes.is_empty() { file.nodes } else { Some(args.nodes.clone()) };
         Ok(Self {
             metrics: private(args.metrics.clone().or(file.metrics.listen), expose)?,
             admin_socket: file.admin.socket.unwrap_or_else(|| socket_beside(&data)),
             log_format: file.log_format,
             listen: first_listed([&args.listen, &file.listen], args.dev),
             data,
-            host: args.common.host.clone().or(file.host),
+            host: checked_host(args.common.host.clone().or(file.host))?,
+            nodes: NodeSettings::of(advertise, listed)?,
             shards: args.shards.or(file.shards).map_or_else(half_the_cores, NonZeroU8::get),
             log: args.log.clone().or(file.log).unwrap_or_else(|| "info".into()),
             restart_spread: file
@@ -227,7 +255,8 @@ impl LinkSettings {
             (None, 0) => address.set_port(DEFAULT_PORT),
             (None, _) => {}
         }
-        Ok(Self { data: settings.data, host: settings.host, address })
+        let Settings { data, host, nodes, .. } = settings;
+        Ok(Self { data, host, nodes, address })
     }
 }
 
@@ -256,7 +285,16 @@ pub fn check_text(path: &Path, text: &str) -> Result<(), ConfigError> {
 }
 
 fn checked(file: File) -> Result<(), ConfigError> {
+    checked_host(file.host)?;
+    NodeSettings::of(file.advertise, file.nodes)?;
     private(file.metrics.listen, file.metrics.expose).map(drop)
+}
+
+fn checked_host(host: Option<String>) -> Result<Option<String>, ConfigError> {
+    if let Some(host) = &host {
+        NodePlace::new(host, DEFAULT_PORT).map_err(ConfigError::Host)?;
+    }
+    Ok(host)
 }
 
 /// Refuses what others than this machine's programs could reach, unless that is wanted.
@@ -362,6 +400,7 @@ mod tests {
         let set: Vec<&str> = lines.filter(|line| !line.starts_with(' ')).collect();
         let file = parse(Path::new("default.toml"), &set.join("\n")).unwrap();
         assert!(file.data.is_some() && file.host.is_some() && file.shards.is_some());
+        assert!(NodeSettings::of(file.advertise, file.nodes).unwrap().told.is_some());
     }
 
     #[test]

@@ -81,7 +81,8 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
     let config =
         ShardsConfig { settings: &settings, secrets: secrets.clone(), listeners: &listeners };
     let shards = Shards::start(&config, &handle, places)?;
-    let link = join_link(settings.host.as_deref(), listeners.addresses()[0], &secrets);
+    let (host, nodes) = (settings.host.as_deref(), settings.nodes.for_link());
+    let link = join_link(host, nodes, listeners.addresses()[0], &secrets);
     announce(listeners.addresses(), &link);
     drop(entered);
     let (reloads, asked) = Reloads::new();

@@ -85,6 +85,7 @@ pub(super) struct Ended {
 /// What one thread takes along.
 struct Luggage {
     config: ShardConfig,
+    nodes: Option<Vec<pychat_proto::Place>>,
     seed: [u8; 32],
     sockets: Vec<pychat_udp::PollSocket>,
     place: Place,
@@ -188,10 +189,23 @@ fn pack(
     let config = ShardConfig {
         registration: settings.registration.clone(),
         always_write: settings.always_write,
+        node: settings.nodes.advertise.clone(),
         ..ShardConfig::new(config.secrets.clone(), shard, settings.shards)
     };
     let journal = Journal::open(&settings.data, shard, settings.shards);
-    Ok(Luggage { config, seed, sockets, place, peers, inbox, committer, from_committer, journal })
+    let nodes = settings.nodes.told.clone();
+    Ok(Luggage {
+        config,
+        nodes,
+        seed,
+        sockets,
+        place,
+        peers,
+        inbox,
+        committer,
+        from_committer,
+        journal,
+    })
 }
 
 impl Luggage {
@@ -217,7 +231,10 @@ impl Luggage {
         let Place { poll, bell } = self.place;
         let (mail, committer) = (self.inbox, self.from_committer);
         let ears = Ears { poll, bell, mail, committer, orders };
-        let shard = Shard::new(self.config, self.seed);
+        let mut shard = Shard::new(self.config, self.seed);
+        if let Some(nodes) = &self.nodes {
+            shard.set_nodes(super::driver::now(), nodes);
+        }
         let driver =
             Driver::new(shard, ears, self.sockets, self.peers, self.committer, beats, self.journal);
         driver?.run()

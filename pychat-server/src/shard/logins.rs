@@ -374,6 +374,7 @@ impl Shard {
             self.close(now, older, CloseCode::Replaced, Duration::ZERO, reason);
         }
         self.tell_presence(now, id);
+        self.tell_nodes(now, id);
     }
 
     pub(super) fn on_presence(&mut self, now: Now, id: SessionId, presence: Presence) {
