@@ -29,6 +29,8 @@ mod full_disk;
 #[cfg(unix)]
 mod metrics;
 #[cfg(unix)]
+mod nodes;
+#[cfg(unix)]
 mod page;
 #[cfg(unix)]
 mod recipes;

@@ -333,8 +333,10 @@ impl World {
         let mut buffer = Vec::new();
         while let Some(transmit) = daemon.core.poll_transmit(now, &mut buffer) {
             busy = true;
-            assert_eq!(transmit.to, server_address());
-            if gets_through() {
+            // At other nodes nobody answers.
+            let is_there = transmit.to == server_address();
+            assert!(is_there || daemon.looked_up.iter().any(|places| places.len() > 1));
+            if gets_through() && is_there {
                 for datagram in buffer.chunks_mut(transmit.segment_bytes) {
                     self.server.endpoint.handle_datagram(now.mono, from, datagram);
                 }
