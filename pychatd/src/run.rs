@@ -1,7 +1,7 @@
 //! The loop that drives the [`Core`]: sockets, timers, look-ups, and the control socket's requests.
 //!
 //! One task owns everything here. It sleeps until something happens, hands all of it to the core,
-//! and carries out what the core gives out: first the disk, then the network, then the answers.
+//! and carries out what the core gives out, which is on disk by then: first the answers, then the network.
 
 mod network;
 mod notice;
@@ -148,6 +148,10 @@ impl Driver {
         mut shutdown: watch::Receiver<bool>,
     ) {
         loop {
+            // Who waits at a terminal has the answer before the network has the datagram.
+            if self.answer() {
+                tokio::task::yield_now().await;
+            }
             self.carry_out();
             if self.ending {
                 break;
@@ -230,16 +234,25 @@ impl Driver {
         }
     }
 
+    /// Hands out answers; whether there were any.
+    fn answer(&mut self) -> bool {
+        let mut answered = false;
+        while let Some((token, answer)) = self.core.poll_response() {
+            if let Some(respond) = self.waiting.remove(&token) {
+                answered = true;
+                // Who asked may be gone.
+                drop(respond.send(answer));
+            }
+        }
+        answered
+    }
+
     /// Carries out what the core gives out, until there is nothing more.
     fn carry_out(&mut self) {
         while let Some(transmit) = self.core.poll_transmit(now(), &mut self.buffer) {
             self.sockets.send(&transmit, &self.buffer);
         }
-        while let Some((token, answer)) = self.core.poll_response() {
-            if let Some(respond) = self.waiting.remove(&token) {
-                drop(respond.send(answer));
-            }
-        }
+        self.answer();
         while let Some(event) = self.core.poll_event() {
             // Nobody may be subscribed.
             drop(self.events.send(Arc::new(event)));

@@ -119,9 +119,7 @@ fn one_verb_alone_reads_what_all_of_them_read() {
     for words in [
         &["send", "bob", "hi", "--wait", "read", "--id", "x", "--timeout=3s"][..],
         &["--json", "inbox", "--reader", "bot", "-n", "3"],
-        &["--profile", "work", "history", "bob"],
-        &["history", "export", "bob"],
-        &["daemon", "restart"],
+        &["--profile", "work", "unread", "--format", "{total}"],
         &["users", "--all", "-q"],
         &["status"],
     ] {
@@ -132,11 +130,32 @@ fn one_verb_alone_reads_what_all_of_them_read() {
 }
 
 #[test]
+fn a_verb_alone_takes_what_it_takes_among_the_others() {
+    let all = Cli::command();
+    let told = |verb: &clap::Command| {
+        verb.get_arguments().map(|it| format!("{it:?}")).collect::<Vec<_>>()
+    };
+    for name in ["users", "send", "inbox", "status", "unread"] {
+        let (alone, among) = (one_verb(name).unwrap(), all.find_subcommand(name).unwrap());
+        assert_eq!(told(&alone), told(among), "{name}");
+        assert!(!among.has_subcommands() && among.get_all_aliases().next().is_none(), "{name}");
+    }
+}
+
+#[test]
 fn words_that_only_look_like_a_verb_are_left_to_the_whole_command_line() {
     let (one, all) = read_both_ways(&["--profile", "send", "users"]);
     assert_eq!(one, None);
     assert!(all.is_some_and(|read| read.contains("Users")));
-    for words in [&["help", "send"][..], &["send", "--help"], &["inbx"], &["--version"], &[]] {
+    for words in [
+        &["help", "send"][..],
+        &["send", "--help"],
+        &["history", "send"],
+        &["daemon", "status"],
+        &["inbx"],
+        &["--version"],
+        &[],
+    ] {
         assert_eq!(read_both_ways(words).0, None, "{words:?}");
     }
 }
