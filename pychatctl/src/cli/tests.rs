@@ -132,9 +132,8 @@ fn one_verb_alone_reads_what_all_of_them_read() {
 #[test]
 fn a_verb_alone_takes_what_it_takes_among_the_others() {
     let all = Cli::command();
-    let told = |verb: &clap::Command| {
-        verb.get_arguments().map(|it| format!("{it:?}")).collect::<Vec<_>>()
-    };
+    let told =
+        |verb: &clap::Command| verb.get_arguments().map(|it| format!("{it:?}")).collect::<Vec<_>>();
     for name in ["users", "send", "inbox", "status", "unread"] {
         let (alone, among) = (one_verb(name).unwrap(), all.find_subcommand(name).unwrap());
         assert_eq!(told(&alone), told(among), "{name}");

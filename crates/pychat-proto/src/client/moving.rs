@@ -36,7 +36,11 @@ impl Client {
 
     /// The session's packets go unanswered.
     pub(super) fn hear_nothing(&mut self, now: Instant, timeouts: u32) {
-        let Some(address) = self.remote().filter(|_| self.nodes.are_several()) else { return };
+        let silent = self.session.as_ref().filter(|it| it.session.is_unanswered());
+        let Some(address) = silent.map(|it| it.session.remote()) else { return };
+        if !self.nodes.are_several() {
+            return;
+        }
         if timeouts >= PROBES_UNTIL_MOVE {
             self.begin_move(now);
         } else {
