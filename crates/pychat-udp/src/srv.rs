@@ -45,9 +45,8 @@ pub(crate) async fn look_up(host: &str) -> Vec<Place> {
 
 async fn ask_all(name_servers: &[SocketAddr], host: &str) -> Vec<Place> {
     for server in name_servers.iter().take(NAME_SERVERS_MAX) {
-        match timeout(ANSWER_WITHIN, ask(*server, host)).await {
-            Ok(Some(places)) => return places,
-            Ok(None) | Err(_) => {}
+        if let Ok(Some(places)) = timeout(ANSWER_WITHIN, ask(*server, host)).await {
+            return places;
         }
     }
     Vec::new()

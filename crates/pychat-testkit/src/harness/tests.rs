@@ -20,6 +20,7 @@ fn server(mode: &str) -> Server {
         programs: Some(fakes()),
         arguments: vec![mode.into()],
         environment: Vec::new(),
+        key: None,
     })
 }
 
