@@ -159,6 +159,25 @@ fn a_busy_node_sends_its_newcomers_to_the_others() {
 }
 
 #[test]
+fn a_busy_node_ends_no_session_that_is_only_silent() {
+    // The second time it is silent for so long that it is asked for a new login itself.
+    for (silence, logins) in [(1, 1), (4, 2)] {
+        let (mut cluster, at) = settled(6, 3);
+        for node in (0..3).filter(|node| *node != at) {
+            cluster.nodes[node].turns_away = Some((CloseCode::Busy, MINUTE));
+        }
+        cluster.take_down(at, Health::Silent);
+        cluster.people[0].written += 1;
+        cluster.run_for(Duration::from_secs(silence));
+        cluster.nodes[at].health = Health::Up;
+        cluster.run_until("the text", MINUTE, |cluster| cluster.people[0].taken.len() == 21);
+        assert_eq!((cluster.node_of(0), cluster.people[0].at.len()), (Some(at), logins));
+        let ended = |event: &&ClientEvent| matches!(event, ClientEvent::Disconnected { .. });
+        assert_eq!(cluster.people[0].events.iter().filter(ended).count(), 0);
+    }
+}
+
+#[test]
 fn a_first_contact_goes_to_one_of_several_nodes() {
     for seed in 0..10 {
         let mut cluster = Cluster::new(seed, 3, 1);

@@ -95,7 +95,10 @@ impl Client {
             }
             Ok(LoginReply::Refused { code, retry_after_ms, reason }) => {
                 let retry_after = Duration::from_millis(u64::from(retry_after_ms));
-                self.lose_login(now, from, CloseCode::from_code(code), retry_after, reason);
+                let code = CloseCode::from_code(code);
+                if !self.asks_on(now, from, code, retry_after) {
+                    self.lose_login(now, from, code, retry_after, reason);
+                }
             }
             Err(_) => self.try_again(now),
         }
@@ -234,12 +237,17 @@ impl Client {
             | CloseCode::Busy
             | CloseCode::ServerFault
             | CloseCode::Unknown(_) => {
-                let stated = !retry_after.is_zero() || code == CloseCode::Restarting;
-                let wait = if stated { retry_after } else { self.rng.jitter(RETRY_WAIT, 20) };
+                let wait = self.wait_after(code, retry_after);
                 let retry_at = self.turned_away(now, from, code, wait);
                 self.lose_session(now, code, &reason, retry_at);
             }
         }
+    }
+
+    /// How long to wait after such an end.
+    pub(super) fn wait_after(&mut self, code: CloseCode, retry_after: Duration) -> Duration {
+        let stated = !retry_after.is_zero() || code == CloseCode::Restarting;
+        if stated { retry_after } else { self.rng.jitter(RETRY_WAIT, 20) }
     }
 
     /// An answer checked but makes no sense: begin anew after a while.

@@ -80,6 +80,28 @@ impl Client {
         }
     }
 
+    /// Another node than the silent session's refused a login for now: that says nothing of the session, so the
+    /// next one is asked. Whether that is so.
+    pub(super) fn asks_on(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        code: CloseCode,
+        retry_after: Duration,
+    ) -> bool {
+        let is_beside = self.session.is_some() && (self.moving || self.suspect);
+        if !is_beside || !passes(code) || !self.nodes.are_several() {
+            return false;
+        }
+        let wait = self.wait_after(code, retry_after);
+        let at = self.turned_away(now, from, code, wait);
+        self.begin_attempt(now, Rhythm::START);
+        if let Some(attempt) = &mut self.attempt {
+            attempt.hurry(at);
+        }
+        true
+    }
+
     /// A node sent us away, for `wait`: when to try again, at another one if there is one.
     pub(super) fn turned_away(
         &mut self,
@@ -88,9 +110,7 @@ impl Client {
         code: CloseCode,
         wait: Duration,
     ) -> Instant {
-        let passes =
-            matches!(code, CloseCode::Restarting | CloseCode::Busy | CloseCode::ServerFault);
-        if !passes || !self.nodes.are_several() {
+        if !passes(code) || !self.nodes.are_several() {
             return now + wait;
         }
         self.nodes.avoid(from, now + if wait.is_zero() { AVOIDED_FOR } else { wait });
@@ -102,4 +122,9 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether it is only this node that cannot take us, and only for a while.
+const fn passes(code: CloseCode) -> bool {
+    matches!(code, CloseCode::Restarting | CloseCode::Busy | CloseCode::ServerFault)
 }
