@@ -7,6 +7,7 @@ pub use admin::{AdminArgs, AdminCommand};
 use crate::metrics::MetricsAddress;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use pychat_proto::Place;
 use std::{net::SocketAddr, num::NonZeroU8, path::PathBuf};
 
 /// What the program is asked to do.
@@ -40,6 +41,9 @@ pub enum Command {
     Admin(AdminArgs),
     /// Make a data directory of a backup that `admin backup` made
     Restore(RestoreArgs),
+    /// Share the server's key with another node, or take it over
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Check a configuration file, or print one with all defaults
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -104,6 +108,12 @@ pub struct ServeArgs {
     /// Threads that serve sessions [default: one for each two cores]
     #[arg(long, value_name = "N", env = "PYCHAT_SERVER_SHARDS")]
     pub shards: Option<NonZeroU8>,
+    /// Where clients reach this node, of a server that has several
+    #[arg(long, value_name = "HOST:PORT", env = "PYCHAT_SERVER_ADVERTISE")]
+    pub advertise: Option<Place>,
+    /// Where all nodes of the server are, for clients
+    #[arg(long, value_name = "HOST:PORT", env = "PYCHAT_SERVER_NODES", value_delimiter = ',')]
+    pub nodes: Vec<Place>,
     /// For development: listen on this machine only, and keep data apart
     #[arg(long, env = "PYCHAT_SERVER_DEV")]
     pub dev: bool,
@@ -162,6 +172,42 @@ pub enum ServiceCommand {
     #[command(hide = true)]
     Run(ServeArgs),
 }
+
+/// What to do with the server's key.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Write the key to a file, to be imported on another node
+    #[command(after_help = KEY_HELP)]
+    Export(KeyArgs),
+    /// Make the key in a file this server's; the server is stopped
+    #[command(after_help = KEY_HELP)]
+    Import(KeyArgs),
+}
+
+/// Which key, and where.
+#[derive(Clone, Debug, Args)]
+pub struct KeyArgs {
+    /// The file with the key
+    pub file: PathBuf,
+    /// The data directory
+    /// [default: $XDG_STATE_HOME/pychat-server; for root: /var/lib/pychat-server]
+    #[arg(long, value_name = "DIR", env = "PYCHAT_SERVER_DATA", verbatim_doc_comment)]
+    pub data: Option<PathBuf>,
+    /// The data directory of `serve --dev`
+    #[arg(long, env = "PYCHAT_SERVER_DEV")]
+    pub dev: bool,
+    /// Overwrite what is there
+    #[arg(long)]
+    pub yes: bool,
+}
+
+const KEY_HELP: &str = "\
+The key is what clients know this server by. Whoever has it can pose as the server. All nodes of
+one server share it; a server of its own has its own.
+
+Examples:
+  pychat-server key export server.key          on the first node
+  pychat-server key import server.key          on each other one, before its first start";
 
 /// What to do with configuration.
 #[derive(Debug, Subcommand)]

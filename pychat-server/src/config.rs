@@ -1,5 +1,9 @@
 //! The configuration file, and what it, the flags and the variables come to.
 
+mod nodes;
+
+pub use nodes::NodeSettings;
+
 use crate::{
     admin::client::socket_beside,
     cli::{LinkArgs, ServeArgs},
@@ -10,6 +14,7 @@ use crate::{
         jetstream::{self, BadOptions},
     },
 };
+use pychat_proto::{InvalidLink, Place as NodePlace};
 use serde::Deserialize;
 use std::{
     fmt, io,
@@ -40,6 +45,8 @@ pub struct Settings {
     pub store: Option<jetstream::Options>,
     /// For the join link.
     pub host: Option<String>,
+    /// Which node of a server this is, if it has several.
+    pub nodes: NodeSettings,
     /// Threads that serve sessions.
     pub shards: u8,
     /// What to log.
@@ -78,6 +85,8 @@ pub struct LinkSettings {
     pub data: PathBuf,
     /// The name under which people reach the server.
     pub host: Option<String>,
+    /// The nodes that people reach, where no name was chosen.
+    pub nodes: NodeSettings,
     /// Where it listens, or the port that was asked for.
     pub address: SocketAddr,
 }
@@ -109,6 +118,20 @@ pub enum ConfigError {
     /// The link to the store makes no sense.
     #[error("the store cannot be used: {0}")]
     Store(#[from] BadOptions),
+    /// The name for the join link is none.
+    #[error("host: {0}")]
+    Host(InvalidLink),
+    /// There are nodes, and none of them is this one.
+    #[error("nodes are named, but not which of them this server is")]
+    NodeWithoutName,
+    /// Clients cannot be told of so many.
+    #[error("{named} nodes are named, and clients can be told of {told} with names of this length")]
+    TooManyNodes {
+        /// As many as fit.
+        told: usize,
+        /// As many as there are.
+        named: usize,
+    },
     /// There is no place for the data.
     #[error("there is no data directory: neither --data nor {HOME_VARIABLES} is set")]
     NoData,
@@ -141,6 +164,8 @@ struct File {
     data: Option<PathBuf>,
     store: Option<String>,
     host: Option<String>,
+    advertise: Option<NodePlace>,
+    nodes: Option<Vec<NodePlace>>,
     shards: Option<NonZeroU8>,
     log: Option<String>,
     log_format: LogFormat,
@@ -200,6 +225,8 @@ impl Settings {
         let data = data.map_or_else(|| default_data(args.dev), Ok)?;
         let default_quota = Quota::default();
         let expose = args.metrics_expose || file.metrics.expose;
+        let advertise = args.advertise.clone().or(file.advertise);
+        let listed = if args.nodes.is_empty() { file.nodes } else { Some(args.nodes.clone()) };
         Ok(Self {
             metrics: private(args.metrics.clone().or(file.metrics.listen), expose)?,
             admin_socket: file.admin.socket.unwrap_or_else(|| socket_beside(&data)),
@@ -207,7 +234,8 @@ impl Settings {
             listen: first_listed([&args.listen, &file.listen], args.dev),
             data,
             store: cluster(args.store.clone().or(file.store))?,
-            host: args.common.host.clone().or(file.host),
+            host: checked_host(args.common.host.clone().or(file.host))?,
+            nodes: NodeSettings::of(advertise, listed)?,
             shards: shards(args.shards.or(file.shards))?,
             log: args.log.clone().or(file.log).unwrap_or_else(|| "info".into()),
             restart_spread: file
@@ -242,7 +270,8 @@ impl LinkSettings {
             (None, 0) => address.set_port(DEFAULT_PORT),
             (None, _) => {}
         }
-        Ok(Self { data: settings.data, host: settings.host, address })
+        let Settings { data, host, nodes, .. } = settings;
+        Ok(Self { data, host, nodes, address })
     }
 }
 
@@ -272,6 +301,8 @@ pub fn check_text(path: &Path, text: &str) -> Result<(), ConfigError> {
 
 fn checked(file: File) -> Result<(), ConfigError> {
     cluster(file.store)?;
+    checked_host(file.host)?;
+    NodeSettings::of(file.advertise, file.nodes)?;
     private(file.metrics.listen, file.metrics.expose).map(drop)
 }
 
@@ -279,6 +310,13 @@ fn checked(file: File) -> Result<(), ConfigError> {
 fn cluster(link: Option<String>) -> Result<Option<jetstream::Options>, ConfigError> {
     let link = link.filter(|link| !link.is_empty());
     Ok(link.map(|link| jetstream::Options::parse(&link)).transpose()?)
+}
+
+fn checked_host(host: Option<String>) -> Result<Option<String>, ConfigError> {
+    if let Some(host) = &host {
+        NodePlace::new(host, DEFAULT_PORT).map_err(ConfigError::Host)?;
+    }
+    Ok(host)
 }
 
 /// Refuses what others than this machine's programs could reach, unless that is wanted.
@@ -406,6 +444,7 @@ mod tests {
         let set: Vec<&str> = lines.filter(|line| !line.starts_with(' ')).collect();
         let file = parse(Path::new("default.toml"), &set.join("\n")).unwrap();
         assert!(file.data.is_some() && file.host.is_some() && file.shards.is_some());
+        assert!(NodeSettings::of(file.advertise, file.nodes).unwrap().told.is_some());
     }
 
     #[test]

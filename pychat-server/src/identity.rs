@@ -1,5 +1,7 @@
 //! The data directory, and the keys in it: lose them and clients see a changed server.
 
+pub mod key_file;
+
 use crate::random;
 use pychat_proto::{SecretKey, ServerSecrets};
 use std::{

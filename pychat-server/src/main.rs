@@ -9,9 +9,15 @@ use pychat_server::{
         client::{self, AskError, find_socket},
         show,
     },
-    cli::{AdminArgs, Cli, Command, ConfigCommand, LinkArgs, RestoreArgs, ServeArgs},
+    cli::{
+        AdminArgs, Cli, Command, ConfigCommand, KeyArgs, KeyCommand, LinkArgs, RestoreArgs,
+        ServeArgs,
+    },
     config::{self, LinkSettings, Settings},
-    identity,
+    identity::{
+        self,
+        key_file::{self, Imported, Overwrite},
+    },
     run::{self, Failure, LogControl},
     store::embedded::backup,
 };
@@ -25,6 +31,8 @@ fn main() -> ExitCode {
         Some(Command::Link(args)) => link(&args),
         Some(Command::Admin(args)) => admin(&args),
         Some(Command::Restore(args)) => restore(&args),
+        Some(Command::Key(KeyCommand::Export(args))) => export_key(&args),
+        Some(Command::Key(KeyCommand::Import(args))) => import_key(&args),
         Some(Command::Config(ConfigCommand::Check { file })) => {
             config::check(&file).map_err(Failure::from)
         }
@@ -111,10 +119,35 @@ fn restore(args: &RestoreArgs) -> Result<(), Failure> {
     ))
 }
 
+fn export_key(args: &KeyArgs) -> Result<(), Failure> {
+    let data = config::data_directory(args.data.as_deref(), args.dev)?;
+    let key = key_file::export(&data, &args.file, Overwrite::if_wanted(args.yes))?;
+    print(&format!(
+        "the key of the server that clients know as {key} is in {}\n\
+         Whoever has this file can pose as the server. Bring it to the other nodes over a safe way, import \
+         it there with `pychat-server key import`, then delete it; a copy belongs where your backups are.\n",
+        args.file.display()
+    ))
+}
+
+fn import_key(args: &KeyArgs) -> Result<(), Failure> {
+    let data = config::data_directory(args.data.as_deref(), args.dev)?;
+    let imported = key_file::import(&data, &args.file, Overwrite::if_wanted(args.yes))?;
+    let text = match imported {
+        Imported::Written(key) => format!(
+            "{} has the key of the server that clients know as {key}; the file is not needed any more\n",
+            data.display()
+        ),
+        Imported::Same(key) => format!("{} has this key already: {key}\n", data.display()),
+    };
+    print(&text)
+}
+
 fn link(args: &LinkArgs) -> Result<(), Failure> {
     let settings = LinkSettings::resolve(args)?;
     let secrets = identity::read(&settings.data)?;
-    let link = run::join_link(settings.host.as_deref(), settings.address, &secrets);
+    let (host, nodes) = (settings.host.as_deref(), settings.nodes.for_link());
+    let link = run::join_link(host, nodes, settings.address, &secrets);
     print(&format!("{link}\n"))
 }
 

@@ -8,14 +8,14 @@ mod notice;
 mod sockets;
 
 use crate::{
-    core::{Action, Core, CoreConfig, Limits, Now},
+    core::{Action, Core, CoreConfig, Limits, Now, Sockets as Keeping},
     db::{Database, identity, set_aside_last},
     handle::{EVENT_QUEUE_LEN, REQUEST_QUEUE_LEN, Subscription, ToCore},
 };
 use anyhow::Context as _;
 use network::NetworkWatch;
 use pychat_control::{Event, Failure};
-use pychat_proto::{SecretKey, StreamId};
+use pychat_proto::{Node, SecretKey, StreamId};
 use sockets::Sockets;
 use std::{
     collections::HashMap, future::Future, io, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc,
@@ -50,7 +50,8 @@ pub const DATABASE_FILE: &str = "pychat.db";
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 
 type Answer = Result<serde_json::Value, Failure>;
-type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<Node>>> + Send>>;
+type Asking = Pin<Box<dyn Future<Output = Option<SocketAddr>> + Send>>;
 
 /// Opens the state and serves `requests` until somebody asks to shut down, `shutdown` turns true, or
 /// nobody is left to ask.
@@ -68,6 +69,7 @@ pub async fn run(
         sockets: Sockets::default(),
         network: NetworkWatch::new(),
         resolving: None,
+        asking: None,
         waiting: HashMap::new(),
         next_token: 0,
         events: broadcast::Sender::new(EVENT_QUEUE_LEN),
@@ -116,7 +118,8 @@ fn now() -> Now {
 enum Woken {
     Requests(Vec<ToCore>),
     Datagrams(io::Result<()>),
-    Resolved(io::Result<Vec<SocketAddr>>),
+    Resolved(io::Result<Vec<Node>>),
+    Refused(SocketAddr),
     Timeout,
     Shutdown,
 }
@@ -127,6 +130,8 @@ struct Driver {
     network: NetworkWatch,
     /// The look-up under way.
     resolving: Option<Resolving>,
+    /// The question under way whether a node refuses.
+    asking: Option<Asking>,
     /// Who waits for an answer, by the core's token.
     waiting: HashMap<u64, oneshot::Sender<Answer>>,
     next_token: u64,
@@ -165,12 +170,13 @@ impl Driver {
                 Woken::Resolved(result) => {
                     self.resolving = None;
                     match result {
-                        Ok(addresses) => self.core.handle_addresses(now(), addresses),
+                        Ok(nodes) => self.core.handle_nodes(now(), nodes),
                         Err(error) => {
                             self.core.handle_resolve_failed(now(), &error.to_string());
                         }
                     }
                 }
+                Woken::Refused(address) => self.core.handle_refused(now(), address),
                 Woken::Timeout => self.core.handle_timeout(now()),
                 Woken::Shutdown => break,
             }
@@ -197,6 +203,7 @@ impl Driver {
             _ = requests.recv_many(&mut batch, REQUEST_QUEUE_LEN) => Woken::Requests(batch),
             result = self.sockets.recv() => Woken::Datagrams(result),
             result = answer_of(resolving) => Woken::Resolved(result),
+            address = refusal(&mut self.asking) => Woken::Refused(address),
             () = tokio::time::sleep_until(Instant::now() + pause) => Woken::Timeout,
         }
     }
@@ -252,10 +259,18 @@ impl Driver {
         }
         while let Some(action) = self.core.poll_action() {
             match action {
-                Action::Resolve { host, port } => {
-                    self.sockets.open_fresh();
+                Action::Resolve { places, sockets } => {
+                    match sockets {
+                        Keeping::Fresh => self.sockets.open_fresh(),
+                        Keeping::Kept => {}
+                    }
                     self.resolving =
-                        Some(Box::pin(async move { pychat_udp::resolve(&host, port).await }));
+                        Some(Box::pin(async move { pychat_udp::resolve_nodes(&places).await }));
+                }
+                Action::AskRefusal { address } => {
+                    let asked =
+                        async move { pychat_udp::is_refused(address).await.then_some(address) };
+                    self.asking = Some(Box::pin(asked));
                 }
                 Action::Shutdown => self.ending = true,
             }
@@ -279,9 +294,21 @@ async fn asked_to_end(shutdown: &mut watch::Receiver<bool>) {
     drop(shutdown.wait_for(|ending| *ending).await);
 }
 
-async fn answer_of(resolving: Option<&mut Resolving>) -> io::Result<Vec<SocketAddr>> {
+async fn answer_of(resolving: Option<&mut Resolving>) -> io::Result<Vec<Node>> {
     match resolving {
         Some(resolving) => resolving.await,
         None => std::future::pending().await,
     }
+}
+
+/// The address that refuses; as long as there is none to ask, or it does not, this waits.
+async fn refusal(asking: &mut Option<Asking>) -> SocketAddr {
+    if let Some(asked) = asking {
+        let refused = asked.await;
+        *asking = None;
+        if let Some(address) = refused {
+            return address;
+        }
+    }
+    std::future::pending().await
 }

@@ -212,6 +212,7 @@ impl Member {
                 }
                 ClientEvent::Reply { .. } => self.happened.push(Happening::Answered),
                 ClientEvent::ServerKeyLearned(_)
+                | ClientEvent::Unanswered { .. }
                 | ClientEvent::Suspicion(_)
                 | ClientEvent::Note { .. } => {}
             }

@@ -266,6 +266,7 @@ impl Pair {
                 | ClientEvent::Refused(_)
                 | ClientEvent::Suspicion(_)
                 | ClientEvent::NeedAddresses
+                | ClientEvent::Unanswered { .. }
                 | ClientEvent::MessageRefused { .. }
                 | ClientEvent::Reply { .. }
                 | ClientEvent::Note { .. } => {}

@@ -151,6 +151,7 @@ impl Member {
                 }
                 ClientEvent::ServerKeyLearned(_)
                 | ClientEvent::Suspicion(_)
+                | ClientEvent::Unanswered { .. }
                 | ClientEvent::Note { .. } => {}
             }
         }

@@ -87,9 +87,10 @@ impl Server {
         match choice {
             Choice::Private(private) => Self::start_private(private),
             Choice::Running { link, pid } => {
-                let found = pychat_udp::resolve(&link.host, link.port).await;
+                let place = link.first();
+                let found = pychat_udp::resolve(place.host(), place.port()).await;
                 let address = found.ok().and_then(|all| all.first().copied());
-                let address = address.with_context(|| format!("{} has no address", link.host))?;
+                let address = address.with_context(|| format!("{place} has no address"))?;
                 let key = link.key.context("the link names no key: take the whole line")?;
                 let (version, gauge) = ("unknown".into(), pid.map(Gauge::of));
                 Ok(Self { address, key, version, gauge, started: None })

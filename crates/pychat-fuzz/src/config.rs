@@ -22,7 +22,16 @@ pub fn config(data: &[u8]) {
 
 fn server_file(text: &str) {
     match check_text(Path::new("c.toml"), text) {
-        Ok(()) | Err(ConfigError::Exposed(_) | ConfigError::NoData | ConfigError::Store(_)) => {}
+        Ok(())
+        | Err(
+            ConfigError::Exposed(_)
+            | ConfigError::NoData
+            | ConfigError::Store(_)
+            | ConfigError::Shards(_)
+            | ConfigError::Host(_)
+            | ConfigError::NodeWithoutName
+            | ConfigError::TooManyNodes { .. },
+        ) => {}
         Err(ConfigError::Parse { place, message, .. }) => {
             is_within(text, place.line, place.column);
             assert!(!message.is_empty() && !message.contains('\n'));
@@ -55,8 +64,11 @@ fn is_within(text: &str, line: usize, column: usize) {
 
 fn link(text: &str) {
     if let Ok(link) = text.parse::<JoinLink>() {
-        assert!(link.port != 0 && !link.host.is_empty());
-        assert!(link.host.is_ascii() && !link.host.contains(char::is_whitespace));
+        for place in link.places() {
+            assert!(place.port() != 0 && !place.host().is_empty());
+            assert!(place.host().is_ascii() && !place.host().contains(char::is_whitespace));
+            assert_eq!(place.to_string().parse().as_ref(), Ok(place), "{text:?}");
+        }
         assert_eq!(link.to_string().parse(), Ok(link), "{text:?}");
     }
     if let Ok(key) = text.parse::<PublicKey>() {

@@ -148,7 +148,7 @@ fn settle_in(database: &mut Database) {
     settings.account = Some(Account {
         user: user("alice"),
         name: name(),
-        server: JoinLink { host: "h".into(), port: 7420, key: Some(PublicKey([9; 32])) },
+        server: JoinLink::to_place("h".parse().expect("a host"), Some(PublicKey([9; 32]))),
         stream: StreamId([1; 16]),
         logged_in: true,
     });

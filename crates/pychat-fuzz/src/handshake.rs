@@ -41,6 +41,7 @@ fn is_harmless(event: &ClientEvent) -> bool {
         | ClientEvent::ServerKeyLearned(_)
         | ClientEvent::Connected { .. }
         | ClientEvent::Disconnected { .. }
+        | ClientEvent::Unanswered { .. }
         | ClientEvent::Refused(_)
         | ClientEvent::Message { .. }
         | ClientEvent::Committed { .. }

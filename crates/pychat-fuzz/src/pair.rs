@@ -288,6 +288,7 @@ impl Pair {
             | ClientEvent::Committed { .. }
             | ClientEvent::MessageRefused { .. }
             | ClientEvent::Reply { .. }
+            | ClientEvent::Unanswered { .. }
             | ClientEvent::Note { .. } => {}
         }
         self.events.push(event);

@@ -282,6 +282,7 @@ impl Stage {
             | ClientEvent::Committed { .. }
             | ClientEvent::MessageRefused { .. }
             | ClientEvent::Reply { .. }
+            | ClientEvent::Unanswered { .. }
             | ClientEvent::Note { .. } => {}
         }
     }

@@ -4,7 +4,7 @@
 
 mod borrowed;
 
-use crate::{Cursor, DisplayName, MessageId, RefuseCode, UserName};
+use crate::{Cursor, DisplayName, MessageId, Place, RefuseCode, UserName};
 pub use borrowed::{BorrowedToClient, BorrowedToServer};
 use serde::{Deserialize, Serialize};
 
@@ -214,6 +214,13 @@ pub struct UserState {
 /// docs/PROTOCOL.md, "Limits".
 pub const NOTICE_CHARS_MAX: usize = 200;
 
+/// Most nodes in one [`Note::Nodes`]: whoever loses its node needs one other, and of sixteen one is there.
+/// docs/PROTOCOL.md, "Limits".
+pub const NODES_MAX: usize = crate::client::nodes::NODES_MAX;
+
+/// Most bytes of an encoded [`Note::Nodes`]: what one NOTE carries.
+pub const NODES_BYTES_MAX: usize = crate::session::NOTE_BYTES_MAX;
+
 /// Whether a user's daemon is there.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Presence {
@@ -239,6 +246,24 @@ pub enum Note {
         /// One line of at most [`NOTICE_CHARS_MAX`] characters.
         text: String,
     },
+    /// Where the nodes of this server are now, all of them or some. Said after each login and when it changes,
+    /// by a server that knows; what was said before is forgotten.
+    Nodes {
+        /// At most [`NODES_MAX`].
+        nodes: Vec<Place>,
+    },
+}
+
+impl Note {
+    /// Tells of as many of `places` as a note has room for, from the first on.
+    #[must_use]
+    pub fn of_nodes(places: &[Place]) -> Self {
+        let mut nodes: Vec<Place> = places.iter().take(NODES_MAX).cloned().collect();
+        while encode(&Self::Nodes { nodes: nodes.clone() }).len() > NODES_BYTES_MAX {
+            nodes.pop();
+        }
+        Self::Nodes { nodes }
+    }
 }
 
 /// What a daemon says when it logs in: the payload of the handshake's message 1 (IK) or 3 (XX).

@@ -37,8 +37,8 @@ pub use client::{
     Client, ClientConfig, ClientEvent, Login, PathStats, Refusal, ServerKey, Suspicion,
 };
 pub use endpoint::{
-    Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Incoming, Owner, SessionId, Transmit,
-    Welcome,
+    Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Incoming, NodeTag, Owner, SessionId,
+    Transmit, Welcome,
 };
 pub use fill::{Fill, Holder};
 pub use ids::{
@@ -46,7 +46,7 @@ pub use ids::{
     InvalidUserName, Lane, MessageId, RefuseCode, Seq, StreamId, Urgency, UserName,
 };
 pub use keys::{InvalidKey, PublicKey, SecretKey, ServerSecrets};
-pub use link::{InvalidLink, JoinLink};
+pub use link::{DEFAULT_PORT, HOST_BYTES_MAX, HOSTS_MAX, InvalidLink, JoinLink, Node, Place};
 #[cfg(feature = "micro")]
 pub use session::micro;
 pub use time::Instant;

@@ -187,6 +187,8 @@ impl Daemon {
                 busy = true;
                 match action {
                     Action::Resolve { .. } => running.resolved = true,
+                    // The simulation has one node.
+                    Action::AskRefusal { .. } => panic!("there is no other node"),
                     Action::Shutdown => panic!("nobody asked for it"),
                 }
             }

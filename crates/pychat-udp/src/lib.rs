@@ -9,11 +9,14 @@ mod batch;
 mod bind;
 mod clock;
 mod poll_socket;
+mod refusal;
 mod resolve;
 mod socket;
+mod srv;
 
 pub use bind::{RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
 pub use clock::{now, unix_ms};
 pub use poll_socket::PollSocket;
-pub use resolve::{ADDRESSES_MAX, resolve};
+pub use refusal::is_refused;
+pub use resolve::{ADDRESSES_MAX, NODES_MAX, resolve, resolve_nodes};
 pub use socket::Socket;

@@ -2,6 +2,7 @@
 
 mod attack;
 mod bench;
+mod cluster;
 mod commands;
 mod demo;
 mod dist;
@@ -57,6 +58,8 @@ enum Task {
     Install(install::Arguments),
     /// Make the packages of a release: .deb, .rpm, an archive, and their sums.
     Dist(dist::Arguments),
+    /// Chat across three servers on three NATS servers, while any of the six is killed.
+    Cluster,
     /// Fetch the nats-server that tests of clusters run.
     FetchNats,
     /// Install the Debian packages in a machine that systemd has booted, and use them there.
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Task::Torture(arguments) => torture::run(&arguments),
         Task::Install(arguments) => install::run(&arguments),
         Task::Dist(arguments) => dist::run(&arguments),
+        Task::Cluster => cluster::run(),
         Task::FetchNats => nats::run(),
         Task::Systemd(arguments) => systemd::run(&arguments),
         Task::Macos(arguments) => macos::run(&arguments),

@@ -32,6 +32,9 @@ const LISTEN: Duration = Duration::from_secs(1);
 /// How long the cluster may be out of reach before clients are sent to other nodes.
 const CUT_OFF: Duration = Duration::from_secs(5);
 
+/// How long the nodes have to be the same before clients are told of them: each change costs a packet each.
+const SETTLED: Duration = Duration::from_secs(3);
+
 /// How often all who are here are told again, so that what got lost is known again.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 

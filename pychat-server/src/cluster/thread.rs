@@ -2,7 +2,7 @@
 
 use super::{
     BEAT, CUT_OFF, GONE, LISTEN, MAIL_BYTES_PER_FRAME, MAIL_PER_FRAME, NODES_MAX, QUEUE_LEN,
-    SEATED_PER_FRAME, STALLED, TELL_AGAIN, ToCluster,
+    SEATED_PER_FRAME, SETTLED, STALLED, TELL_AGAIN, ToCluster,
     frame::{Frame, What},
     link::{Heard, Link},
 };
@@ -15,6 +15,7 @@ use crate::{
         jetstream::{LiveNodes, Options, wire},
     },
 };
+use pychat_proto::Place;
 use std::{collections::BTreeMap, io, thread};
 use tokio::{
     sync::{mpsc, watch},
@@ -29,7 +30,9 @@ pub(crate) struct Wires {
     /// Where the cluster is.
     pub(crate) options: Options,
     /// Clients reach it there.
-    pub(crate) advertise: Option<String>,
+    pub(crate) advertise: Option<Place>,
+    /// Whether clients are told of the nodes that there are; not where a list is configured.
+    pub(crate) tells_nodes: bool,
     /// Who is there, for the store.
     pub(crate) live: LiveNodes,
 }
@@ -70,6 +73,7 @@ struct Peer {
     out: Vec<NodeMail>,
     out_bytes: usize,
     is_there: bool,
+    advertise: Option<Place>,
 }
 
 struct Nodes {
@@ -82,6 +86,8 @@ struct Nodes {
     listens_until: Option<Instant>,
     cut_since: Option<Instant>,
     is_cut_off: bool,
+    /// Where clients reach the nodes that there are, since when that is so, and whether they were told.
+    places: (Vec<Place>, Instant, bool),
 }
 
 async fn run(wires: Wires, mut bag: Mailbag, ways: Ways, mut stop: watch::Receiver<bool>) {
@@ -99,6 +105,7 @@ async fn run(wires: Wires, mut bag: Mailbag, ways: Ways, mut stop: watch::Receiv
         listens_until: None,
         cut_since: None,
         is_cut_off: false,
+        places: (Vec::new(), Instant::now(), true),
     };
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -198,7 +205,10 @@ impl Nodes {
         let Some(peer) = self.peers.get_mut(&node) else { return };
         peer.heard_at = Instant::now();
         match frame.what {
-            What::Beat { advertise: _ } | What::Bye => {}
+            What::Beat { advertise } => {
+                peer.advertise = advertise.and_then(|place| place.parse().ok());
+            }
+            What::Bye => {}
             What::Who => self.tell_seated(Some(node)).await,
             What::Seated(seated) => self.seat(node, seated),
             What::Sent { link, count } => {
@@ -233,6 +243,7 @@ impl Nodes {
                 out: Vec::new(),
                 out_bytes: 0,
                 is_there: false,
+                advertise: None,
             }),
         };
         if !peer.is_there {
@@ -257,7 +268,7 @@ impl Nodes {
     }
 
     async fn on_beat(&mut self) {
-        let advertise = self.wires.advertise.clone();
+        let advertise = self.wires.advertise.as_ref().map(ToString::to_string);
         self.broadcast(What::Beat { advertise }).await;
         let silent =
             self.peers.iter().filter(|(_, it)| it.is_there && it.heard_at.elapsed() > GONE);
@@ -277,9 +288,29 @@ impl Nodes {
             }
         }
         self.watch_connection(is_connected);
+        self.tell_places().await;
         if self.listens_until.is_some_and(|until| until <= Instant::now()) {
             self.listens_until = None;
             self.tell_all(&FromNodes::Woke);
+        }
+    }
+
+    /// Tells clients of the nodes that there are, once that has been so for a while.
+    async fn tell_places(&mut self) {
+        let Some(own) = self.wires.advertise.clone().filter(|_| self.wires.tells_nodes) else {
+            return;
+        };
+        let others = self.peers.values().filter(|peer| peer.is_there);
+        let others = others.filter_map(|peer| peer.advertise.clone());
+        let places: BTreeMap<String, Place> =
+            others.chain([own]).map(|place| (place.to_string(), place)).collect();
+        let places: Vec<Place> = places.into_values().collect();
+        if places != self.places.0 {
+            self.places = (places, Instant::now(), false);
+        } else if !self.places.2 && self.places.1.elapsed() > SETTLED {
+            self.places.2 = true;
+            info!(nodes = self.places.0.len(), "clients are told of the nodes");
+            self.ways.set_nodes(self.places.0.clone()).await;
         }
     }
 

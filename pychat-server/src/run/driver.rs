@@ -444,7 +444,7 @@ fn admit(
     }
 }
 
-fn now() -> Now {
+pub(super) fn now() -> Now {
     Now { mono: pychat_udp::now(), unix_ms: pychat_udp::unix_ms() }
 }
 

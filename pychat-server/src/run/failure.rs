@@ -3,7 +3,7 @@
 use crate::{
     admin::client::AskError,
     config::ConfigError,
-    identity::DataError,
+    identity::{DataError, key_file::KeyFileError},
     metrics::MetricsAddress,
     store::{
         embedded::{OpenError, backup::BackupError},
@@ -75,6 +75,9 @@ pub enum Failure {
     /// A backup was not restored.
     #[error(transparent)]
     Restore(#[from] BackupError),
+    /// A key was not exported or imported.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// A bug.
     #[error("{0} ended unexpectedly")]
     Panicked(String),
@@ -94,8 +97,10 @@ impl Failure {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Log(..) => 3,
-            Self::Data(DataError::InUse(_)) | Self::Store { source: OpenError::InUse, .. } => 5,
-            Self::Data(_) | Self::Store { .. } | Self::Cluster(_) => 4,
+            Self::Data(DataError::InUse(_))
+            | Self::Key(KeyFileError::Data(DataError::InUse(_)))
+            | Self::Store { source: OpenError::InUse, .. } => 5,
+            Self::Data(_) | Self::Key(_) | Self::Store { .. } | Self::Cluster(_) => 4,
             Self::Listen { .. } | Self::Metrics { .. } | Self::Inherited(_) => 6,
             Self::StoreBroken(_) => 7,
             Self::Admin(AskError::Refused(_)) => 9,
@@ -115,9 +120,16 @@ impl Failure {
                  your own, set expose = true in [metrics] or --metrics-expose"
                     .into(),
             ),
+            Self::Config(ConfigError::NodeWithoutName) => Some(
+                "say where clients reach this node: advertise = \"host:port\", or --advertise HOST:PORT".into(),
+            ),
+            Self::Config(ConfigError::TooManyNodes { .. }) => {
+                Some("leave some out: a client needs one that is there".into())
+            }
             Self::Config(_) => Some("`pychat-server config default` prints a good file".into()),
             Self::Log(..) => Some("use error, warn, info, debug or trace".into()),
             Self::Data(error) => Some(error.hint()),
+            Self::Key(error) => Some(error.hint()),
             Self::Admin(error) => error.hint(),
             Self::Restore(error) => Some(error.hint().into()),
             Self::Listen { source, .. } => match source.kind() {

@@ -1,18 +1,30 @@
 //! The join link: under which host and port people reach this server.
 
-use pychat_proto::{JoinLink, ServerSecrets};
+use pychat_proto::{JoinLink, Place, ServerSecrets};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 /// An address that nobody has (RFC 5737): routing to it tells which of our addresses faces the
 /// world. Nothing is ever sent there.
 const ELSEWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 9);
 
-/// The link to a server that listens on `address`. Without a `host` of the operator's choice it
-/// names that address; for the any-address, the one of this machine's that faces the world.
+/// The link to a server that listens on `address`. Without a `host` of the operator's choice it names the nodes,
+/// and where there are none that address; for the any-address, the one of this machine's that faces the world.
 #[must_use]
-pub fn join_link(host: Option<&str>, address: SocketAddr, secrets: &ServerSecrets) -> JoinLink {
-    let host = host.map_or_else(|| reachable(address.ip()).to_string(), ToOwned::to_owned);
-    JoinLink { host, port: address.port(), key: Some(secrets.identity.public()) }
+pub fn join_link(
+    host: Option<&str>,
+    nodes: &[Place],
+    address: SocketAddr,
+    secrets: &ServerSecrets,
+) -> JoinLink {
+    let key = Some(secrets.identity.public());
+    let chosen = host.and_then(|host| Place::new(host, address.port()).ok());
+    if let Some(chosen) = chosen {
+        return JoinLink::to_place(chosen, key);
+    }
+    JoinLink::to_places(nodes.to_vec(), key).unwrap_or_else(|_| {
+        let place = Place::from(SocketAddr::new(reachable(address.ip()), address.port()));
+        JoinLink::to_place(place, key)
+    })
 }
 
 fn reachable(bound: IpAddr) -> IpAddr {
@@ -36,8 +48,13 @@ mod tests {
     use pychat_proto::SecretKey;
 
     fn link(host: Option<&str>, address: &str) -> String {
+        link_with(host, &[], address)
+    }
+
+    fn link_with(host: Option<&str>, nodes: &[Place], address: &str) -> String {
         let [identity, reset] = [1, 2].map(|byte| SecretKey::from_bytes([byte; 32]));
-        join_link(host, address.parse().unwrap(), &ServerSecrets { identity, reset }).to_string()
+        let secrets = ServerSecrets { identity, reset };
+        join_link(host, nodes, address.parse().unwrap(), &secrets).to_string()
     }
 
     #[test]
@@ -53,7 +70,14 @@ mod tests {
     fn a_link_never_names_the_any_address() {
         for address in ["[::]:7", "0.0.0.0:7"] {
             let link: JoinLink = link(None, address).parse().unwrap();
-            assert!(!link.host.parse::<IpAddr>().unwrap().is_unspecified());
+            assert!(!link.first().host().parse::<IpAddr>().unwrap().is_unspecified());
         }
+    }
+
+    #[test]
+    fn a_link_names_the_nodes_unless_a_name_was_chosen() {
+        let nodes = ["a:7420", "b:7420"].map(|place| place.parse().unwrap());
+        assert!(link_with(None, &nodes, "[::]:7").starts_with("pychat://a,b:7420#"));
+        assert!(link_with(Some("chat"), &nodes, "[::]:7").starts_with("pychat://chat:7#"));
     }
 }

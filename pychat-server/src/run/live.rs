@@ -4,7 +4,7 @@ use super::{LogControl, Reins, log};
 use crate::{
     admin::api::Reloaded,
     cli::ServeArgs,
-    config::{ConfigError, Settings},
+    config::{ConfigError, NodeSettings, Settings},
 };
 use std::{path::Path, time::Duration};
 use tokio::sync::{mpsc, oneshot};
@@ -84,8 +84,14 @@ impl Live {
             log.set(&new.log)?;
         }
         let (registration, always_write) = (new.registration.clone(), new.always_write);
+        // Who was told of nodes is told that there are none any more.
+        let told_before = self.settings.nodes.told.is_some();
+        let told = new.nodes.told.clone().or_else(|| told_before.then(Vec::new));
         let shards = reins.each_shard(move |visited| {
             visited.shard.configure(registration.clone(), always_write);
+            if let Some(told) = &told {
+                visited.shard.set_nodes(visited.now, told);
+            }
         });
         shards.await.map_err(|error| error.to_string())?;
         let quota = new.quota;
@@ -97,6 +103,7 @@ impl Live {
             data: self.settings.data.clone(),
             store: self.settings.store.clone(),
             host: self.settings.host.clone(),
+            nodes: NodeSettings { advertise: self.settings.nodes.advertise.clone(), ..new.nodes },
             shards: self.settings.shards,
             log_format: self.settings.log_format,
             admin_socket: self.settings.admin_socket.clone(),
@@ -115,6 +122,7 @@ fn compare(old: &Settings, new: &Settings) -> Reloaded {
     Reloaded {
         applied: named(&[
             (old.log != new.log, "log"),
+            (old.nodes.told != new.nodes.told, "nodes"),
             (old.restart_spread != new.restart_spread, "restart_spread_s"),
             (old.quota.entries != new.quota.entries, "mailbox.messages"),
             (old.quota.bytes != new.quota.bytes, "mailbox.bytes"),
@@ -126,6 +134,7 @@ fn compare(old: &Settings, new: &Settings) -> Reloaded {
             (old.data != new.data, "data"),
             (old.store != new.store, "store"),
             (old.host != new.host, "host"),
+            (old.nodes.advertise != new.nodes.advertise, "advertise"),
             (old.shards != new.shards, "shards"),
             (old.log_format != new.log_format, "log_format"),
             (old.admin_socket != new.admin_socket, "admin.socket"),
@@ -152,6 +161,10 @@ mod tests {
             data: "/b".into(),
             store: Some(crate::store::jetstream::Options::parse("nats://n1").unwrap()),
             host: Some("chat.example.org".into()),
+            nodes: NodeSettings {
+                advertise: Some("a:1".parse().unwrap()),
+                told: Some(vec!["a:1".parse().unwrap()]),
+            },
             shards: old.shards + 1,
             log: "debug".into(),
             log_format: crate::config::LogFormat::Json,
@@ -163,7 +176,7 @@ mod tests {
             metrics: Some("127.0.0.1:1".parse().unwrap()),
         };
         let reloaded = compare(&old, &new);
-        assert_eq!(reloaded.applied.len() + reloaded.needs_restart.len(), 14);
+        assert_eq!(reloaded.applied.len() + reloaded.needs_restart.len(), 16);
         assert_eq!(compare(&new, &new), Reloaded::default());
     }
 }

@@ -102,7 +102,8 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
         cluster,
     };
     let shards = Shards::start(&config, &handle, places)?;
-    let link = join_link(settings.host.as_deref(), listeners.addresses()[0], &secrets);
+    let (host, nodes) = (settings.host.as_deref(), settings.nodes.for_link());
+    let link = join_link(host, nodes, listeners.addresses()[0], &secrets);
     let (reloads, asked) = Reloads::new();
     let reins = Reins::new(shards.doors(), handle);
     let (stop_cluster, stopped) = watch::channel(false);
@@ -166,7 +167,13 @@ fn open_store(
     );
     let live = LiveNodes::default();
     let store = JetStream::new(nats, node, settings.quota).with_live(live.clone());
-    let wires = Wires { node: Node(node), options: options.clone(), advertise: None, live };
+    let wires = Wires {
+        node: Node(node),
+        options: options.clone(),
+        advertise: settings.nodes.advertise.clone(),
+        tells_nodes: settings.nodes.told.is_none(),
+        live,
+    };
     Ok((Box::new(store), Some(wires)))
 }
 

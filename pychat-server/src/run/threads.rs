@@ -90,6 +90,7 @@ pub(super) struct Ended {
 /// What one thread takes along.
 struct Luggage {
     config: ShardConfig,
+    nodes: Option<Vec<pychat_proto::Place>>,
     seed: [u8; 32],
     sockets: Vec<pychat_udp::PollSocket>,
     place: Place,
@@ -198,16 +199,19 @@ fn pack(
     let settings = config.settings;
     let seed = *random::bytes().map_err(Failure::system("asking for randomness"))?;
     let sockets = config.listeners.sockets()?;
-    let (node, cluster) = config.cluster.clone().unzip();
+    let (member, cluster) = config.cluster.clone().unzip();
     let config = ShardConfig {
-        node,
+        member,
         registration: settings.registration.clone(),
         always_write: settings.always_write,
+        node: settings.nodes.advertise.clone(),
         ..ShardConfig::new(config.secrets.clone(), shard, settings.shards)
     };
     let journal = Journal::open(&settings.data, shard, settings.shards);
+    let nodes = settings.nodes.told.clone();
     Ok(Luggage {
         config,
+        nodes,
         seed,
         sockets,
         place,
@@ -243,7 +247,10 @@ impl Luggage {
         let Place { poll, bell } = self.place;
         let (mail, committer) = (self.inbox, self.from_committer);
         let ears = Ears { poll, bell, mail, committer, orders };
-        let shard = Shard::new(self.config, self.seed);
+        let mut shard = Shard::new(self.config, self.seed);
+        if let Some(nodes) = &self.nodes {
+            shard.set_nodes(super::driver::now(), nodes);
+        }
         let driver =
             Driver::new(shard, ears, self.sockets, self.peers, self.committer, beats, self.journal);
         driver?.with_cluster(self.cluster).run()

@@ -8,6 +8,7 @@ use crate::{
     committer::Committer,
     shard::{FromNodes, Seated},
 };
+use pychat_proto::Place;
 
 /// Ways to all threads of a node.
 #[derive(Clone)]
@@ -35,6 +36,15 @@ impl Ways {
     /// Has the committer do something, unless it has too much to do.
     pub(crate) fn committer(&self, what: impl FnOnce(&mut Committer) + Send + 'static) {
         self.reins.have_committer(what);
+    }
+
+    /// Has the shards tell their clients of the nodes that there are.
+    pub(crate) async fn set_nodes(&self, nodes: Vec<Place>) {
+        // A shard that does not answer has other troubles.
+        let _ = self
+            .reins
+            .each_shard_for_itself(move |visited| visited.shard.set_nodes(visited.now, &nodes))
+            .await;
     }
 
     /// Users who are here.

@@ -150,7 +150,7 @@ impl Shard {
 
     /// Hands a parcel to the node that has its mailbox; comes back if that is this one.
     pub(super) fn route(&mut self, parcel: Parcel) -> Option<Parcel> {
-        if self.config.node.is_none() {
+        if self.config.member.is_none() {
             return Some(parcel);
         }
         if let Asker::Hop(_) = parcel.asker {

@@ -295,7 +295,7 @@ impl Shard {
                 let submitted = Delivery::Claiming(Step::Submitted);
                 (submitted, Purpose::Claim(id), claim.command())
             }
-            (Delivery::Raising(Step::Waiting), _) if self.config.node.is_some() => {
+            (Delivery::Raising(Step::Waiting), _) if self.config.member.is_some() => {
                 let (mailbox, above) = (session.user(), hot.floor.max(session.sent));
                 let submitted = Delivery::Raising(Step::Submitted);
                 (submitted, Purpose::Raise(id), Command::Take { mailbox, above })
@@ -389,6 +389,7 @@ impl Shard {
             self.close(now, older, CloseCode::Replaced, Duration::ZERO, reason);
         }
         self.tell_presence(now, id);
+        self.tell_nodes(now, id);
     }
 
     pub(super) fn on_presence(&mut self, now: Now, id: SessionId, presence: Presence) {

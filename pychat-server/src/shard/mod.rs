@@ -10,6 +10,7 @@
 //! - `delivery`: from a user's mailbox to the session, in order and once (`unsettled`), and the
 //!   receipts that follow (`receipts`).
 //! - `calls`: questions, and how often one may take keys (`claims`).
+//! - `nodes`: where else the server is.
 
 mod appends;
 mod calls;
@@ -23,6 +24,7 @@ mod logins;
 mod mail;
 mod mailbox;
 mod message;
+mod nodes;
 mod operator;
 mod parcel;
 mod receipts;
@@ -51,7 +53,7 @@ use jobs::{Jobs, Purpose};
 use logins::Applicants;
 use pychat_proto::{
     ConnectionId, Cursor, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Fill, Instant,
-    ServerSecrets, SessionId, Transmit, UserName,
+    NodeTag, Place, ServerSecrets, SessionId, Transmit, UserName,
     chat::{Presence, UnixMillis},
 };
 use rand_chacha::{
@@ -84,9 +86,11 @@ pub struct ShardConfig {
     /// Logins per second beyond which every newcomer has to prove its address first.
     pub retry_beyond_per_s: u32,
     /// Which of the servers that share a store this is, if there are several.
-    pub node: Option<Node>,
+    pub member: Option<Node>,
     /// Whether every text is written, also one that its recipient has made safe before.
     pub always_write: bool,
+    /// Where clients reach this node, of a server that has several.
+    pub node: Option<Place>,
 }
 
 impl ShardConfig {
@@ -99,8 +103,9 @@ impl ShardConfig {
             shards,
             registration: Registration::Open,
             retry_beyond_per_s: RETRY_BEYOND_PER_S,
-            node: None,
+            member: None,
             always_write: false,
+            node: None,
         }
     }
 }
@@ -147,6 +152,8 @@ pub struct Shard {
     scratch: Vec<u8>,
     /// Set once the server stops: the time over which clients are to come back.
     stopping: Option<Duration>,
+    /// What clients are told of the server's nodes, encoded; nothing before somebody knew.
+    nodes: Option<Box<[u8]>>,
 }
 
 impl Shard {
@@ -161,8 +168,10 @@ impl Shard {
             shard: config.shard,
             retry_beyond_per_s: config.retry_beyond_per_s,
         };
+        let mut endpoint = Endpoint::new(endpoint, endpoint_seed);
+        endpoint.set_nodes(config.node.as_ref().map(NodeTag::of), []);
         Self {
-            endpoint: Endpoint::new(endpoint, endpoint_seed),
+            endpoint,
             applicants: Applicants::default(),
             sessions: Sessions::default(),
             jobs: Jobs::new(config.shard),
@@ -183,6 +192,7 @@ impl Shard {
             random,
             scratch: Vec::new(),
             stopping: None,
+            nodes: None,
             config,
         }
     }

@@ -150,3 +150,65 @@ fn wrong_usage_is_told_from_failure() {
     assert_refused(&run(program(&["--shards", "0"])), 2, &["--shards"]);
     assert_refused(&run(program(&["--listen", "here"])), 2, &["--listen"]);
 }
+
+#[test]
+fn nodes_without_a_name_of_its_own_are_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let ended = serve(data.path(), &["--nodes", "a.example.org,b.example.org"]);
+    let words = ["nodes are named, but not which of them this server is", "hint: ", "--advertise"];
+    assert_refused(&ended, 3, &words);
+    let ended = serve(data.path(), &["--advertise", "a b"]);
+    assert_refused(&ended, 2, &["\"a b\" is not a host name"]);
+    let ended = serve(data.path(), &["--host", "a b"]);
+    assert_refused(&ended, 3, &["host: \"a b\" is not a host name"]);
+}
+
+#[test]
+fn a_link_names_the_nodes() {
+    let data = tempfile::tempdir().unwrap();
+    let more =
+        ["--advertise", "a.example.org:7421", "--nodes", "a.example.org:7421,b.example.org:7421"];
+    let server = Server::start(data.path(), &more);
+    let (_, link) = server.address_and_link();
+    assert!(link.starts_with("pychat://a.example.org,b.example.org:7421#"), "{link}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_is_shared_by_a_file_and_never_overwritten_by_accident() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (first, second, file) = (path("first"), path("second"), path("server.key"));
+    let ended = run(program(&["key", "export", &file, "--data", &first]));
+    assert_refused(&ended, 4, &["holds no server yet", "hint: start the server once"]);
+    let running = Server::start(Path::new(&first), &[]);
+    let (_, link) = running.address_and_link();
+    let key = link.split_once('#').unwrap().1.to_owned();
+    let ended = run(program(&["key", "export", &file, "--data", &first]));
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    for word in [key.as_str(), &file, "can pose as the server", "delete it"] {
+        assert!(ended.stdout.contains(word), "{}", ended.stdout);
+    }
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let ended = run(program(&["key", "export", &file, "--data", &first]));
+    assert_refused(&ended, 4, &["exists already", "--yes"]);
+    let ended = run(program(&["key", "import", &file, "--data", &first]));
+    assert_refused(&ended, 5, &["in use by another pychat-server"]);
+
+    let ended = run(program(&["key", "import", &file, "--data", &second]));
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stdout.contains(&key), "{}", ended.stdout);
+    let node = Server::start(Path::new(&second), &[]);
+    assert!(node.address_and_link().1.ends_with(&key), "clients know it by the same key");
+    drop(node);
+    let other = path("other");
+    drop(Server::start(Path::new(&other), &[]));
+    let ended = run(program(&["key", "import", &file, "--data", &other]));
+    assert_refused(&ended, 4, &["holds the key of another server", "hint: with --yes"]);
+    let ended = run(program(&["key", "import", &file, "--data", &other, "--yes"]));
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    let ended = run(program(&["key", "import", &file, "--data", &second]));
+    assert_refused(&ended, 4, &["open to other users (mode 0640)", &format!("chmod 600 {file}")]);
+}

@@ -31,7 +31,7 @@ impl Device {
         let identity = SecretKey::from_bytes([number; 32]);
         let config = ClientConfig { identity, server, login, rtt_hint: None };
         let mut client = Client::new(config, [number; 32]);
-        let address = format!("{}:{}", link.host, link.port).parse().unwrap();
+        let address = link.first().to_string().parse().unwrap();
         client.set_addresses(pychat_udp::now(), vec![address]);
         let socket = Socket::bind(local.parse().unwrap()).unwrap();
         Self { client, socket, buffer: Vec::new() }
@@ -122,8 +122,7 @@ fn texts_arrive_whatever_the_shard_and_address() {
         let mut before = None;
         for (number, user) in (1..).zip(["ann", "bea", "cid", "dan", "eve", "fay"]) {
             let at = addresses.split(" and ").nth(usize::from(number % 2)).unwrap();
-            let (host, port) = at.rsplit_once(':').unwrap();
-            let link = JoinLink { host: host.into(), port: port.parse().unwrap(), ..link.clone() };
+            let link = JoinLink::to_place(at.parse().unwrap(), link.key);
             let mut device = Device::new(user, number, &link, "127.0.0.1:0");
             assert_eq!(device.connect().await, Seq::NONE);
             let (to, mut reader) = match before.take() {

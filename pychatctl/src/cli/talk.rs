@@ -13,7 +13,7 @@ pub(crate) struct ConnectArgs {
     pub(crate) user: String,
     /// What others see, such as 'Alice Doe'.
     pub(crate) name: String,
-    /// The server, as a join link: pychat://HOST:PORT#KEY [default: the server of the last time].
+    /// The server, as a join link: pychat://HOST:PORT#KEY, or several hosts with commas between [default: the server of the last time].
     #[arg(long, value_name = "LINK", env = "PYCHAT_SERVER", hide_env_values = true)]
     pub(crate) server: Option<String>,
     /// Take this as the server's new key, in place of the one known so far.

@@ -113,6 +113,7 @@ fn examine(context: &Context) -> Vec<Finding> {
     findings.push(account::login(&status, &diagnosis));
     if status.user.is_some() {
         findings.extend(path::path(&status, &diagnosis, path::probe));
+        findings.extend(path::node(&status));
         findings.extend(path::clock(&diagnosis));
     }
     findings.extend(account::server(&diagnosis));

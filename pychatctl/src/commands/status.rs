@@ -78,6 +78,9 @@ fn text(status: &Status, view: &View) -> String {
     if let Some(address) = optional(&status.address) {
         rows.push(("address", address));
     }
+    if let Some(node) = optional(&status.node) {
+        rows.push(("node", format!("{node}, one of {} that are known", status.nodes)));
+    }
     if let Some(fingerprint) = optional(&status.fingerprint) {
         rows.push(("server key", fingerprint));
     }
@@ -158,6 +161,8 @@ mod tests {
             name: Some("Alice Doe".into()),
             server: Some("pychat://chat.example.org:7420#abc".into()),
             address: Some("192.0.2.1:7420".into()),
+            node: None,
+            nodes: 0,
             fingerprint: Some("0123 4567".into()),
             rtt_ms: Some(24),
             loss_permille: 13,
@@ -189,6 +194,14 @@ mod tests {
         daemon      0.1.0, process 42, started 2 h ago
         profile     default
         ");
+    }
+
+    #[test]
+    fn the_node_is_told_where_there_are_several() {
+        let node = Some("b.example.org:7420".into());
+        let told = text(&Status { node, nodes: 3, ..status() }, &View::at_noon());
+        let row = told.lines().find(|line| line.starts_with("node")).unwrap();
+        insta::assert_snapshot!(row, @"node        b.example.org:7420, one of 3 that are known");
     }
 
     #[test]

@@ -76,6 +76,7 @@ fn fill<R: BufRead>(
         wants_link: false,
         rtt_hint: None,
         other_machine_at: None,
+        nodes: Vec::new(),
     })?;
     while let Some(entry) = lines.next_entry()? {
         match entry {

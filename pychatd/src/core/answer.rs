@@ -383,7 +383,7 @@ pub(super) fn link_lost(code: CloseCode, reason: &str) -> Failure {
 /// `key` is what this device logs in with.
 pub(super) fn login_refused(account: &Account, key: &PublicKey, refusal: &Refusal) -> Failure {
     let Account { user, name, server, .. } = account;
-    let host = &server.host;
+    let host = &server.hosts();
     let (code, message, hint) = match refusal.code {
         CloseCode::NameTaken => {
             return failure(
@@ -450,14 +450,16 @@ pub(super) fn still_queued(queued: u64, account: &Account) -> Failure {
         ErrorCode::Other,
         format!(
             "{queued} messages of {} still wait for {}; nothing was changed",
-            account.user, account.server.host
+            account.user,
+            account.server.hosts()
         ),
         "connect there once more so that they go out, or cancel them; or use another --profile",
     )
 }
 
 pub(super) fn no_login(account: &Account, waited_ms: u64, because: Option<&Failure>) -> Failure {
-    let place = format!("{}:{}", account.server.host, account.server.port);
+    let places: Vec<String> = account.server.places().map(ToString::to_string).collect();
+    let place = places.join(", ");
     let seconds = waited_ms.div_ceil(1000);
     let message = match because {
         Some(because) => format!("no connection to {place} within {seconds} s: {because}"),

@@ -277,12 +277,11 @@ impl Core {
         {
             return Err(answer::usage("--trust-key and the link name two different keys"));
         }
-        let same_place =
-            old.filter(|old| old.server.host == server.host && old.server.port == server.port);
+        let same_place = old.filter(|old| old.server.shares_a_place(&server));
         let pinned = same_place.and_then(|old| old.server.key);
         server.key = match (named, pinned) {
             (Some(named), Some(pinned)) if named != pinned && trusted != Some(named) => {
-                return Err(answer::key_changed(&server.host, &pinned, &named));
+                return Err(answer::key_changed(&server.hosts(), &pinned, &named));
             }
             (Some(named), _) => Some(named),
             (None, pinned) => pinned,
@@ -301,7 +300,7 @@ impl Core {
         name: &DisplayName,
         server: &JoinLink,
     ) -> Result<Continuity, Failure> {
-        let same_place = old.server.host == server.host && old.server.port == server.port;
+        let same_place = old.server.shares_a_place(server);
         let same_server = match (old.server.key, server.key) {
             (Some(old), Some(new)) => old == new,
             (None, _) | (_, None) => same_place,
@@ -345,6 +344,11 @@ impl Core {
                     change.stored.settings.cursor = pychat_proto::Cursor::NONE;
                     change.stored.settings.rtt_hint = None;
                 }
+            }
+            // What another server told, or one with another key, says nothing of this one.
+            let same_key = old.as_ref().is_some_and(|old| old.server.key == server.key);
+            if !same_key {
+                change.stored.settings.nodes.clear();
             }
             let (stream, logged_in) = match (old, continuity) {
                 (Some(old), Continuity::Unchanged | Continuity::Same) => {

@@ -30,8 +30,10 @@ impl Core {
         let seen = &self.sightings;
         Diagnosis {
             link: self.link.state,
-            host: server.map(|server| server.host.clone()),
-            port: server.map(|server| server.port),
+            host: server.map(pychat_proto::JoinLink::hosts),
+            port: server.map(|server| server.first().port()),
+            node: self.node(),
+            nodes: self.known_nodes(),
             lookup_error: seen.lookup_error.clone(),
             address: self.remote().map(|address| address.to_string()),
             datagrams_sent: seen.datagrams_sent,

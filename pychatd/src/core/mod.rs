@@ -38,7 +38,7 @@ use contacts::Lookup;
 use diagnosis::Sightings;
 use disk::Disk;
 use pychat_control::{Event, Failure, HookStatus, Request};
-use pychat_proto::{Client, ClientEvent, Instant, SecretKey, Transmit};
+use pychat_proto::{Client, ClientEvent, Instant, Node, Place, SecretKey, Transmit};
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use resolver::Resolver;
 use roster::Roster;
@@ -105,16 +105,31 @@ impl Default for Limits {
     }
 }
 
+/// What becomes of the sockets in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sockets {
+    /// They stay: the session lives by them.
+    Kept,
+    /// New ones take their place, with new local ports.
+    Fresh,
+}
+
 /// What the driver is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Open a new socket (a new local port), look the host up, and answer with
-    /// [`Core::handle_addresses`] or [`Core::handle_resolve_failed`]. An older look-up is dropped.
+    /// Look the places up, and answer with [`Core::handle_nodes`] or [`Core::handle_resolve_failed`]. An
+    /// older look-up is dropped.
     Resolve {
-        /// A name or an address.
-        host: String,
-        /// UDP.
-        port: u16,
+        /// At least one: those of the link, then those that the server told.
+        places: Vec<Place>,
+        /// What becomes of the sockets in use.
+        sockets: Sockets,
+    },
+    /// Look whether the machine at `address` says that nobody listens there; if so, say
+    /// [`Core::handle_refused`]. One question at a time is enough: the last counts.
+    AskRefusal {
+        /// A node's.
+        address: SocketAddr,
     },
     /// [`Core::close`], send what it gives out, and end.
     Shutdown,
@@ -302,10 +317,26 @@ impl Core {
         }
     }
 
-    /// The answer to the latest [`Action::Resolve`].
+    /// The answer to the latest [`Action::Resolve`], where all addresses are of one node.
     pub fn handle_addresses(&mut self, now: Now, addresses: Vec<SocketAddr>) {
+        let account = self.stored.settings.account.as_ref();
+        let Some(place) = account.map(|account| account.server.first().clone()) else { return };
+        let node = (!addresses.is_empty()).then_some(Node { place, addresses });
+        self.handle_nodes(now, node.into_iter().collect());
+    }
+
+    /// The answer to the latest [`Action::Resolve`].
+    pub fn handle_nodes(&mut self, now: Now, nodes: Vec<Node>) {
         self.wake(now);
-        self.take_addresses(addresses);
+        self.take_places_found(nodes);
+    }
+
+    /// The answer to an [`Action::AskRefusal`]: nobody listens there.
+    pub fn handle_refused(&mut self, now: Now, address: SocketAddr) {
+        self.wake(now);
+        if let Some(client) = &mut self.client {
+            client.handle_refused(now.mono, address);
+        }
     }
 
     /// The latest [`Action::Resolve`] came to nothing.

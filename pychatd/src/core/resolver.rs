@@ -1,8 +1,8 @@
-//! The server's addresses: asked for with [`Action::Resolve`], again with pauses while there are none.
+//! Where the server is: its places looked up with [`Action::Resolve`], again with pauses while nothing is found.
 
-use super::{Action, Core, answer};
-use pychat_proto::Instant;
-use std::{net::SocketAddr, time::Duration};
+use super::{Action, Core, Sockets, answer};
+use pychat_proto::{Instant, Node, Place, chat::NODES_MAX};
+use std::time::Duration;
 
 /// The first pause after a look-up that failed; it doubles with each one.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -15,9 +15,9 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Resolver {
     retry_at: Option<Instant>,
     failures: u32,
-    /// The addresses of the last look-up that succeeded, for when the resolver is gone and the
-    /// server is not.
-    known: Vec<SocketAddr>,
+    /// What the last look-up that succeeded found, for when the resolver is gone and the server is
+    /// not.
+    known: Vec<Node>,
 }
 
 impl Resolver {
@@ -42,14 +42,53 @@ impl Core {
     /// Asks for the server's addresses; a server that is new is asked for without old answers.
     pub(super) fn resolve_anew(&mut self) {
         self.resolver = Resolver::default();
-        self.resolve();
+        self.resolve(Sockets::Fresh);
     }
 
-    pub(super) fn resolve(&mut self) {
+    pub(super) fn resolve(&mut self, sockets: Sockets) {
         self.resolver.retry_at = None;
         if let Some(account) = &self.stored.settings.account {
-            let host = account.server.host.clone();
-            self.actions.push_back(Action::Resolve { host, port: account.server.port });
+            let mut places: Vec<Place> = account.server.places().cloned().collect();
+            // Only a server with the pinned key is ever talked to there.
+            if account.server.key.is_some() {
+                for told in &self.stored.settings.nodes {
+                    if !places.contains(told) {
+                        places.push(told.clone());
+                    }
+                }
+            }
+            self.actions.push_back(Action::Resolve { places, sockets });
+        }
+    }
+
+    /// The server told where its nodes are: that outlives it, and this daemon.
+    pub(super) fn take_nodes(&mut self, mut nodes: Vec<Place>) {
+        nodes.truncate(NODES_MAX);
+        if self.stored.settings.nodes == nodes {
+            return;
+        }
+        let written = self.change(|change| {
+            change.stored.settings.nodes = nodes;
+            Ok(())
+        });
+        // What cannot be written is told again at the next login.
+        if written.is_ok() && self.link.is_up() {
+            self.resolve(Sockets::Kept);
+        }
+    }
+
+    /// The node in use, where there are several.
+    pub(super) fn node(&self) -> Option<String> {
+        let remote = self.remote().filter(|_| self.resolver.known.len() > 1)?;
+        let node = self.resolver.known.iter().find(|node| node.addresses.contains(&remote))?;
+        Some(node.place.to_string())
+    }
+
+    /// How many nodes are known; none where there is one.
+    pub(super) fn known_nodes(&self) -> u64 {
+        match self.resolver.known.len() {
+            0 | 1 => 0,
+            several => several as u64,
         }
     }
 
@@ -60,22 +99,20 @@ impl Core {
 
     pub(super) fn run_resolver(&mut self) {
         if self.resolver.retry_at.is_some_and(|at| at <= self.now.mono) {
-            self.resolve();
+            self.resolve(Sockets::Fresh);
         }
     }
 
-    pub(super) fn take_addresses(&mut self, addresses: Vec<SocketAddr>) {
-        if addresses.is_empty() {
+    pub(super) fn take_places_found(&mut self, nodes: Vec<Node>) {
+        if nodes.is_empty() {
             return self.take_resolve_failure("the name has no address");
         }
         if !self.link.is_up() {
             return;
         }
         self.sightings.lookup_error = None;
-        self.resolver = Resolver { known: addresses.clone(), ..Resolver::default() };
-        if let Some(client) = &mut self.client {
-            client.set_addresses(self.now.mono, addresses);
-        }
+        self.resolver = Resolver { known: nodes, ..Resolver::default() };
+        self.tell_client_nodes();
     }
 
     pub(super) fn take_resolve_failure(&mut self, reason: &str) {
@@ -84,17 +121,21 @@ impl Core {
         }
         self.sightings.lookup_error = Some(reason.to_owned());
         if let Some(account) = &self.stored.settings.account {
-            self.link_error = Some(answer::unresolved(&account.server.host, reason));
+            self.link_error = Some(answer::unresolved(&account.server.hosts(), reason));
         }
         if !self.resolver.known.is_empty() {
             // The client asks again if nobody answers there.
-            let known = self.resolver.known.clone();
-            if let Some(client) = &mut self.client {
-                client.set_addresses(self.now.mono, known);
-            }
+            self.tell_client_nodes();
             return;
         }
         self.resolver.retry_at = Some(self.now.mono + self.resolver.pause());
         self.resolver.failures = self.resolver.failures.saturating_add(1);
+    }
+
+    fn tell_client_nodes(&mut self) {
+        let nodes = self.resolver.known.iter().map(|node| node.addresses.clone()).collect();
+        if let Some(client) = &mut self.client {
+            client.set_nodes(self.now.mono, nodes);
+        }
     }
 }

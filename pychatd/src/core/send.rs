@@ -227,8 +227,8 @@ impl Core {
 
     /// Why a message does not move, for one who waited for it.
     pub(super) fn timeout_reason(&self) -> String {
-        let host = self.stored.settings.account.as_ref().map(|account| &account.server.host);
-        let host = host.map_or("the server", String::as_str);
+        let host = self.stored.settings.account.as_ref().map(|account| account.server.hosts());
+        let host = host.as_deref().unwrap_or("the server");
         let connected = self.client.as_ref().is_some_and(Client::is_connected);
         if let Some(trouble) = self.disk.trouble() {
             return trouble.to_owned();

@@ -1,7 +1,7 @@
 //! What the protocol's client tells: stored first, then acknowledged, then told.
 
 use super::{
-    Core, answer,
+    Action, Core, Sockets, answer,
     change::Change,
     reconcile::{Reconciled, reconcile},
 };
@@ -81,8 +81,11 @@ impl Core {
             ClientEvent::Suspicion(Suspicion::KeyChanged(found)) => self.take_other_key(&found),
             ClientEvent::NeedAddresses => {
                 if self.link.is_up() {
-                    self.resolve();
+                    self.resolve(Sockets::Fresh);
                 }
+            }
+            ClientEvent::Unanswered { address } => {
+                self.actions.push_back(Action::AskRefusal { address });
             }
             ClientEvent::Reply { id, payload } => self.take_reply(id, &payload),
             ClientEvent::Note { payload } => self.take_note(&payload),
@@ -178,7 +181,7 @@ impl Core {
             return;
         };
         if let Some(pinned) = &server.key {
-            let failure = answer::key_changed(&server.host, pinned, found);
+            let failure = answer::key_changed(&server.hosts(), pinned, found);
             self.fail_connects(&failure);
             self.link_error = Some(failure);
         }
@@ -196,6 +199,7 @@ impl Core {
                 self.notice = Some((text.clone(), self.now.unix_ms));
                 self.tell_now(EventKind::ServerNotice { text });
             }
+            Ok(Note::Nodes { nodes }) => self.take_nodes(nodes),
             // Best effort; a kind of a later version means nothing to us.
             Err(error) => tracing::debug!(%error, "a note cannot be read"),
         }
@@ -246,6 +250,7 @@ fn store(
         | ClientEvent::Refused(_)
         | ClientEvent::Suspicion(_)
         | ClientEvent::NeedAddresses
+        | ClientEvent::Unanswered { .. }
         | ClientEvent::Reply { .. }
         | ClientEvent::Note { .. } => {
             unreachable!("`take_client_event` keeps these out of the backlog")

@@ -50,6 +50,8 @@ impl Core {
             name: account.map(|account| account.name.to_string()),
             server: account.map(|account| account.server.to_string()),
             address: self.remote().map(|address| address.to_string()),
+            node: self.node(),
+            nodes: self.known_nodes(),
             fingerprint: account
                 .and_then(|account| account.server.key)
                 .map(|key| key.fingerprint()),

@@ -6,8 +6,12 @@ use std::path::Path;
 
 /// Each one leads from the version of its index to the next. Append only: a released one is never
 /// changed.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// How many migrations the file says that it has seen.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -2,7 +2,7 @@
 
 use super::{DatabaseError, Reader, Tx, from_sql, to_sql};
 use pychat_e2e::DeviceKey;
-use pychat_proto::{Cursor, DisplayName, JoinLink, PublicKey, Seq, StreamId, UserName};
+use pychat_proto::{Cursor, DisplayName, JoinLink, Place, PublicKey, Seq, StreamId, UserName};
 use rusqlite::{Row, params};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub struct Settings {
     pub rtt_hint: Option<Duration>,
     /// When another machine was seen to have published keys for this identity, in Unix milliseconds.
     pub other_machine_at: Option<u64>,
+    /// Where the server's nodes are, as it told last; at most [`pychat_proto::chat::NODES_MAX`].
+    pub nodes: Vec<Place>,
 }
 
 /// A user at a server.
@@ -66,12 +68,13 @@ impl Reader<'_> {
     /// The settings alone.
     pub(super) fn settings(&self) -> Result<Settings, DatabaseError> {
         let mut select = self.connection.prepare_cached(
-            "SELECT user, name, host, port, server_key, stream, logged_in, next_seq, committed_seq,
+            "SELECT user, name, host, port, more_hosts, nodes, server_key, stream, logged_in, next_seq, committed_seq,
                     cursor, wants_link, rtt_hint_us, other_machine_at FROM settings WHERE id = 1",
         )?;
         select.query_one((), |row| {
             Ok(Self::account(row).and_then(|account| {
                 Ok(Settings {
+                    nodes: places(row, "nodes")?,
                     account,
                     next_seq: Seq(from_sql(row.get("next_seq")?)),
                     committed: Seq(from_sql(row.get("committed_seq")?)),
@@ -96,15 +99,30 @@ impl Reader<'_> {
                 .get::<_, String>("name")?
                 .parse()
                 .map_err(|_| DatabaseError::column("name"))?,
-            server: JoinLink {
-                host: row.get("host")?,
-                port: row.get("port")?,
-                key: row.get::<_, Option<[u8; 32]>>("server_key")?.map(PublicKey),
-            },
+            server: server(row)?,
             stream: StreamId(row.get("stream")?),
             logged_in: row.get("logged_in")?,
         }))
     }
+}
+
+fn server(row: &Row<'_>) -> Result<JoinLink, DatabaseError> {
+    let host: String = row.get("host")?;
+    let first = Place::new(&host, row.get("port")?).map_err(|_| DatabaseError::column("host"))?;
+    let mut all = vec![first];
+    all.append(&mut places(row, "more_hosts")?);
+    let key = row.get::<_, Option<[u8; 32]>>("server_key")?.map(PublicKey);
+    JoinLink::to_places(all, key).map_err(|_| DatabaseError::column("more_hosts"))
+}
+
+fn places(row: &Row<'_>, column: &'static str) -> Result<Vec<Place>, DatabaseError> {
+    let text: String = row.get(column)?;
+    let named = text.split(',').filter(|place| !place.is_empty());
+    named.map(|place| place.parse().map_err(|_| DatabaseError::column(column))).collect()
+}
+
+fn listed<'a>(places: impl IntoIterator<Item = &'a Place>) -> String {
+    places.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 impl Tx<'_> {
@@ -117,14 +135,15 @@ impl Tx<'_> {
         let mut update = self.connection.prepare_cached(
             "UPDATE settings SET user = ?1, name = ?2, host = ?3, port = ?4, server_key = ?5,
                     stream = ?6, logged_in = ?7, next_seq = ?8, committed_seq = ?9, cursor = ?10,
-                    wants_link = ?11, rtt_hint_us = ?12, other_machine_at = ?13
+                    wants_link = ?11, rtt_hint_us = ?12, other_machine_at = ?13,
+                    more_hosts = ?14, nodes = ?15
              WHERE id = 1",
         )?;
         update.execute(params![
             account.map(|account| account.user.as_str()),
             account.map(|account| account.name.as_str()),
-            account.map(|account| &account.server.host),
-            account.map(|account| account.server.port),
+            account.map(|account| account.server.first().host()),
+            account.map(|account| account.server.first().port()),
             account.and_then(|account| account.server.key).map(|key| key.0),
             account.map(|account| account.stream.0),
             account.is_some_and(|account| account.logged_in),
@@ -134,6 +153,8 @@ impl Tx<'_> {
             settings.wants_link,
             settings.rtt_hint.map(|rtt| i64::try_from(rtt.as_micros()).unwrap_or(i64::MAX)),
             settings.other_machine_at.map(to_sql),
+            account.map_or_else(String::new, |account| listed(account.server.others())),
+            listed(&settings.nodes),
         ])?;
         Ok(())
     }

@@ -30,6 +30,12 @@ pub struct Status {
     /// The address in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// The server's node in use, where the server has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// How many nodes are known; absent where the server has one.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub nodes: u64,
     /// The server key's fingerprint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
@@ -93,10 +99,10 @@ pub struct HookStatus {
 pub struct Diagnosis {
     /// The link to the server.
     pub link: Link,
-    /// The server's host, as it was typed.
+    /// The server's host, as it was typed; several with commas between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Its UDP port.
+    /// Its UDP port; of several hosts, the first one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// Why its name could not be looked up the last time.
@@ -105,6 +111,12 @@ pub struct Diagnosis {
     /// The address in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// The server's node in use, where the server has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// How many nodes are known; absent where the server has one.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub nodes: u64,
     /// Datagrams sent since the daemon started.
     pub datagrams_sent: u64,
     /// Datagrams that came since the daemon started.

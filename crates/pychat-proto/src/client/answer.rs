@@ -95,7 +95,10 @@ impl Client {
             }
             Ok(LoginReply::Refused { code, retry_after_ms, reason }) => {
                 let retry_after = Duration::from_millis(u64::from(retry_after_ms));
-                self.lose_login(now, CloseCode::from_code(code), retry_after, reason);
+                let code = CloseCode::from_code(code);
+                if !self.asks_on(now, from, code, retry_after) {
+                    self.lose_login(now, from, code, retry_after, reason);
+                }
             }
             Err(_) => self.try_again(now),
         }
@@ -134,9 +137,10 @@ impl Client {
         if let Some(before) = self.session.take() {
             self.count(before.session.counters());
         }
-        self.suspect = false;
+        (self.suspect, self.moving) = (false, false);
         self.retry_at = None;
         self.joining = None;
+        self.nodes.settle(session.remote());
         let renew_at = now + self.rng.jitter(RENEW_AFTER, 10);
         self.session = Some(Established { session, local, server, reset_token, renew_at });
     }
@@ -194,7 +198,7 @@ impl Client {
             self.part(established.session, established.local);
         }
         self.joining = None;
-        self.suspect = false;
+        (self.suspect, self.moving) = (false, false);
         let reason = reason.to_owned();
         self.events.push_back(ClientEvent::Disconnected { code, reason, retry_at });
         if retry_at > now {
@@ -206,7 +210,14 @@ impl Client {
     }
 
     /// A login was refused, or a session closed by the server.
-    fn lose_login(&mut self, now: Instant, code: CloseCode, retry_after: Duration, reason: String) {
+    fn lose_login(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        code: CloseCode,
+        retry_after: Duration,
+        reason: String,
+    ) {
         let reason = if reason.is_empty() { code.to_string() } else { reason };
         match code {
             CloseCode::NameTaken
@@ -226,11 +237,17 @@ impl Client {
             | CloseCode::Busy
             | CloseCode::ServerFault
             | CloseCode::Unknown(_) => {
-                let stated = !retry_after.is_zero() || code == CloseCode::Restarting;
-                let wait = if stated { retry_after } else { self.rng.jitter(RETRY_WAIT, 20) };
-                self.lose_session(now, code, &reason, now + wait);
+                let wait = self.wait_after(code, retry_after);
+                let retry_at = self.turned_away(now, from, code, wait);
+                self.lose_session(now, code, &reason, retry_at);
             }
         }
+    }
+
+    /// How long to wait after such an end.
+    pub(super) fn wait_after(&mut self, code: CloseCode, retry_after: Duration) -> Duration {
+        let stated = !retry_after.is_zero() || code == CloseCode::Restarting;
+        if stated { retry_after } else { self.rng.jitter(RETRY_WAIT, 20) }
     }
 
     /// An answer checked but makes no sense: begin anew after a while.
@@ -259,8 +276,14 @@ impl Client {
                     }
                     continue;
                 }
+                SessionEvent::Unanswered { timeouts } => {
+                    self.hear_nothing(now, timeouts);
+                    continue;
+                }
                 SessionEvent::Closed { code, retry_after, reason } => {
-                    self.lose_login(now, code, retry_after, reason);
+                    if let Some(from) = self.remote() {
+                        self.lose_login(now, from, code, retry_after, reason);
+                    }
                     continue;
                 }
                 // Sessions of clients are never told of these.
@@ -287,8 +310,9 @@ impl Client {
         match joining.happened.remove(index) {
             Some(SessionEvent::Welcome { payload }) => self.handle_welcome(now, joining, &payload),
             Some(SessionEvent::Closed { code, retry_after, reason }) => {
+                let from = joining.session.remote();
                 self.part(joining.session, joining.local);
-                self.lose_login(now, code, retry_after, reason);
+                self.lose_login(now, from, code, retry_after, reason);
             }
             _ => {}
         }

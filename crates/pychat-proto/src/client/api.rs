@@ -4,7 +4,7 @@ use crate::{
     CloseCode, Cursor, DisplayName, Instant, Lane, PublicKey, RefuseCode, SecretKey, Seq, StreamId,
     UserName,
 };
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 /// What a [`crate::Client`] is made of.
 #[derive(Clone, Debug)]
@@ -74,6 +74,12 @@ pub enum ClientEvent {
     /// Nobody answers at the known addresses: look the host up again, open a new socket, and say
     /// [`crate::Client::set_addresses`].
     NeedAddresses,
+    /// What was sent to this address goes unanswered, and other nodes are known. Where the system can tell that
+    /// nobody listens there, say [`crate::Client::handle_refused`].
+    Unanswered {
+        /// The node's.
+        address: SocketAddr,
+    },
     /// A whole message from the server, in order. Store it, then [`crate::Client::commit`] `last`.
     Message {
         /// The lane.

@@ -1,5 +1,6 @@
 //! One try to log in: INITs to the server's addresses until an answer checks.
 
+use super::ADDRESSES_MAX;
 use crate::{
     ConnectionId, Instant, PublicKey, SecretKey,
     crypto::{self, Rng},
@@ -9,8 +10,8 @@ use crate::{
 };
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
-/// Between the first INIT to one address and that to the next.
-const RACE_STAGGER: Duration = Duration::from_millis(250);
+/// Between the first INIT to one address and that to the next; where there are several nodes, in each round.
+pub(super) const RACE_STAGGER: Duration = Duration::from_millis(250);
 /// Wait after the first round; it doubles up to the bound.
 const ROUND_WAIT_MIN: Duration = Duration::from_millis(250);
 const ROUND_WAIT_MAX: Duration = Duration::from_secs(8);
@@ -39,6 +40,23 @@ impl Rhythm {
     pub(super) const START: Self = Self { rounds: 0, wait: ROUND_WAIT_MIN, began: None };
 }
 
+/// Whom a login is tried with.
+#[derive(Debug, Clone)]
+pub(super) struct Targets {
+    /// In the order in which they are asked.
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) reach: Reach,
+}
+
+/// What the addresses lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// One node: after the first round all are asked at once.
+    OneNode,
+    /// Several: one is asked after the other in each round, so that a login costs few nodes anything.
+    Nodes,
+}
+
 /// A handshake under way.
 pub(super) struct Attempt {
     pub(super) client: ConnectionId,
@@ -47,12 +65,15 @@ pub(super) struct Attempt {
     server: Option<PublicKey>,
     first_message: Vec<u8>,
     began: Instant,
-    addresses: Vec<SocketAddr>,
+    targets: Targets,
+    /// The place among the targets where the next round begins.
+    turn: usize,
     due: VecDeque<(Instant, SocketAddr)>,
     next_round: Instant,
     /// When the latest round began.
     asked: Instant,
-    token: Option<(SocketAddr, Token, Instant)>,
+    /// Of each address that sent one the latest; at most `RETRIES_MAX`.
+    tokens: Vec<(SocketAddr, Token, Instant)>,
     retries: u32,
 }
 
@@ -63,7 +84,7 @@ impl Attempt {
         identity: &SecretKey,
         server: Option<PublicKey>,
         payload: &[u8],
-        addresses: Vec<SocketAddr>,
+        targets: Targets,
         rhythm: Rhythm,
         rng: &mut Rng,
     ) -> Result<Self, BadHandshake> {
@@ -77,11 +98,12 @@ impl Attempt {
             server,
             first_message,
             began: now,
-            addresses,
+            targets,
+            turn: 0,
             due: VecDeque::new(),
             next_round: now,
             asked: now,
-            token: None,
+            tokens: Vec::new(),
             retries: 0,
         })
     }
@@ -94,16 +116,19 @@ impl Attempt {
         now.since(self.began) >= FRESH_FOR
     }
 
-    pub(super) fn set_addresses(&mut self, addresses: Vec<SocketAddr>) {
-        self.due.retain(|(_, to)| addresses.contains(to));
-        self.addresses = addresses;
+    pub(super) fn set_targets(&mut self, targets: Targets) {
+        self.due.retain(|(_, to)| targets.addresses.contains(to));
+        self.targets = targets;
     }
 
-    /// The network changed: begin the rounds anew, at once.
-    pub(super) fn hurry(&mut self, now: Instant) {
+    /// The network changed, or another node is to be found: begin the rounds anew at `start`.
+    pub(super) fn hurry(&mut self, start: Instant) {
         self.rhythm.wait = ROUND_WAIT_MIN;
-        self.rhythm.began = Some(now);
-        self.next_round = now;
+        self.rhythm.began = Some(start);
+        self.next_round = start;
+        if self.targets.reach == Reach::Nodes {
+            self.due.clear();
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Instant {
@@ -116,16 +141,21 @@ impl Attempt {
             return false;
         }
         self.asked = now;
-        let stagger = if self.rhythm.rounds == 0 { RACE_STAGGER } else { Duration::ZERO };
-        for (index, address) in self.addresses.iter().enumerate() {
+        let races_nodes = self.targets.reach == Reach::Nodes;
+        let is_staggered = self.rhythm.rounds == 0 || races_nodes;
+        let stagger = if is_staggered { RACE_STAGGER } else { Duration::ZERO };
+        let asked = self.take_turn();
+        for (index, address) in asked.iter().enumerate() {
             let at = now + stagger * index as u32;
             self.due.push_back((at, *address));
             if self.rhythm.rounds > 0 {
                 self.due.push_back((at + PAIR_GAP, *address));
             }
         }
-        self.due.truncate(4 * self.addresses.len());
-        self.next_round = now + rng.jitter(self.rhythm.wait, 20);
+        self.due.truncate(4 * asked.len());
+        // The last node has as long to answer as the first.
+        let pass = if races_nodes { RACE_STAGGER * asked.len() as u32 } else { Duration::ZERO };
+        self.next_round = now + rng.jitter(self.rhythm.wait.max(pass), 20);
         // A server that sent a RETRY is there: where it is slow now, many others log in as well.
         let eager =
             now.since(*self.rhythm.began.get_or_insert(now)) < EAGER_FOR && self.retries == 0;
@@ -135,19 +165,31 @@ impl Attempt {
         true
     }
 
+    /// Whom to ask in this round: those after the ones of the last.
+    fn take_turn(&mut self) -> Vec<SocketAddr> {
+        let addresses = &self.targets.addresses;
+        let count = addresses.len().min(ADDRESSES_MAX);
+        let asked = addresses.iter().copied().cycle().skip(self.turn).take(count).collect();
+        if addresses.len() > ADDRESSES_MAX {
+            self.turn = (self.turn + count) % addresses.len();
+        }
+        asked
+    }
+
     /// Writes the next INIT that is due.
     pub(super) fn poll_init(&mut self, now: Instant, to: &mut Vec<u8>) -> Option<SocketAddr> {
         let index = self.due.iter().position(|(at, _)| *at <= now)?;
         let (_, address) = self.due.remove(index)?;
-        let token = self
-            .token
-            .filter(|(from, _, since)| *from == address && now.since(*since) < TOKEN_FRESH_FOR);
+        let is_good = |(from, _, since): &&(SocketAddr, Token, Instant)| {
+            *from == address && now.since(*since) < TOKEN_FRESH_FOR
+        };
+        let token = self.tokens.iter().find(is_good);
         let init = Init {
             version: VERSION,
             suite: SUITE,
             client: self.client,
             server_key_id: noise::key_id(self.server.as_ref()),
-            token: token.map(|(_, token, _)| token),
+            token: token.map(|(_, token, _)| *token),
             noise: &self.first_message,
         };
         *to = init.encode();
@@ -167,7 +209,13 @@ impl Attempt {
             return false;
         }
         self.retries += 1;
-        self.token = Some((from, retry.token, now));
+        self.tokens.retain(|(address, ..)| *address != from);
+        self.tokens.push((from, retry.token, now));
+        if self.targets.reach == Reach::Nodes {
+            // This one is there and has much to do, as the others may have: they are left alone for now.
+            self.due.clear();
+            self.prefer(from);
+        }
         self.due.push_front((now, from));
         self.asked = now;
         // Somebody is there: if this one is lost, the next follows soon. Only once, as one who is asked for a
@@ -177,6 +225,14 @@ impl Attempt {
             self.next_round = now + ROUND_WAIT_MIN;
         }
         true
+    }
+
+    /// Asks this one first in the rounds that follow.
+    fn prefer(&mut self, address: SocketAddr) {
+        if let Some(place) = self.targets.addresses.iter().position(|it| *it == address) {
+            self.targets.addresses[..=place].rotate_right(1);
+            self.turn = 0;
+        }
     }
 
     /// About how long the way there and back takes, as an answer that comes now shows.

@@ -3,6 +3,8 @@
 mod answer;
 mod api;
 pub(crate) mod attempt;
+mod moving;
+pub(crate) mod nodes;
 mod timers;
 
 #[cfg(test)]
@@ -18,10 +20,11 @@ use crate::{
     wire::packet,
 };
 pub use api::{ClientConfig, ClientEvent, Login, PathStats, Refusal, ServerKey, Suspicion};
-use attempt::{Attempt, Rhythm};
+use attempt::{Attempt, RACE_STAGGER, Rhythm};
+use nodes::Nodes;
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
-/// Addresses of the server that are tried; more are left out.
+/// Addresses of a node that are tried, and INITs of a round; more are left out, or wait for the next round.
 pub(crate) const ADDRESSES_MAX: usize = 8;
 /// A session on a suspect path is given up after this long without a sign of life.
 const SUSPECT_FOR: Duration = Duration::from_secs(30);
@@ -44,11 +47,12 @@ const RETRY_WAIT: Duration = Duration::from_secs(5);
 ///    +----------------------+---+            <------------- attempt, or wait ---------+
 /// ```
 ///
-/// On a suspect path an attempt runs beside the session, and whichever is answered first stays.
+/// On a suspect path an attempt runs beside the session, and whichever is answered first stays. Where the server
+/// has several nodes, that happens sooner, at the others (`moving`).
 pub struct Client {
     config: ClientConfig,
     rng: Rng,
-    addresses: Vec<SocketAddr>,
+    nodes: Nodes,
     /// Whether the daemon wants to be connected.
     wanted: bool,
     session: Option<Established>,
@@ -59,6 +63,8 @@ pub struct Client {
     /// A closed session whose CLOSE is still to be sent.
     leaving: Option<Leaving>,
     suspect: bool,
+    /// The session was silent for a while, and other nodes are asked beside it.
+    moving: bool,
     retry_at: Option<Instant>,
     events: VecDeque<ClientEvent>,
     happened: VecDeque<SessionEvent>,
@@ -105,7 +111,7 @@ impl Client {
         Self {
             config,
             rng: Rng::new(seed),
-            addresses: Vec::new(),
+            nodes: Nodes::default(),
             wanted: false,
             session: None,
             attempt: None,
@@ -113,6 +119,7 @@ impl Client {
             key_probe: None,
             leaving: None,
             suspect: false,
+            moving: false,
             retry_at: None,
             events: VecDeque::new(),
             happened: VecDeque::new(),
@@ -122,12 +129,18 @@ impl Client {
 
     /// Starts (or goes on) connecting to one of `addresses`, raced in this order; those after the
     /// first eight are left out.
-    pub fn set_addresses(&mut self, now: Instant, mut addresses: Vec<SocketAddr>) {
-        addresses.truncate(ADDRESSES_MAX);
+    pub fn set_addresses(&mut self, now: Instant, addresses: Vec<SocketAddr>) {
+        self.set_nodes(now, vec![addresses]);
+    }
+
+    /// As [`Self::set_addresses`], for a server that has several nodes, each with its addresses. They are
+    /// tried in an order that this client draws for itself; nodes after the first sixteen are left out.
+    pub fn set_nodes(&mut self, now: Instant, nodes: Vec<Vec<SocketAddr>>) {
         self.wanted = true;
-        self.addresses.clone_from(&addresses);
+        self.nodes.set(nodes, &mut self.rng);
+        let targets = self.targets(now);
         if let Some(attempt) = &mut self.attempt {
-            attempt.set_addresses(addresses);
+            attempt.set_targets(targets);
         } else if self.session.is_none() && self.joining.is_none() && self.retry_at.is_none()
             || self.suspect
         {
@@ -140,8 +153,11 @@ impl Client {
         if let Some(established) = &mut self.session {
             established.session.probe_now(now);
         }
+        // The node where we are gets a chance to answer before others are asked.
+        let is_beside_session = self.session.is_some() && self.nodes.are_several();
+        let start = if is_beside_session { RACE_STAGGER } else { Duration::ZERO };
         if let Some(attempt) = &mut self.attempt {
-            attempt.hurry(now);
+            attempt.hurry(now + start);
         }
     }
 
@@ -173,6 +189,7 @@ impl Client {
     fn rest(&mut self) {
         self.wanted = false;
         self.suspect = false;
+        self.moving = false;
         self.retry_at = None;
         self.attempt = None;
         self.joining = None;
@@ -303,7 +320,9 @@ impl Client {
             let session = &mut established.session;
             let taken =
                 session.handle_packet(now, from, datagram, &mut self.rng, &mut self.happened);
-            if taken.is_ok() && std::mem::take(&mut self.suspect) {
+            let was_silent = self.suspect || self.moving;
+            if taken.is_ok() && was_silent {
+                (self.suspect, self.moving) = (false, false);
                 // The path works again: the attempt beside the session is not needed.
                 self.attempt = None;
                 self.key_probe = None;
@@ -376,16 +395,16 @@ impl Client {
             ServerKey::Unknown => None,
         };
         let payload = self.login_payload();
-        let (identity, addresses) = (&self.config.identity, self.addresses.clone());
+        let (identity, targets) = (&self.config.identity, self.targets(now));
         // It fails only for a payload larger than a datagram, which parsed names cannot make.
         self.attempt =
-            Attempt::new(now, identity, server, &payload, addresses, rhythm, &mut self.rng).ok();
+            Attempt::new(now, identity, server, &payload, targets, rhythm, &mut self.rng).ok();
     }
 
     fn begin_key_probe(&mut self, now: Instant) {
-        let (identity, addresses) = (&self.config.identity, self.addresses.clone());
+        let (identity, targets) = (&self.config.identity, self.targets(now));
         self.key_probe =
-            Attempt::new(now, identity, None, &[], addresses, Rhythm::START, &mut self.rng).ok();
+            Attempt::new(now, identity, None, &[], targets, Rhythm::START, &mut self.rng).ok();
     }
 
     fn count(&mut self, counters: Counters) {

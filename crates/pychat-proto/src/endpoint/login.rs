@@ -241,6 +241,7 @@ impl Endpoint {
         loop {
             let random = self.rng.u64() >> 8;
             let id = ConnectionId(u64::from(self.config.shard) << 56 | random);
+            let id = self.neighbours.tagged(id);
             if self.slots.find(id).is_none() && !self.first_contacts.waiting.contains_key(&id) {
                 return id;
             }

@@ -3,6 +3,7 @@
 mod api;
 mod limits;
 mod login;
+mod node;
 mod sessions;
 mod slots;
 #[cfg(test)]
@@ -24,6 +25,8 @@ pub(crate) use limits::UNCONFIRMED_MAX;
 use limits::{Limits, Prefix};
 pub(crate) use login::FIRST_CONTACTS_MAX;
 use login::{FirstContacts, InitKeys};
+use node::Neighbours;
+pub use node::NodeTag;
 use slots::Slots;
 use smallvec::SmallVec;
 use std::{
@@ -42,6 +45,7 @@ const TRAIN_PACKETS_MAX: usize = 10;
 pub struct Endpoint {
     config: EndpointConfig,
     identity: Identity,
+    neighbours: Neighbours,
     init_keys: InitKeys,
     token_root: [u8; 32],
     rng: Rng,
@@ -120,6 +124,7 @@ impl Endpoint {
         Self {
             init_keys: InitKeys::new(&identity.public()),
             identity,
+            neighbours: Neighbours::default(),
             token_root: crypto::hash(b"pychat token root", &[config.secrets.reset.as_bytes()]),
             limits: Limits::new(config.retry_beyond_per_s, rng.bytes()),
             config,
@@ -225,7 +230,7 @@ impl Endpoint {
 
     /// "I do not know this session", shorter than what provoked it.
     fn reset(&mut self, to: SocketAddr, connection: ConnectionId, provoked_by: usize) {
-        if provoked_by > packet::RESET_BYTES {
+        if provoked_by > packet::RESET_BYTES && !self.is_elsewhere(connection) {
             self.stats.resets += 1;
             let token = self.reset_token(connection);
             self.send_stateless(to, packet::encode_reset(connection, token));
@@ -291,6 +296,7 @@ impl Endpoint {
                 }
                 // The server never is told of these; a resting session waits to be heard again.
                 SessionEvent::Suspect
+                | SessionEvent::Unanswered { .. }
                 | SessionEvent::Refused { .. }
                 | SessionEvent::Reply { .. }
                 | SessionEvent::Note { .. }

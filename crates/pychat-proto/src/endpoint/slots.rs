@@ -37,10 +37,11 @@ enum Place {
     Packed(Dormant),
 }
 
-/// Connection ids are drawn at random by this endpoint, so they are their own hash. The table looks at
-/// the highest bits too, and an id's highest are its shard.
+/// Connection ids are drawn at random by this endpoint, but for their highest bytes, which name shard and node:
+/// the table looks at the highest bits of a hash as well as at the lowest. This spreads the random ones over both
+/// (the factor is 2^64 divided by the golden ratio).
 fn hash(connection: ConnectionId) -> u64 {
-    connection.0.rotate_left(8)
+    connection.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Slots {

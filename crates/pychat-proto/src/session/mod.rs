@@ -52,6 +52,10 @@ pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(900);
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(25);
 /// Probe timeouts in a row after which the path is suspect.
 pub(crate) const PROBES_UNTIL_SUSPECT: u32 = 5;
+/// Probe timeouts in a row after which a client asks other nodes, if there are any. docs/PROTOCOL.md, "Nodes".
+pub(crate) const PROBES_UNTIL_MOVE: u32 = 2;
+/// Longest note: one fits a packet.
+pub(crate) const NOTE_BYTES_MAX: usize = questions::CALL_BYTES_MAX;
 /// Notes that wait; more are dropped.
 const NOTES_MAX: usize = 8;
 /// A COMMIT is overdue after three probe timeouts, and at least this long.
@@ -71,17 +75,46 @@ pub(crate) enum Role {
 /// What happened, for the owner.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SessionEvent {
-    Message { first: u64, last: u64, payload: Vec<u8> },
-    Skip { up_to: u64 },
-    Committed { up_to: u64 },
-    Refused { last: u64, code: RefuseCode },
-    Call { id: u64, payload: Vec<u8> },
-    Reply { id: u64, payload: Vec<u8> },
-    Note { payload: Vec<u8> },
-    Welcome { payload: Vec<u8> },
+    Message {
+        first: u64,
+        last: u64,
+        payload: Vec<u8>,
+    },
+    Skip {
+        up_to: u64,
+    },
+    Committed {
+        up_to: u64,
+    },
+    Refused {
+        last: u64,
+        code: RefuseCode,
+    },
+    Call {
+        id: u64,
+        payload: Vec<u8>,
+    },
+    Reply {
+        id: u64,
+        payload: Vec<u8>,
+    },
+    Note {
+        payload: Vec<u8>,
+    },
+    Welcome {
+        payload: Vec<u8>,
+    },
     Writable,
+    /// So many probe timeouts in a row; told to clients, of the first ones.
+    Unanswered {
+        timeouts: u32,
+    },
     Suspect,
-    Closed { code: CloseCode, retry_after: Duration, reason: String },
+    Closed {
+        code: CloseCode,
+        retry_after: Duration,
+        reason: String,
+    },
 }
 
 /// Where the session stands.
@@ -279,6 +312,11 @@ impl Session {
         self.recovery.rtt.measured()
     }
 
+    /// Whether something that was sent is unanswered for longer than answers take.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.recovery.timeouts > 0
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }
@@ -332,7 +370,7 @@ impl Session {
     }
 
     pub(crate) fn note(&mut self, payload: &[u8]) {
-        if self.notes.len() < NOTES_MAX && payload.len() <= questions::CALL_BYTES_MAX {
+        if self.notes.len() < NOTES_MAX && payload.len() <= NOTE_BYTES_MAX {
             self.notes.push_back(payload.into());
         }
     }

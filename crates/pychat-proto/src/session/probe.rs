@@ -1,7 +1,7 @@
 //! What is done when nothing is acknowledged: probes, and the end of patience. RFC 9002, section 6.2.
 
 use super::{
-    PROBES_UNTIL_SUSPECT, Role, Session, SessionEvent,
+    PROBES_UNTIL_MOVE, PROBES_UNTIL_SUSPECT, Role, Session, SessionEvent,
     congestion::IN_FLIGHT_MAX,
     recovery::{PROBES_IN_FLIGHT_MAX, SentPacket},
     redundancy::Turn,
@@ -70,6 +70,9 @@ impl Session {
             return;
         }
         self.recovery.timeouts = self.recovery.timeouts.saturating_add(1);
+        if self.role == Role::Client && self.recovery.timeouts <= PROBES_UNTIL_MOVE {
+            events.push_back(SessionEvent::Unanswered { timeouts: self.recovery.timeouts });
+        }
         if self.recovery.timeouts == PROBES_UNTIL_SUSPECT {
             events.push_back(SessionEvent::Suspect);
         }

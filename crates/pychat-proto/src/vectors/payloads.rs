@@ -125,5 +125,8 @@ fn payloads_have_their_exact_bytes() {
     put(&mut to, "note_presence", &Note::Presence(alice()));
     put(&mut to, "note_not_storing", &Note::NotStoring);
     put(&mut to, "note_notice", &Note::Notice { text: "back at noon".into() });
+    let places = ["a.example.org:7420", "[2001:db8::1]:7421"];
+    let nodes = places.map(|place| place.parse().unwrap()).to_vec();
+    put(&mut to, "note_nodes", &Note::Nodes { nodes });
     to.check();
 }

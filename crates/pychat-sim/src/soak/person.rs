@@ -168,7 +168,7 @@ impl Person {
                 | ClientEvent::MessageRefused { .. }
                 | ClientEvent::ServerKeyLearned(_)
                 | ClientEvent::Suspicion(_) => panic!("{}: {event:?}", self.name()),
-                ClientEvent::Note { .. } => {}
+                ClientEvent::Note { .. } | ClientEvent::Unanswered { .. } => {}
             }
         }
         self.offer(now);

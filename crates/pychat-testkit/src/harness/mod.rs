@@ -28,7 +28,7 @@ use std::net::SocketAddr;
 /// `link` to the same server, but by way of `address`, a proxy's.
 #[must_use]
 pub fn link_via(link: &JoinLink, address: SocketAddr) -> JoinLink {
-    JoinLink { host: address.ip().to_string(), port: address.port(), key: link.key }
+    JoinLink::to_place(address.into(), link.key)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use pychat_proto::JoinLink;
 use std::{
     ffi::OsString,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
@@ -32,6 +32,8 @@ pub struct Options {
     pub arguments: Vec<OsString>,
     /// More environment.
     pub environment: Vec<(OsString, OsString)>,
+    /// Another server's exported key, which it takes over before its first start.
+    pub key: Option<PathBuf>,
 }
 
 /// A server in a private directory, on a loopback port of its own. Killed when dropped.
@@ -55,6 +57,12 @@ impl Server {
     pub fn start(options: &Options) -> Self {
         let directory = tempfile::Builder::new().prefix("pychat-server-").tempdir();
         let directory = directory.expect("a temporary directory can be made");
+        if let Some(key) = &options.key {
+            let mut command = program(options);
+            command.args(["key", "import"]).arg(key).arg("--data").arg(directory.path());
+            let imported = run_to_end(command);
+            assert_eq!(imported.code, 0, "{imported}");
+        }
         let log = Log::default();
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let (child, address, link) = spawn(options, directory.path(), free, &log);

@@ -20,6 +20,7 @@ fn server(mode: &str) -> Server {
         programs: Some(fakes()),
         arguments: vec![mode.into()],
         environment: Vec::new(),
+        key: None,
     })
 }
 
@@ -110,7 +111,7 @@ fn a_server_is_ready_when_it_says_so_and_comes_back_on_the_same_port() {
     assert_eq!(server.address(), address);
     let key = "A".repeat(43);
     assert_eq!(server.link(), format!("pychat://127.0.0.1:7777#{key}"));
-    assert_eq!(server.printed_link().host, "chat.example.org");
+    assert_eq!(server.printed_link().first().host(), "chat.example.org");
     let proxy = "[::1]:9".parse().unwrap();
     assert_eq!(server.link_via(proxy), format!("pychat://[::1]:9#{key}"));
 

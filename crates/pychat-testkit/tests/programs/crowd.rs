@@ -284,7 +284,7 @@ impl Member {
                 | ClientEvent::ServerKeyLearned(_)
                 | ClientEvent::Suspicion(_) => panic!("{}: {event:?}", self.name),
                 ClientEvent::Reply { .. } => self.named = true,
-                ClientEvent::Note { .. } => {}
+                ClientEvent::Note { .. } | ClientEvent::Unanswered { .. } => {}
             }
         }
     }

@@ -4,6 +4,7 @@
 //! `PYCHAT_TEST_SEED` runs it with another one.
 
 mod chat;
+mod cluster;
 mod five;
 mod hooks;
 mod kills;
@@ -30,6 +31,8 @@ mod damaged;
 mod full_disk;
 #[cfg(unix)]
 mod metrics;
+#[cfg(unix)]
+mod nodes;
 #[cfg(unix)]
 mod page;
 #[cfg(unix)]

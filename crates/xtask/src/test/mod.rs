@@ -7,11 +7,7 @@ mod suite;
 mod units;
 
 use crate::{
-<<<<<<< HEAD
-    dist, macos, systemd, tools, windows,
-=======
-    dist, nats, systemd, tools,
->>>>>>> nats
+    dist, macos, nats, systemd, tools, windows,
     workspace::{self, Profile},
 };
 use anyhow::Result;

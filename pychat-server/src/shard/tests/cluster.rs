@@ -64,7 +64,7 @@ impl Cluster {
         let committer = Committer::new(Box::new(engine.with_live(live.clone())), SHARDS);
         let shard = |shard| {
             let config = ShardConfig {
-                node: Some(node),
+                member: Some(node),
                 ..ShardConfig::new(self.secrets.clone(), shard, SHARDS)
             };
             Shard::new(config, [self.lives * 16 + shard; 32])

@@ -7,6 +7,7 @@ mod delivery;
 mod failing;
 mod keys;
 mod logins;
+mod nodes;
 mod person;
 mod refusals;
 mod store;

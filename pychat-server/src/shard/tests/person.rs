@@ -2,7 +2,7 @@
 
 use pychat_proto::{
     Client, ClientConfig, ClientEvent, CloseCode, Cursor, DisplayName, Instant, Lane, Login,
-    MessageId, PublicKey, RefuseCode, SecretKey, Seq, ServerKey, StreamId, UserName,
+    MessageId, Place, PublicKey, RefuseCode, SecretKey, Seq, ServerKey, StreamId, UserName,
     chat::{self, Call, MailboxEntry, Note, Reply, ToClient, ToServer},
     records_for,
 };
@@ -36,6 +36,8 @@ pub(super) struct Person {
     pub(super) connected: usize,
     /// How often the server said that it cannot store.
     pub(super) not_storing: usize,
+    /// What the server told of its nodes, each time.
+    pub(super) nodes: Vec<Vec<Place>>,
 }
 
 struct Outgoing {
@@ -94,6 +96,7 @@ impl Person {
             ended: Vec::new(),
             connected: 0,
             not_storing: 0,
+            nodes: Vec::new(),
         }
     }
 
@@ -168,8 +171,10 @@ impl Person {
             ClientEvent::Note { payload } => match chat::decode(&payload).unwrap() {
                 Note::NotStoring => self.not_storing += 1,
                 Note::Presence(_) | Note::Notice { .. } => {}
+                Note::Nodes { nodes } => self.nodes.push(nodes),
             },
             ClientEvent::NeedAddresses
+            | ClientEvent::Unanswered { .. }
             | ClientEvent::ServerKeyLearned(_)
             | ClientEvent::Suspicion(_) => {}
         }

@@ -223,6 +223,8 @@ pub(super) fn status() -> Status {
         name: Some("Alice Doe".into()),
         server: Some("pychat://chat.example.org:7420#abc".into()),
         address: Some("192.0.2.1:7420".into()),
+        node: None,
+        nodes: 0,
         fingerprint: Some("0123 4567".into()),
         rtt_ms: Some(24),
         loss_permille: 13,

@@ -52,6 +52,19 @@ pub(super) fn path(
     }
 }
 
+/// Which node of the server is in use, where it has several, and whether there is another to go to.
+pub(super) fn node(status: &Status) -> Option<Finding> {
+    if status.link != Link::Connected {
+        return None;
+    }
+    let node = clean_line(status.node.as_deref()?);
+    let others = match status.nodes.saturating_sub(1) {
+        1 => "1 other is known".to_owned(),
+        others => format!("{others} others are known"),
+    };
+    Some(Finding::good("node", format!("{node}; {others}, if this one is gone")))
+}
+
 fn good(status: &Status) -> Finding {
     let rtt = status.rtt_ms.map(|ms| format!("{ms} ms round trip, ")).unwrap_or_default();
     let loss = status.loss_permille;

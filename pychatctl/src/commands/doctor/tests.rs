@@ -16,6 +16,8 @@ fn status(link: Link) -> Status {
         name: Some("Alice".into()),
         server: None,
         address: None,
+        node: None,
+        nodes: 0,
         fingerprint: None,
         rtt_ms: Some(24),
         loss_permille: 13,
@@ -41,6 +43,8 @@ fn diagnosis(link: Link) -> Diagnosis {
         port: Some(7420),
         lookup_error: None,
         address: Some("192.0.2.1:7420".into()),
+        node: None,
+        nodes: 0,
         datagrams_sent: 12,
         datagrams_received: 0,
         heard_at: None,
@@ -285,4 +289,17 @@ fn a_probe_tells_a_closed_port_from_a_silent_one() {
     assert_eq!(path::probe(address), Probed::UdpSilent);
     drop(silent);
     assert_eq!(path::probe(address), Probed::NobodyListens);
+}
+
+#[test]
+fn the_node_is_told_where_the_server_has_several() {
+    assert!(path::node(&status(Link::Connected)).is_none());
+    let several = |link, nodes| {
+        let node = Some("b.example.org:7420".into());
+        path::node(&Status { node, nodes, ..status(link) })
+    };
+    assert!(several(Link::Connecting, 3).is_none());
+    let told = |nodes| several(Link::Connected, nodes).unwrap().message;
+    assert_eq!(told(3), "b.example.org:7420; 2 others are known, if this one is gone");
+    assert_eq!(told(2), "b.example.org:7420; 1 other is known, if this one is gone");
 }

@@ -107,7 +107,7 @@ fn alices(path: &Path) -> Database {
     settings.account = Some(Account {
         user: user("alice"),
         name: name("Alice \"A\" Liddell"),
-        server: pychat_proto::JoinLink { host: "h".into(), port: 7420, key: Some(SERVER) },
+        server: pychat_proto::JoinLink::to_place("h".parse().unwrap(), Some(SERVER)),
         stream: StreamId([1; 16]),
         logged_in: true,
     });

@@ -5,6 +5,7 @@ mod crashes;
 mod disk;
 mod finding;
 mod keys;
+mod nodes;
 mod readers;
 mod reading;
 mod removing;

@@ -20,7 +20,7 @@ fn account() -> Account {
     Account {
         user: UserName::parse("alice").unwrap(),
         name: DisplayName::parse("Alice").unwrap(),
-        server: JoinLink { host: "h".into(), port: 7, key: Some(PublicKey([9; 32])) },
+        server: JoinLink::to_place("h:7".parse().unwrap(), Some(PublicKey([9; 32]))),
         stream: StreamId([1; 16]),
         logged_in: true,
     }

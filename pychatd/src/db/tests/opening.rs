@@ -181,3 +181,41 @@ fn what_an_earlier_version_had_not_sent_waits_for_keys() {
     assert_eq!(given_up, [false, true, true, false, true], "their numbers stay used");
     assert_eq!(read.next_expiry().unwrap(), Some(99));
 }
+
+#[test]
+fn an_earlier_versions_server_has_the_one_host_that_it_had() {
+    let connection = Connection::open_in_memory().unwrap();
+    for (index, migration) in MIGRATIONS[..3].iter().enumerate() {
+        connection.execute_batch(migration).unwrap();
+        connection.pragma_update(None, "user_version", index as i64 + 1).unwrap();
+    }
+    connection
+        .execute_batch(
+            "UPDATE settings SET user = 'alice', name = '', host = 'h', port = 7421,
+                    stream = x'00000000000000000000000000000000'",
+        )
+        .unwrap();
+    let database = Database::from_connection(connection).unwrap();
+    let settings = database.read().stored().unwrap().settings;
+    assert_eq!(settings.account.unwrap().server.to_string(), "pychat://h:7421");
+    assert_eq!(settings.nodes, []);
+}
+
+#[test]
+fn hosts_and_nodes_are_what_they_were_after_a_restart() {
+    let mut database = Database::in_memory().unwrap();
+    let mut settings = database.read().stored().unwrap().settings;
+    let server: pychat_proto::JoinLink = "pychat://a:1,[::1]:2,c:3".parse().unwrap();
+    settings.account = Some(crate::db::Account {
+        user: "alice".parse().unwrap(),
+        name: DisplayName::parse("").unwrap(),
+        server,
+        stream: pychat_proto::StreamId([1; 16]),
+        logged_in: true,
+    });
+    settings.nodes = vec!["[2001:db8::1]:7420".parse().unwrap(), "d".parse().unwrap()];
+    database.write(|tx| tx.save_settings(&settings)).unwrap();
+    assert_eq!(database.read().stored().unwrap().settings, settings);
+    database.connection.execute_batch("UPDATE settings SET nodes = 'a b'").unwrap();
+    assert!(database.read().stored().is_err(), "damage is told");
+}

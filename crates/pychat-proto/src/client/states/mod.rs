@@ -31,6 +31,8 @@ listed! {
         Open = "Open",
         // With a login beside the session, for fresh keys.
         Renewing = "Renewing",
+        // With a login at other nodes beside a session that was silent for a while.
+        Moving = "Moving",
         Suspect = "Suspect",
         // With a login beside the suspect session.
         Racing = "Racing",
@@ -47,7 +49,7 @@ impl State {
         let Client {
             config: _,
             rng: _,
-            addresses: _,
+            nodes: _,
             wanted: _,
             session,
             attempt,
@@ -55,6 +57,7 @@ impl State {
             key_probe: _,
             leaving,
             suspect,
+            moving,
             retry_at,
             events: _,
             happened: _,
@@ -64,6 +67,13 @@ impl State {
         let joining = joining.as_ref().map(|joining| joining.session.standing());
         let leaving = leaving.as_ref().map(|leaving| leaving.session.standing());
         let meeting = attempt.as_ref().map(super::Attempt::is_first_contact);
+        if *moving && !suspect {
+            assert!(matches!(session, Some(Standing::Open | Standing::Agreeing)), "{session:?}");
+            assert_eq!((joining, leaving), (None, None));
+            // A login at another node, or a pause after one that was answered with nonsense.
+            assert!(meeting == Some(false) || meeting.is_none() && retry_at.is_some());
+            return Self::Moving;
+        }
         match (session, joining, leaving, meeting, suspect, retry_at.is_some()) {
             (None, None, None, None, false, false) => Self::Idle,
             (None, None, None | Some(Standing::Closing), Some(false), false, false) => {

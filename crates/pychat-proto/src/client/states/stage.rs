@@ -107,6 +107,16 @@ impl Stage {
                 stage.settle();
                 stage
             }
+            State::Moving => {
+                let mut stage = Self::reach(State::Open);
+                let other = ([10, 0, 0, 9], 7420).into();
+                stage.client.set_nodes(stage.now, vec![vec![address()], vec![other]]);
+                stage.init = None;
+                while stage.init.is_none() {
+                    stage.next_deadline();
+                }
+                stage
+            }
             State::Suspect => {
                 let mut stage = Self::reach(State::Open);
                 while !stage.client.suspect {
@@ -215,6 +225,7 @@ fn event_name(event: &ClientEvent) -> String {
             crate::Suspicion::KeyChanged(_) => "Suspicion KeyChanged".into(),
         },
         ClientEvent::NeedAddresses => "NeedAddresses".into(),
+        ClientEvent::Unanswered { .. } => "Unanswered".into(),
         ClientEvent::Message { .. } => "Message".into(),
         ClientEvent::Committed { .. } => "Committed".into(),
         ClientEvent::MessageRefused { .. } => "MessageRefused".into(),

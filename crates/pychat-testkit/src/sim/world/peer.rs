@@ -202,6 +202,7 @@ impl Peer {
             ClientEvent::Committed { .. }
             | ClientEvent::Suspicion(_)
             | ClientEvent::NeedAddresses
+            | ClientEvent::Unanswered { .. }
             | ClientEvent::Reply { .. }
             | ClientEvent::Note { .. } => {}
         }

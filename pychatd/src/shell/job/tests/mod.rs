@@ -48,7 +48,7 @@ fn alices(path: &Path, texts: u8) -> Database {
     settings.account = Some(Account {
         user: alice(),
         name: name.clone(),
-        server: JoinLink { host: "h".into(), port: 7420, key: None },
+        server: JoinLink::to_place("h".parse().unwrap(), None),
         stream: StreamId([1; 16]),
         logged_in: true,
     });
