@@ -5,7 +5,10 @@ use pychat_testkit::harness::{
     Options, Profile, Server,
     nats::{NatsCluster, Sync},
 };
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 const NODES: usize = 3;
 
@@ -90,6 +93,30 @@ fn people_at_different_nodes_see_each_other_and_their_texts_arrive() {
     connect(&bob, "Bob", &cluster.nodes[2].link());
     let all: Vec<String> = expected.into_iter().chain(later).chain(["last".to_owned()]).collect();
     assert_eq!(received(&bob, "alice", all.len()), all);
+}
+
+#[test]
+fn a_node_that_stood_still_spoils_nothing() {
+    let cluster = Cluster::new();
+    let (alice, bob) = (Profile::new("alice"), Profile::new("bob"));
+    connect(&alice, "Alice", &cluster.link());
+    connect(&bob, "Bob", &cluster.link());
+    let mut to_bob = write(&alice, "bob", "before", 10);
+    let node = cluster.of(&bob);
+    let pid = cluster.nodes[node].pid().expect("it runs");
+    signal("STOP", pid);
+    to_bob.extend(write(&alice, "bob", "meanwhile", 10));
+    // Whoever is there hears of it from wherever the other has gone.
+    to_bob.push("delivered".into());
+    run(&alice, &["send", "bob", "delivered", "--wait", "delivered", "--timeout", "30s"]);
+    signal("CONT", pid);
+    to_bob.extend(write(&alice, "bob", "after", 10));
+    assert_eq!(received(&bob, "alice", to_bob.len()), to_bob);
+}
+
+fn signal(name: &str, pid: u32) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    assert!(sent.expect("there is a kill").success(), "{name} {pid}");
 }
 
 #[test]

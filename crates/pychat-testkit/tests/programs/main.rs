@@ -4,12 +4,10 @@
 //! `PYCHAT_TEST_SEED` runs it with another one.
 
 mod chat;
-mod cluster;
 mod five;
 mod hooks;
 mod kills;
 mod moving;
-mod nats;
 mod secrecy;
 mod stage;
 
@@ -22,6 +20,8 @@ mod bad_input;
 #[cfg(unix)]
 mod bot;
 #[cfg(unix)]
+mod cluster;
+#[cfg(unix)]
 mod crowd;
 #[cfg(unix)]
 mod daemon;
@@ -31,6 +31,8 @@ mod damaged;
 mod full_disk;
 #[cfg(unix)]
 mod metrics;
+#[cfg(unix)]
+mod nats;
 #[cfg(unix)]
 mod nodes;
 #[cfg(unix)]
