@@ -70,6 +70,7 @@ pub(crate) fn start(
 struct Peer {
     heard_at: Instant,
     link: Link,
+    /// What goes out at the end of this turn: what a turn takes from the shards, whose sessions' windows bound it.
     out: Vec<NodeMail>,
     out_bytes: usize,
     is_there: bool,

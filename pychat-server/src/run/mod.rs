@@ -50,7 +50,7 @@ use crate::{
 use listen::Listeners;
 use live::Live;
 use pychat_proto::JoinLink;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 use threads::{Ended, Place, Shards, ShardsConfig};
 use tokio::{
     sync::{mpsc, watch},
@@ -61,6 +61,9 @@ use watchdog::Watchdog;
 
 /// Threads that have not ended by then are left behind: the service manager is promised 5 seconds.
 const STOP_DEADLINE: Duration = Duration::from_secs(4);
+
+/// How long a node may take to tell the others that it is going.
+const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Messages from the committer that may wait for one shard; then the committer waits.
 const COMMITTER_QUEUE_LEN: usize = 4096;
@@ -127,9 +130,15 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
     let live = Live::new(args, settings);
     let office = Office { desk, asked, live, log, reins, window, watch };
     let stopped = runtime.block_on(until_stopped(shards, signals, office));
-    // Nobody listens any more, and it need not have ended.
+    // The other nodes hear that this one is going; one that has nobody to tell has ended already.
     let _ = stop_cluster.send(true);
-    drop(cluster);
+    let said_goodbye = runtime.block_on(async {
+        let joined = tokio::task::spawn_blocking(move || cluster.map(JoinHandle::join));
+        timeout(GOODBYE_DEADLINE, joined).await
+    });
+    if said_goodbye.is_err() {
+        warn!("the other nodes were not told that this one is going; they notice by themselves");
+    }
     let flushed = runtime.block_on(async {
         let joined = tokio::task::spawn_blocking(move || committer.join());
         timeout(STOP_DEADLINE, joined).await

@@ -111,7 +111,7 @@ pub(super) enum NodeAsker {
 /// What became of a parcel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NodeFate {
-    /// See [`super::parcel::Fate::Delivered`].
+    /// The recipient has it on disk, and no disk of the cluster does; its receipt is under way.
     Delivered,
     /// It is done with.
     Settled,

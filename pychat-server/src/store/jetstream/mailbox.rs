@@ -259,8 +259,9 @@ impl Mailbox {
         }
         if up_to >= self.head().last {
             self.base = Some(self.head().ever);
-        } else if let Some(gone) = self.gone() {
-            self.base = self.base.max_of(gone.ever);
+        } else if let Some(Known { ever, .. }) = self.gone() {
+            let is_later = |known: &Usage| known.entries >= ever.entries;
+            self.base = self.base.filter(is_later).or(Some(ever));
         }
     }
 
@@ -417,16 +418,5 @@ pub(super) fn text_origin(origin: &Origin) -> Option<TextOrigin> {
         Origin::Stream { user, stream, last, .. } => {
             Some(TextOrigin { user: *user, stream: *stream, last: *last })
         }
-    }
-}
-
-/// The later of two, the known of two.
-trait MaxOf {
-    fn max_of(self, other: Usage) -> Self;
-}
-
-impl MaxOf for Option<Usage> {
-    fn max_of(self, other: Usage) -> Self {
-        Some(self.map_or(other, |known| if known.entries >= other.entries { known } else { other }))
     }
 }

@@ -47,11 +47,11 @@ use std::{
 /// How often a batch is executed again in which somebody else was quicker with something.
 const ROUNDS_MAX: usize = 8;
 
-/// Mailboxes of which this node remembers how they stand, some 300 bytes each. Beyond it those go that no
-/// batch has used of late; they are looked up again.
+/// Mailboxes of which this node remembers how they stand. Beyond it all are forgotten, and looked up again when
+/// they are used.
 const MAILBOXES_MAX: usize = 131_072;
 
-/// Users of whom this node remembers how far their outboxes have come.
+/// Users of whom this node remembers how far their outboxes have come; beyond it as for mailboxes.
 const POSITIONS_MAX: usize = 131_072;
 
 /// Streams remembered per user: one per device and per wiped database; beyond it the one that was not used

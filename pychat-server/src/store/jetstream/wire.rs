@@ -42,18 +42,27 @@ impl Wire {
         message.map(|message| message.payload.to_vec())
     }
 
-    /// Sends to one node. What cannot be sent is lost.
+    /// Sends to one node. What cannot be sent is lost: nobody waits for a connection that may not come back.
     pub(crate) async fn send_to(&self, node: Node, bytes: Vec<u8>) {
+        if !self.is_connected() {
+            return;
+        }
         let _ = self.client.publish(subject(&self.prefix, node), bytes.into()).await;
     }
 
     /// Sends to all nodes, this one among them. What cannot be sent is lost.
     pub(crate) async fn send_to_all(&self, bytes: Vec<u8>) {
+        if !self.is_connected() {
+            return;
+        }
         let _ = self.client.publish(format!("{}.nodes", self.prefix), bytes.into()).await;
     }
 
     /// Waits until what was sent is on its way.
     pub(crate) async fn flush(&self) {
+        if !self.is_connected() {
+            return;
+        }
         let _ = self.client.flush().await;
     }
 

@@ -14,7 +14,7 @@ use crate::store::{
     Answer, Appended, Command, Origin, StoreError,
     rules::{Change, Name},
 };
-use pychat_proto::UserName;
+use pychat_proto::{Seq, StreamId, UserName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of entries in one message of a mailbox: well below what NATS takes by default (1 MiB), and small
@@ -316,22 +316,8 @@ impl<B: Broker> JetStream<B> {
     ) -> BTreeSet<UserName> {
         let mut moved = BTreeSet::new();
         for (command, answer) in closed.iter().map(|index| (&batch[*index], &answers[*index])) {
-            let (user, stream, up_to) = match command {
-                Command::Advance { user, stream, up_to } => (*user, *stream, *up_to),
-                Command::Append(append) => match (&append.origin, answer) {
-                    (
-                        Origin::Stream { user, stream, safe, first, last },
-                        Some(Answer::Append(Appended::Stored { .. })),
-                    ) => {
-                        let known = self.positions.entry(*user).or_default();
-                        if known.of(*stream).max(*safe).next() < *first {
-                            continue;
-                        }
-                        (*user, *stream, *last)
-                    }
-                    _ => continue,
-                },
-                _ => continue,
+            let Some((user, stream, up_to)) = self.moved_by(command, answer.as_ref()) else {
+                continue;
             };
             if self.positions.entry(user).or_default().advance(stream, up_to) {
                 moved.insert(user);
@@ -340,11 +326,32 @@ impl<B: Broker> JetStream<B> {
         moved
     }
 
+    /// Whose stream a command moves, and up to where, now that it is done.
+    fn moved_by(
+        &self,
+        command: &Command,
+        answer: Option<&Answer>,
+    ) -> Option<(UserName, StreamId, Seq)> {
+        if let Command::Advance { user, stream, up_to } = command {
+            return Some((*user, *stream, *up_to));
+        }
+        let (Command::Append(append), Some(Answer::Append(Appended::Stored { .. }))) =
+            (command, answer)
+        else {
+            return None;
+        };
+        let Origin::Stream { user, stream, safe, first, last } = &append.origin else {
+            return None;
+        };
+        let position = self.positions.get(user).map_or(Seq::NONE, |known| known.of(*stream));
+        // What comes before it is still on its way otherwise, and whoever knows when it is safe says so.
+        (position.max(*safe).next() >= *first).then_some((*user, *stream, *last))
+    }
+
     /// Lets the log forget what is trimmed.
     fn purge_trimmed(&mut self, batch: &[Command], written: &BTreeSet<UserName>) {
-        let trimmed = batch.iter().filter_map(|command| match command {
-            Command::Trim { mailbox, .. } => Some(*mailbox),
-            _ => None,
+        let trimmed = batch.iter().filter_map(|command| {
+            if let Command::Trim { mailbox, .. } = command { Some(*mailbox) } else { None }
         });
         let users: BTreeSet<UserName> = trimmed.chain(written.iter().copied()).collect();
         for user in users {
