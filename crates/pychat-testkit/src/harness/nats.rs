@@ -66,24 +66,19 @@ impl NatsCluster {
     pub fn start(servers: usize, sync: Sync) -> Self {
         let directory = tempfile::Builder::new().prefix("pychat-nats-").tempdir();
         let directory = directory.expect("a temporary directory can be made");
+        if servers == 1 {
+            return Self::start_alone(directory, sync);
+        }
         let ports: Vec<[u16; 3]> = (0..servers).map(|_| free_ports()).collect();
         let routes: Vec<String> =
             ports.iter().map(|[_, route, _]| format!("nats://127.0.0.1:{route}")).collect();
         let mut members = Vec::new();
         for (number, [port, route, monitor]) in ports.into_iter().enumerate() {
-            let store = directory.path().join(format!("n{number}"));
-            let mut text = format!(
-                "server_name: n{number}\nlisten: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor}\n\
-                 jetstream {{ store_dir: {:?}, sync_interval: {} }}\n",
-                store.display(),
-                if sync == Sync::Always { "always" } else { "\"2m\"" },
+            let mut text = alone(directory.path(), number, port, monitor, sync);
+            text += &format!(
+                "cluster {{ name: pychat, listen: 127.0.0.1:{route}, routes: [{}] }}\n",
+                routes.join(", ")
             );
-            if servers > 1 {
-                text += &format!(
-                    "cluster {{ name: pychat, listen: 127.0.0.1:{route}, routes: [{}] }}\n",
-                    routes.join(", ")
-                );
-            }
             let config = directory.path().join(format!("n{number}.conf"));
             fs::write(&config, text).expect("a configuration can be written");
             members.push(Member { port, monitor, config, child: None });
@@ -91,6 +86,34 @@ impl NatsCluster {
         let mut cluster = Self { directory, servers: members };
         (0..servers).for_each(|number| cluster.spawn(number));
         (0..servers).for_each(|number| cluster.wait(number));
+        cluster
+    }
+
+    /// One server, which takes ports that are free by itself: many tests start one at the same time.
+    fn start_alone(directory: TempDir, sync: Sync) -> Self {
+        let path = directory.path();
+        let config = path.join("n0.conf");
+        let told = format!("ports_file_dir: {:?}\n", path.display());
+        let text = alone(path, 0, -1, -1, sync) + &told;
+        fs::write(&config, text).expect("a configuration can be written");
+        let member = Member { port: 0, monitor: 0, config, child: None };
+        let mut cluster = Self { servers: vec![member], directory };
+        cluster.spawn(0);
+        let file = cluster.directory().join(format!("nats-server_{}.ports", cluster.pid(0)));
+        let deadline = Instant::now() + READY_DEADLINE;
+        let [port, monitor] = loop {
+            if let Some(ports) = fs::read_to_string(&file).ok().and_then(|text| ports(&text)) {
+                break ports;
+            }
+            assert!(Instant::now() < deadline, "nats-server tells no ports in {}", file.display());
+            thread::sleep(Duration::from_millis(5));
+        };
+        // Where it listens after a restart too.
+        let text = alone(cluster.directory(), 0, port, monitor, sync);
+        let member = &mut cluster.servers[0];
+        (member.port, member.monitor) = (port, monitor);
+        fs::write(&member.config, text).expect("a configuration can be written");
+        cluster.wait(0);
         cluster
     }
 
@@ -193,6 +216,31 @@ impl Drop for NatsCluster {
     fn drop(&mut self) {
         (0..self.servers.len()).for_each(|number| self.kill(number));
     }
+}
+
+/// The configuration of a server that knows of no others. Port -1 is one that is free.
+fn alone(
+    directory: &Path,
+    number: usize,
+    port: impl Into<i32>,
+    monitor: impl Into<i32>,
+    sync: Sync,
+) -> String {
+    let (port, monitor) = (port.into(), monitor.into());
+    let store = directory.join(format!("n{number}"));
+    let sync = if sync == Sync::Always { "always" } else { "\"2m\"" };
+    format!(
+        "server_name: n{number}\nlisten: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:{monitor}\"\n\
+         jetstream {{ store_dir: {:?}, sync_interval: {sync} }}\n",
+        store.display(),
+    )
+}
+
+/// Where a server says that it listens, for clients and for who watches it.
+fn ports(text: &str) -> Option<[u16; 2]> {
+    let told: serde_json::Value = serde_json::from_str(text).ok()?;
+    let port = |what: &str| told[what][0].as_str()?.rsplit_once(':')?.1.parse().ok();
+    Some([port("nats")?, port("monitoring")?])
 }
 
 /// Ports that were free a moment ago.
