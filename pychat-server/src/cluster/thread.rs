@@ -72,7 +72,6 @@ struct Peer {
     link: Link,
     /// What goes out at the end of this turn: what a turn takes from the shards, whose sessions' windows bound it.
     out: Vec<NodeMail>,
-    out_bytes: usize,
     is_there: bool,
     advertise: Option<Place>,
 }
@@ -153,7 +152,6 @@ impl Nodes {
         match news {
             ToNodes::Mail(node, mail) => match self.peers.get_mut(&node) {
                 Some(peer) if peer.is_there => {
-                    peer.out_bytes += mail.bytes();
                     peer.out.push(mail);
                 }
                 // It is gone: what was for it is to be handed over anew.
@@ -178,7 +176,6 @@ impl Nodes {
                 let frame = Frame { from, what: What::Mail { link, first, mail } };
                 self.wire.send_to(*node, frame.encode()).await;
             }
-            peer.out_bytes = 0;
         }
         if !self.seated.is_empty() {
             let seated = std::mem::take(&mut self.seated);
@@ -242,7 +239,6 @@ impl Nodes {
                 heard_at: Instant::now(),
                 link: Link::default(),
                 out: Vec::new(),
-                out_bytes: 0,
                 is_there: false,
                 advertise: None,
             }),
