@@ -95,7 +95,7 @@ pub(super) struct Forwards {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Route {
     whose: Whose,
-    /// When its node was last asked to prove it.
+    /// When its node was last asked to prove it; or, if it is this one, when the others were told of it.
     proven_at: Instant,
 }
 
@@ -155,7 +155,11 @@ impl Shard {
             }
             FromNodes::Presence(node, seated) => self.on_seated(now, node, &seated),
             FromNodes::Lost(node) => self.on_lost(now, node),
-            FromNodes::Woke => self.check_all(),
+            FromNodes::Check => self.check_all(),
+            FromNodes::Took(mailbox) => {
+                self.forwards.unchecked.extend(self.sessions.of_user(&mailbox));
+                self.check();
+            }
             FromNodes::CutOff => self.send_all_away(now),
         }
         self.handle_events(now);
@@ -478,6 +482,20 @@ impl Shard {
             Fate::Failed(_) | Fate::Again => NodeFate::Failed,
         };
         self.tell_node(node, number, fate);
+    }
+
+    /// The store has written an entry for somebody who is not here. Its user may still be at a node that did not
+    /// answer, and hears of it; once, as from then on that node asks.
+    pub(super) fn tell_taken(&mut self, now: Now, mailbox: UserName) {
+        if self.config.member.is_none() || self.reader(&mailbox).is_some() {
+            return;
+        }
+        if let Some(route) = self.forwards.routes.get_mut(&mailbox)
+            && std::mem::replace(&mut route.proven_at, now.mono) != LONG_AGO
+        {
+            return;
+        }
+        self.forwards.to_nodes.push_back(ToNodes::Took(mailbox));
     }
 
     /// The store was to write an entry, and the mailbox is another node's.

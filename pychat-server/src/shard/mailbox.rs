@@ -259,6 +259,7 @@ impl Shard {
                 self.stats.accepted += u64::from(is_text);
                 if place.is_none() {
                     self.on_arrived(now, &mailbox, cursor, &entry, owed);
+                    self.tell_taken(now, mailbox);
                     if alone && let Some(id) = reader {
                         self.begin_lease(id, cursor, reserved, asked_at);
                     }
@@ -268,6 +269,7 @@ impl Shard {
             Appended::Duplicate => {
                 // Perhaps it was written by a try that seemed to fail, and nobody was told.
                 self.on_unannounced(&mailbox);
+                self.tell_taken(now, mailbox);
                 self.answer(asker, Fate::Settled);
             }
             Appended::Full => self.answer(asker, Fate::Refused(RefuseCode::MailboxFull)),
