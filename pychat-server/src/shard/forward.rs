@@ -10,6 +10,7 @@
 //!            known --> Going --- all answered --> (nothing)
 //! parcel --<                '--- some came back, all others answered --> anew
 //!            unknown --> Asking --- the store says --> Going, or it is ours
+//!            ours, says the store not --> Back --- all others answered --> anew
 //! ```
 //! What is lost on the way, or with a node, is handed over anew: then its recipient may get it twice, and
 //! knows it by its id.
@@ -80,6 +81,8 @@ pub(super) struct Forwards {
     /// Sessions whose mailbox is theirs.
     taken: BTreeMap<SessionId, Taken>,
     losing: BTreeMap<SessionId, Instant>,
+    /// How many entries of each mailbox the store was given.
+    writing: BTreeMap<UserName, u32>,
     /// When each session began.
     since: BTreeMap<SessionId, Instant>,
     /// Others may have taken any mailbox since.
@@ -121,6 +124,8 @@ struct Taken {
 enum Way {
     /// The store is asked whose it is.
     Asking { parked: Vec<Parcel> },
+    /// The store has sent some back, as it is another node's, and has not answered all that it was given.
+    Back { parked: Vec<Parcel> },
     /// Parcels of this run are with that node; by their numbers, in their order.
     Going { to: Node, run: u32, under_way: VecDeque<u64>, came_back: bool, parked: Vec<Parcel> },
 }
@@ -198,6 +203,28 @@ impl Shard {
         self.forwards.since.get(&record.session).copied().unwrap_or(LONG_AGO)
     }
 
+    /// The store is given an entry of this mailbox.
+    pub(super) fn note_writing(&mut self, mailbox: UserName) {
+        if self.config.member.is_some() {
+            *self.forwards.writing.entry(mailbox).or_default() += 1;
+        }
+    }
+
+    /// It has answered. With the last answer all that it sent back is handed over anew.
+    pub(super) fn note_written(&mut self, now: Now, mailbox: UserName) {
+        let Some(count) = self.forwards.writing.get_mut(&mailbox) else { return };
+        *count -= 1;
+        if *count > 0 {
+            return;
+        }
+        self.forwards.writing.remove(&mailbox);
+        if let Some(Way::Back { .. }) = self.forwards.ways.get(&mailbox)
+            && let Some(Way::Back { parked }) = self.forwards.ways.remove(&mailbox)
+        {
+            self.take_again(now, parked);
+        }
+    }
+
     /// A lease of places that was asked for at this time.
     pub(super) fn note_lease(&mut self, id: SessionId, asked_at: Instant) {
         if let Some(taken) = self.forwards.taken.get_mut(&id) {
@@ -224,7 +251,11 @@ impl Shard {
         }
         let mailbox = parcel.mailbox;
         match self.forwards.ways.get_mut(&mailbox) {
-            Some(Way::Asking { parked } | Way::Going { parked, came_back: true, .. }) => {
+            Some(
+                Way::Asking { parked }
+                | Way::Back { parked }
+                | Way::Going { parked, came_back: true, .. },
+            ) => {
                 parked.push(parcel);
                 return None;
             }
@@ -234,7 +265,8 @@ impl Shard {
             }
             None => {}
         }
-        if self.reader(&mailbox).is_some() {
+        // What follows entries that are being written is written behind them, or comes back with them.
+        if self.reader(&mailbox).is_some() || self.forwards.writing.contains_key(&mailbox) {
             return Some(parcel);
         }
         match self.forwards.routes.get(&mailbox).map(|route| route.whose) {
@@ -507,7 +539,13 @@ impl Shard {
         }
         match parcel.asker {
             Asker::Hop(hop) => self.bounce(&hop, NodeFate::Bounced),
-            Asker::Stream(..) | Asker::Receipt(_) => self.take_again(now, vec![parcel]),
+            Asker::Stream(..) | Asker::Receipt(_) => {
+                let back = Way::Back { parked: Vec::new() };
+                match self.forwards.ways.entry(mailbox).or_insert(back) {
+                    Way::Back { parked } => parked.push(parcel),
+                    Way::Asking { .. } | Way::Going { .. } => self.take_again(now, vec![parcel]),
+                }
+            }
         }
     }
 

@@ -24,6 +24,8 @@ struct Server {
     live: LiveNodes,
     /// A frozen node does nothing, and what is for it waits.
     is_frozen: bool,
+    /// Its store answers later.
+    store_waits: bool,
     waiting: Vec<(Node, NodeMail)>,
 }
 
@@ -74,8 +76,9 @@ impl Cluster {
         };
         let shards: Vec<Shard> = (0..SHARDS).map(shard).collect();
         let (jobs, waiting) = (Vec::new(), Vec::new());
+        let (is_frozen, store_waits) = (false, false);
         let server =
-            Server { node, shards, committer, jobs, store, live, is_frozen: false, waiting };
+            Server { node, shards, committer, jobs, store, live, is_frozen, store_waits, waiting };
         for other in self.servers.iter_mut().flatten() {
             other.live.set(node, true);
             server.live.set(other.node, true);
@@ -304,12 +307,14 @@ impl Cluster {
                 server.jobs.extend(std::iter::from_fn(|| shard.poll_job()));
                 news.extend(std::iter::from_fn(|| shard.poll_to_shard()));
             }
-            moved |= !news.is_empty() || !server.jobs.is_empty();
+            let jobs =
+                if server.store_waits { Vec::new() } else { std::mem::take(&mut server.jobs) };
+            moved |= !news.is_empty() || !jobs.is_empty();
             for (shard, news) in news {
                 server.shards[usize::from(shard)].handle_peer_shard(now, news);
             }
             let mut told = Vec::new();
-            server.committer.step(std::mem::take(&mut server.jobs), &mut told);
+            server.committer.step(jobs, &mut told);
             for (shard, told) in told {
                 server.shards[usize::from(shard)].handle_committer(now, told);
             }
@@ -573,6 +578,24 @@ fn nothing_by_way_of_a_node_that_was_missed_overtakes_what_was_written() {
     let (mut cluster, alice, bob, texts) = missed();
     cluster.meet_again(0, 1);
     texts[40..].iter().for_each(|text| cluster.write(alice, "bob", text));
+    assert_in_order(&mut cluster, alice, bob, &texts);
+}
+
+#[test]
+fn nothing_overtakes_what_is_being_written() {
+    let (mut cluster, alice, bob, texts) = missed();
+    cluster.meet_again(0, 1);
+    cluster.wake(1);
+    cluster.run(Duration::from_secs(5));
+    cluster.miss(0, 1);
+    cluster.server(0).store_waits = true;
+    texts[40..45].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(1));
+    // From here on node 0 knows better than to write them.
+    cluster.meet_again(0, 1);
+    texts[45..].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(1));
+    cluster.server(0).store_waits = false;
     assert_in_order(&mut cluster, alice, bob, &texts);
 }
 
