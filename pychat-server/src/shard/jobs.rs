@@ -65,6 +65,9 @@ pub(super) struct Jobs {
     given: VecDeque<Option<Given>>,
     first_ticket: u64,
     under_way: usize,
+    /// Writes under way, of this generation and of earlier ones.
+    writes: usize,
+    earlier_writes: usize,
 }
 
 struct Given {
@@ -76,7 +79,16 @@ struct Given {
 impl Jobs {
     pub(super) fn new(shard: u8) -> Self {
         let (queue, given) = (VecDeque::new(), VecDeque::new());
-        Self { shard, generation: 0, queue, given, first_ticket: 0, under_way: 0 }
+        Self {
+            shard,
+            generation: 0,
+            queue,
+            given,
+            first_ticket: 0,
+            under_way: 0,
+            writes: 0,
+            earlier_writes: 0,
+        }
     }
 
     /// What the store did before the last failure that was heard of belongs to an earlier generation.
@@ -91,6 +103,11 @@ impl Jobs {
     /// For work that was decided on in an earlier generation: the store does not do it if one has passed.
     pub(super) fn push_of(&mut self, generation: u32, purpose: Purpose, work: Work) {
         let writes = matches!(work, Work::Commit(_));
+        if writes && generation == self.generation {
+            self.writes += 1;
+        } else if writes {
+            self.earlier_writes += 1;
+        }
         self.give(Some(Given { purpose, generation, writes }), generation, work);
     }
 
@@ -121,14 +138,26 @@ impl Jobs {
             self.given.pop_front();
             self.first_ticket += 1;
         }
+        if given.writes && given.generation == self.generation {
+            self.writes -= 1;
+        } else if given.writes {
+            self.earlier_writes -= 1;
+        }
         let failed = match &done.outcome {
             Ok(Outcome::Committed(Answer::Append(Appended::Elsewhere(_)))) | Err(_) => true,
             Ok(_) => false,
         };
         if given.writes && failed && given.generation == self.generation {
             self.generation = self.generation.wrapping_add(1);
+            self.earlier_writes += std::mem::take(&mut self.writes);
         }
         Some(given.purpose)
+    }
+
+    /// Whether something was given before a failure that was heard of since, and has not come back. It
+    /// will fail; what is given now would not, and overtake it.
+    pub(super) const fn has_earlier_writes(&self) -> bool {
+        self.earlier_writes > 0
     }
 
     /// Jobs that have not come back.

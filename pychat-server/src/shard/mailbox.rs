@@ -215,6 +215,9 @@ impl Shard {
         if self.writes.is_pausing() {
             return self.answer(parcel.asker, self.failed());
         }
+        if self.jobs.has_earlier_writes() {
+            return self.behind.push(parcel.asker);
+        }
         if let Some(session) = reader.and_then(|id| self.sessions.get_mut(&id)) {
             session.hot().appends += 1;
         }
@@ -226,6 +229,16 @@ impl Shard {
         self.note_writing(mailbox);
         let write = Write { mailbox, entry, owed, asker, place: None, reader, asked_at };
         self.write(Purpose::Append(Box::new(write)), Command::Append(append));
+    }
+
+    /// Sends back what came after entries that the store was given, has not answered and will not take: once it
+    /// has, so that its senders hear of those first.
+    pub(super) fn send_back(&mut self) {
+        if !self.behind.is_empty() && !self.jobs.has_earlier_writes() {
+            for asker in std::mem::take(&mut self.behind) {
+                self.answer(asker, self.failed());
+            }
+        }
     }
 
     /// What became of an entry that the store was given.

@@ -134,6 +134,9 @@ pub struct Shard {
     /// Mailboxes of which the store may not know how many places this shard has handed out: those of users
     /// who were here since the last write that succeeded.
     handed_out: BTreeMap<UserName, Cursor>,
+    /// Who hears of a failure once the store has answered all that it was given before the last one. Bounded as
+    /// jobs are.
+    behind: Vec<parcel::Asker>,
     /// When what is held back from the disk is due there, for each session that anything is held for.
     holds: BTreeSet<(Instant, SessionId)>,
     /// Sessions whose position is on no disk of ours, and when it will be.
@@ -179,6 +182,7 @@ impl Shard {
             to_self: VecDeque::new(),
             generations: vec![0; usize::from(config.shards)],
             handed_out: BTreeMap::new(),
+            behind: Vec::new(),
             holds: BTreeSet::new(),
             unwritten: BTreeSet::new(),
             positions_at: None,
@@ -215,6 +219,7 @@ impl Shard {
             let Done { outcome, .. } = done;
             self.note_health(now, &purpose, outcome.as_ref().err());
             self.handle_outcome(now, purpose, outcome);
+            self.send_back();
         }
         self.handle_events(now);
     }

@@ -27,6 +27,9 @@ mod driver {
         /// How often people talk under two mishaps until all is healed.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
         rounds: u64,
+        /// Begin with this round of the schedule, counted from zero.
+        #[arg(long, default_value_t = 0)]
+        first: u64,
         /// How many people talk.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(4..=500))]
         people: u64,
@@ -51,13 +54,15 @@ mod driver {
     const ROUND: Duration = Duration::from_secs(14);
 
     pub(super) fn main() -> ExitCode {
-        let Arguments { rounds, people, texts, seed, programs, nats, keep } = Arguments::parse();
+        let Arguments { rounds, first, people, texts, seed, programs, nats, keep } =
+            Arguments::parse();
         let settings = Settings {
             checker: programs.join("pychat-torture-check"),
             programs,
             nats,
             place: keep.join(seed.to_string()),
             seed,
+            first,
             rounds,
             round: ROUND,
             people: usize::try_from(people).unwrap_or(usize::MAX),

@@ -40,6 +40,8 @@ pub struct Settings {
     pub place: PathBuf,
     /// Determines the schedule.
     pub seed: u64,
+    /// The round of the schedule to begin with.
+    pub first: u64,
     /// How often people talk under two mishaps and then wait until all is healed.
     pub rounds: u64,
     /// How long they talk in a round.
@@ -183,7 +185,8 @@ impl<'a> World<'a> {
     fn rounds(&mut self) -> Result<Duration> {
         self.greet()?;
         let mut longest = Duration::ZERO;
-        for round in 0..self.settings.rounds {
+        let first = self.settings.first;
+        for round in first..first + self.settings.rounds {
             let plan = plan::draw(self.settings.seed, round, self.settings.round, SITES);
             let healed = self.round(round, &plan)?;
             longest = longest.max(healed);
@@ -191,7 +194,7 @@ impl<'a> World<'a> {
                 plan.iter().map(|it| format!("{:?}", it.mishap).to_lowercase()).collect();
             println!(
                 "round {} of {}: {}; {} texts arrived, all of them {:.1} s after the faults",
-                round + 1,
+                round - first + 1,
                 self.settings.rounds,
                 mishaps.join(", "),
                 self.talk.taken(),

@@ -174,6 +174,18 @@ impl Cluster {
         server.shards.iter_mut().for_each(|it| it.handle_nodes(now, FromNodes::Check));
     }
 
+    /// A node's store does so many of the writes that it was given.
+    fn write_down(&mut self, number: usize, count: usize) {
+        let now = self.now();
+        let server = self.server(number);
+        let mut told = Vec::new();
+        let jobs = server.jobs.drain(..count).collect();
+        server.committer.step(jobs, &mut told);
+        for (shard, told) in told {
+            server.shards[usize::from(shard)].handle_committer(now, told);
+        }
+    }
+
     fn server(&mut self, number: usize) -> &mut Server {
         self.servers[number].as_mut().expect("it runs")
     }
@@ -599,6 +611,32 @@ fn nothing_overtakes_what_is_being_written() {
     cluster.run(Duration::from_secs(1));
     cluster.server(0).store_waits = false;
     assert_in_order(&mut cluster, alice, bob, &texts);
+}
+
+#[test]
+fn nothing_overtakes_what_a_slow_store_will_not_write() {
+    let mut cluster = Cluster::new(1);
+    let (alice, bob) = (cluster.join("alice", 0), cluster.join("bob", 0));
+    let mono = cluster.mono;
+    cluster.people[bob].0.client.close(mono);
+    cluster.run(Duration::from_secs(10));
+    let texts = numbered(20);
+    cluster.server(0).store_waits = true;
+    texts[..10].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(1));
+    assert_eq!(cluster.server(0).jobs.len(), 10);
+    // The first fails, and the store takes its time with the others.
+    cluster.server(0).store.set_weather(Weather::Cut);
+    cluster.write_down(0, 1);
+    cluster.server(0).store.set_weather(Weather::Fair);
+    cluster.run(Duration::from_secs(2));
+    texts[10..].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(2));
+    cluster.server(0).store_waits = false;
+    cluster.run(Duration::from_secs(30));
+    cluster.go_to(bob, 0);
+    cluster.run(Duration::from_secs(10));
+    assert_eq!(cluster.texts(bob), texts);
 }
 
 #[test]
