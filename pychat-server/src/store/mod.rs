@@ -16,6 +16,7 @@ pub mod jetstream;
 mod keys;
 mod operator;
 mod rules;
+pub(crate) mod whole;
 
 pub use keys::{DeviceKey, Opaque, PREKEY_NUMBER_MAX, Prekey};
 pub use operator::{

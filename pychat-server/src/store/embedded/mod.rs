@@ -25,6 +25,7 @@ mod schema;
 mod tests;
 mod tidy;
 mod undo;
+pub(crate) mod whole;
 mod write;
 
 pub use open::OpenError;
