@@ -10,7 +10,7 @@ use pychat_proto::{
 use std::sync::Arc;
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 pub mod embedded;
 pub mod jetstream;
 mod keys;

@@ -7,8 +7,8 @@ use pychat_proto::{Cursor, PublicKey, Seq, StreamId, UserName};
 
 /// All that an engine keeps, in the order of users' names. Nobody else reads or writes it meanwhile.
 pub(crate) trait Whole {
-    /// Looks anew at who is there. Before each pass over the names.
-    fn begin(&mut self) -> Result<(), StoreError>;
+    /// Looks anew at who is there, before each pass over the names; answers how many there are, about.
+    fn begin(&mut self) -> Result<u64, StoreError>;
 
     /// Names of which something may be kept, in their order, those after `after`, at most `limit`.
     fn names(
@@ -107,6 +107,15 @@ impl Standing {
     pub(crate) fn is_nothing(&self) -> bool {
         *self == Self::nothing(self.user)
     }
+}
+
+/// How a place that is to be filled may be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Empty, or half filled by an earlier try.
+    Anew,
+    /// Half filled by an earlier try, and not otherwise.
+    GoOn,
 }
 
 /// Whether there was a try of the same migration before.

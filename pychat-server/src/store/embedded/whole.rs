@@ -11,7 +11,7 @@ use super::{
 };
 use crate::store::{
     Ban, Decided, Decision, Entry, Invite, ReadLimit, StoreError,
-    whole::{Begun, Parcel, Part, Piece, Standing, Weight, Whole},
+    whole::{Begun, Parcel, Part, Piece, Standing, Start, Weight, Whole},
 };
 use pychat_proto::{Cursor, UserName};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -43,8 +43,12 @@ pub(crate) struct WholeFile {
 /// Why a file is not filled. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FillError {
+    /// It cannot be opened or made.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// There is nothing to go on with.
+    #[error("nothing is half filled at {}", .0.display())]
+    Gone(PathBuf),
     /// There is a store.
     #[error("{} is there already", .0.display())]
     Occupied(PathBuf),
@@ -115,7 +119,11 @@ impl WholeFile {
     ///
     /// # Errors
     /// See [`FillError`].
-    pub(crate) fn fill(path: &Path, source: &str) -> Result<(Self, Begun), FillError> {
+    pub(crate) fn fill(
+        path: &Path,
+        source: &str,
+        start: Start,
+    ) -> Result<(Self, Begun), FillError> {
         let lock = open::lock(path)?;
         if fs::symlink_metadata(path).is_ok() {
             return Err(FillError::Occupied(path.to_owned()));
@@ -126,6 +134,7 @@ impl WholeFile {
         let begun = match found {
             Some(from) if from == source => Begun::Before,
             Some(from) => return Err(FillError::Other { path: unfinished, from }),
+            None if start == Start::GoOn => return Err(FillError::Gone(unfinished)),
             None => {
                 open::create(&unfinished)?;
                 let connection = open::connect(&unfinished)?;
@@ -156,7 +165,6 @@ impl WholeFile {
     /// See [`OpenError`]; the next try goes on here.
     pub(crate) fn finish(self) -> Result<(), OpenError> {
         let unfinished = open::with(&self.path, UNFINISHED);
-        self.connection.execute_batch("DROP TABLE migration").map_err(schema::refused)?;
         let busy: i64 = self
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
@@ -169,7 +177,10 @@ impl WholeFile {
         let synced = File::open(&unfinished).and_then(|file| file.sync_all());
         synced.map_err(|source| open::failed(&unfinished, source))?;
         fs::rename(&unfinished, &self.path).map_err(|source| open::failed(&self.path, source))?;
-        open::sync_directory(&self.path)
+        open::sync_directory(&self.path)?;
+        // Not before: an unfinished file without it would be begun anew.
+        let connection = open::connect(&self.path)?;
+        connection.execute_batch("DROP TABLE migration").map_err(schema::refused)
     }
 
     fn user(&self, name: &UserName) -> rusqlite::Result<Option<(UserId, Found<'_>)>> {
@@ -311,8 +322,8 @@ impl WholeFile {
 }
 
 impl Whole for WholeFile {
-    fn begin(&mut self) -> Result<(), StoreError> {
-        Ok(())
+    fn begin(&mut self) -> Result<u64, StoreError> {
+        Ok(self.busy.next_user.into())
     }
 
     fn names(

@@ -103,6 +103,12 @@ pub enum OpenError {
         /// Which.
         stream: String,
     },
+    /// There is nothing to go on with.
+    #[error("the NATS stream {stream} is not half filled")]
+    Gone {
+        /// Which.
+        stream: String,
+    },
     /// What moves there is not all there yet.
     #[error(
         "mailboxes are being moved to this cluster from {from}, and not all of them are there\n\

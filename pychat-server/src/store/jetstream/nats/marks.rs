@@ -7,7 +7,7 @@ use super::{
     connect::{self, Opening},
     stream_config, stream_name,
 };
-use crate::store::{jetstream::options::Options, whole::Begun};
+use crate::store::{jetstream::options::Options, whole::{Begun, Start}};
 use serde_json::{Map, Value, json};
 
 /// Where the stream of bans and invites says what is being moved here.
@@ -73,10 +73,20 @@ fn marked(mut config: Value, mark: Option<&Mark>) -> Value {
 }
 
 /// Makes the streams ready to be filled from a place: they are empty and say so, or an earlier try has left them.
-pub(super) async fn begin(api: &Api, options: &Options, from: &str) -> Result<Begun, OpenError> {
+pub(super) async fn begin(
+    api: &Api,
+    options: &Options,
+    from: &str,
+    start: Start,
+) -> Result<Begun, OpenError> {
     let name = stream_name(&options.prefix, None);
     let mark = Mark::From(from.to_owned());
-    let Some((config, state)) = connect::look(api, &name).await? else {
+    let found = connect::look(api, &name).await?;
+    let is_marked = found.as_ref().is_some_and(|(config, _)| Mark::of(config).is_some());
+    if start == Start::GoOn && !is_marked {
+        return Err(OpenError::Gone { stream: name });
+    }
+    let Some((config, state)) = found else {
         refuse_filled(api, options).await?;
         let wanted = marked(stream_config(options, None), Some(&mark));
         connect::find_or_make(api, &name, &wanted).await?;
@@ -137,9 +147,13 @@ impl Nats {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub(crate) fn open_to_fill(options: &Options, from: &str) -> Result<(Self, Begun), OpenError> {
+    pub(crate) fn open_to_fill(
+        options: &Options,
+        from: &str,
+        start: Start,
+    ) -> Result<(Self, Begun), OpenError> {
         let nats = Self::connect(options)?;
-        let begun = nats.runtime.block_on(begin(&nats.api, options, from))?;
+        let begun = nats.runtime.block_on(begin(&nats.api, options, from, start))?;
         nats.prepare(options, Opening::Make)?;
         Ok((nats, begun))
     }
