@@ -125,7 +125,9 @@ fn a_quota_counts_on_at_the_other_end() {
     let mut store = embedded(&path);
     store.commit(&[words::claim("bob")]).unwrap();
     store_one(&mut store, words::receipt("bob", b"a receipt is free"));
-    (1..=3).for_each(|seq| drop(store_one(&mut store, text("ann", seq, "bob", b"four"))));
+    for seq in 1..=3 {
+        store_one(&mut store, text("ann", seq, "bob", b"four"));
+    }
     drop(store);
     let model = Model::default();
     let mut log = WholeLog::new(model.connect(), Begun::Now);
