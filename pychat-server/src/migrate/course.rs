@@ -127,7 +127,8 @@ impl Course<'_> {
             Ok(())
         })?;
         if count > 0 {
-            return Err(MigrateError::Differ { count, named: named.join(", ") });
+            let more = if count > NAMED_MAX as u64 { ", .." } else { "" };
+            return Err(MigrateError::Differ { count, named: named.join(", ") + more });
         }
         for byte in hash.finalize() {
             // Writing into a string cannot fail.

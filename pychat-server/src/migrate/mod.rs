@@ -117,7 +117,7 @@ pub enum MigrateError {
         error: StoreError,
     },
     /// The ends do not hold the same.
-    #[error("both ends were compared, and {count} users differ: {named}{}", if *count > 5 { ", .." } else { "" })]
+    #[error("both places were compared, and do not hold the same of {}: {named}", users(*count))]
     Differ {
         /// How many.
         count: u64,
@@ -125,12 +125,16 @@ pub enum MigrateError {
         named: String,
     },
     /// As [`Self::Differ`].
-    #[error("both ends were compared, and bans or invites differ")]
+    #[error("both places were compared, and do not hold the same bans and invites")]
     RulesDiffer,
     /// A test has it end.
     #[cfg(test)]
     #[error("stopped")]
     Stopped,
+}
+
+fn users(count: u64) -> String {
+    if count == 1 { "one user".into() } else { format!("{count} users") }
 }
 
 impl MigrateError {

@@ -175,7 +175,7 @@ fn what_was_moved_is_told_with_what_comes_next() {
     store.commit(&[Command::Decide(pychat_server::store::Decision::Free { user: UserName::parse("user1").unwrap() })]).unwrap();
     drop(store);
     let ended = migrate(&first, &second, &["--check"]);
-    refused(&ended, 10, &["both ends were compared, and 1 users differ: user1"]);
+    refused(&ended, 10, &["do not hold the same of one user: user1"]);
     for wrong in [&["migrate"][..], &["migrate", "--from", "a"], &["migrate", "--to", "nats://"]] {
         assert_eq!(run(program(wrong)).code, 2, "{wrong:?}");
     }

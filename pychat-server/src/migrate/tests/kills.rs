@@ -190,5 +190,6 @@ fn a_difference_is_told_with_names() {
     };
     let error = course.compare().unwrap_err();
     assert!(matches!(error, MigrateError::Differ { count: 2, .. }), "{error}");
-    assert_eq!(error.to_string(), "both ends were compared, and 2 users differ: bob, eve");
+    let told = "both places were compared, and do not hold the same of 2 users: bob, eve";
+    assert_eq!(error.to_string(), told);
 }
