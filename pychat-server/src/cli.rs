@@ -164,7 +164,7 @@ pub struct RestoreArgs {
 /// What to move where.
 #[derive(Clone, Debug, Args)]
 pub struct MigrateArgs {
-    /// Where everything is: a data directory, or a cluster as nats://HOST,.. (as --store of `serve`)
+    /// Where everything is: a data directory, or a cluster as `nats://HOST,..` (as --store of `serve`)
     #[arg(long, value_name = "PLACE", required_unless_present = "reopen", requires = "to")]
     pub from: Option<StorePlace>,
     /// Where it is to be: the other of the two, empty or half filled by the same command

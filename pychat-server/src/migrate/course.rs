@@ -3,7 +3,7 @@
 use super::MigrateError;
 use crate::store::{
     Ban, Decision, Invite, ReadLimit, StoreError,
-    whole::{Begun, Parcel, Part, Piece, Standing, Tally, Whole},
+    whole::{Begun, Parcel, Part, Piece, RuleBook, Standing, Tally, Whole},
 };
 use blake2::{Blake2s256, Digest as _};
 use pychat_proto::{Cursor, UserName};
@@ -98,12 +98,12 @@ impl Course<'_> {
     pub(super) fn compare(&mut self) -> Result<Totals, MigrateError> {
         let mut totals = Totals::default();
         let mut hash = Blake2s256::new();
-        let (bans, invites) = self.from.rules().map_err(reading)?;
-        if self.to.rules().map_err(writing)? != (bans.clone(), invites.clone()) {
+        let rules = self.from.rules().map_err(reading)?;
+        if self.to.rules().map_err(writing)? != rules {
             return Err(MigrateError::RulesDiffer);
         }
-        (totals.bans, totals.invites) = (bans.len() as u64, invites.len() as u64);
-        hash_rules(&mut hash, &bans, &invites);
+        (totals.bans, totals.invites) = (rules.bans.len() as u64, rules.invites.len() as u64);
+        hash_rules(&mut hash, &rules);
         let (mut count, mut named) = (0, Vec::new());
         self.each_page("comparing", |course, users| {
             let ours = tallies(course.from, users).map_err(reading)?;
@@ -148,7 +148,8 @@ impl Course<'_> {
         let mut progress = Progress { doing, names: 0, of: ours.max(theirs) };
         let mut after = None;
         loop {
-            let mut users = self.from.names(after.as_ref(), self.users_per_page).map_err(reading)?;
+            let mut users =
+                self.from.names(after.as_ref(), self.users_per_page).map_err(reading)?;
             users.extend(self.to.names(after.as_ref(), self.users_per_page).map_err(writing)?);
             users.sort_unstable();
             users.dedup();
@@ -199,19 +200,19 @@ impl Course<'_> {
 
     /// Bans and invites are few: all of them at once.
     fn copy_rules(&mut self) -> Result<(), MigrateError> {
-        let (our_bans, our_invites) = self.from.rules().map_err(reading)?;
-        let (their_bans, their_invites) = self.to.rules().map_err(writing)?;
+        let ours = self.from.rules().map_err(reading)?;
+        let theirs = self.to.rules().map_err(writing)?;
         let mut decisions = Vec::new();
-        let stays: BTreeSet<UserName> = our_bans.iter().map(|(user, _)| *user).collect();
-        let gone = their_bans.iter().filter(|(user, _)| !stays.contains(user));
+        let stays: BTreeSet<UserName> = ours.bans.iter().map(|(user, _)| *user).collect();
+        let gone = theirs.bans.iter().filter(|(user, _)| !stays.contains(user));
         decisions.extend(gone.map(|(user, _)| Decision::Unban { user: *user }));
-        let known: BTreeMap<UserName, Ban> = their_bans.into_iter().collect();
-        let new = our_bans.into_iter().filter(|(user, ban)| known.get(user) != Some(ban));
+        let known: BTreeMap<UserName, Ban> = theirs.bans.into_iter().collect();
+        let new = ours.bans.into_iter().filter(|(user, ban)| known.get(user) != Some(ban));
         decisions.extend(new.map(|(user, ban)| Decision::Ban { user, ban }));
         // An invite is not changed: another one takes its place.
-        let gone = their_invites.iter().filter(|it| !our_invites.contains(it));
+        let gone = theirs.invites.iter().filter(|it| !ours.invites.contains(it));
         decisions.extend(gone.map(|it| Decision::Revoke { code: it.code.clone() }));
-        let new = our_invites.iter().filter(|it| !their_invites.contains(it));
+        let new = ours.invites.iter().filter(|it| !theirs.invites.contains(it));
         decisions.extend(new.map(|it| Decision::Invite(it.clone())));
         self.to.decide(decisions).map_err(writing)
     }
@@ -226,7 +227,8 @@ fn next_pieces(
     let wanted: Vec<(UserName, Cursor)> =
         open.iter().filter(has_more).map(|(standing, after)| (standing.user, *after)).collect();
     let bytes = (BYTES_AT_ONCE / wanted.len().max(1)).min(BYTES_PER_USER);
-    let mut pieces = whole.pieces(&wanted, ReadLimit { entries: ENTRIES_PER_USER, bytes })?.into_iter();
+    let mut pieces =
+        whole.pieces(&wanted, ReadLimit { entries: ENTRIES_PER_USER, bytes })?.into_iter();
     let of_each = open.iter().map(|it| {
         if !has_more(&it) {
             return Ok(Vec::new());
@@ -260,7 +262,8 @@ fn tallies(
     Ok(open.into_iter().map(|(standing, _)| standing).zip(tallies).collect())
 }
 
-fn hash_rules(hash: &mut Blake2s256, bans: &[(UserName, Ban)], invites: &[Invite]) {
+fn hash_rules(hash: &mut Blake2s256, rules: &RuleBook) {
+    let RuleBook { bans, invites } = rules;
     let mut line = String::new();
     for (user, Ban { reason, since }) in bans {
         let _ = writeln!(line, "ban {user} {since} {}", reason.as_str());

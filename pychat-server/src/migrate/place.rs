@@ -77,10 +77,8 @@ pub(super) enum End {
 
 /// Takes a data directory; answers it and its store's path.
 fn take(place: &Place, path: &Path) -> Result<(DataDirectory, PathBuf), MigrateError> {
-    let data = DataDirectory::take(path).map_err(|error| MigrateError::Data {
-        place: place.to_string(),
-        error,
-    })?;
+    let data = DataDirectory::take(path)
+        .map_err(|error| MigrateError::Data { place: place.to_string(), error })?;
     let store = data.store();
     Ok((data, store))
 }
@@ -115,8 +113,8 @@ impl End {
                 let opened = WholeFile::open(&path);
                 let moved = files::moved_to(&path);
                 let opened = opened.and_then(|file| Ok((file, moved?)));
-                let (file, moved) = opened
-                    .map_err(|error| MigrateError::File { path: path.clone(), error })?;
+                let (file, moved) =
+                    opened.map_err(|error| MigrateError::File { path: path.clone(), error })?;
                 Ok((Self::File { file, path, _data: data }, moved))
             }
             Place::Cluster(options) => {

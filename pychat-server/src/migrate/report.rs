@@ -46,7 +46,9 @@ pub fn reopened(place: &Place, moved: Option<&str>, as_json: bool) -> String {
         return format!("{}\n", json!({ "v": 1, "reopened": place, "moved_to": moved }));
     }
     match moved {
-        Some(to) => format!("servers may use {place} again; what came since it was moved is at {to}\n"),
+        Some(to) => {
+            format!("servers may use {place} again; what came since it was moved is at {to}\n")
+        }
         None => format!("{place} was not moved; servers may use it\n"),
     }
 }

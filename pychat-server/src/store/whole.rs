@@ -29,8 +29,8 @@ pub(crate) trait Whole {
         limit: ReadLimit,
     ) -> Result<Vec<Vec<Piece>>, StoreError>;
 
-    /// Bans and invites, each in their order.
-    fn rules(&mut self) -> Result<(Vec<(UserName, Ban)>, Vec<Invite>), StoreError>;
+    /// Bans and invites.
+    fn rules(&mut self) -> Result<RuleBook, StoreError>;
 
     /// Writes parcels, each of another user: done means that all of it survives a power cut. What was there of a
     /// user goes with the first parcel, also where it is an unfinished try's. The same parcels twice, and the
@@ -54,6 +54,13 @@ pub(crate) struct Standing {
     pub(crate) reserved: Cursor,
     /// The mailbox's last entry; none if it is empty.
     pub(crate) last: Cursor,
+}
+
+/// What the operator decided that concerns no account, each kind in its order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RuleBook {
+    pub(crate) bans: Vec<(UserName, Ban)>,
+    pub(crate) invites: Vec<Invite>,
 }
 
 /// An entry of a mailbox.

@@ -109,7 +109,11 @@ fn killed_in_the_middle_it_goes_on_there_and_back() {
     killed(&first, &there, || messages(&nats) > USERS);
     let serve = ["--listen", "127.0.0.1:0", "--data", &second];
     let served = run(program(&[&serve[..], &["--store", &there]].concat()));
-    refused(&served, 4, &["not all of them are there", "run the same `pychat-server migrate` again"]);
+    refused(
+        &served,
+        4,
+        &["not all of them are there", "run the same `pychat-server migrate` again"],
+    );
     let moved = json(&migrate(&first, &there, &[]));
     assert_eq!(moved["resumed"], true);
     for field in ["digest", "names", "accounts", "entries", "bytes"] {
@@ -164,15 +168,25 @@ fn what_was_moved_is_told_with_what_comes_next() {
     fill(Path::new(&first), 3);
     let ended = run(program(&["migrate", "--from", &first, "--to", &second]));
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
-    for words in
-        ["moved from ", "3 accounts among 3 names, 6 waiting entries", "digest ", "next: ", "--reopen"]
-    {
+    for words in [
+        "moved from ",
+        "3 accounts among 3 names, 6 waiting entries",
+        "digest ",
+        "next: ",
+        "--reopen",
+    ] {
         assert!(ended.stdout.contains(words), "no {words:?} in:\n{}", ended.stdout);
     }
     let ended = run(program(&["migrate", "--reopen", &first]));
     assert!(ended.stdout.contains("servers may use "), "{}", ended.stdout);
-    let mut store = Embedded::open(Path::new(&second).join("mailboxes.sqlite3").as_path(), Quota::default()).unwrap();
-    store.commit(&[Command::Decide(pychat_server::store::Decision::Free { user: UserName::parse("user1").unwrap() })]).unwrap();
+    let mut store =
+        Embedded::open(Path::new(&second).join("mailboxes.sqlite3").as_path(), Quota::default())
+            .unwrap();
+    store
+        .commit(&[Command::Decide(pychat_server::store::Decision::Free {
+            user: UserName::parse("user1").unwrap(),
+        })])
+        .unwrap();
     drop(store);
     let ended = migrate(&first, &second, &["--check"]);
     refused(&ended, 10, &["do not hold the same of one user: user1"]);

@@ -22,11 +22,7 @@ use tempfile::TempDir;
 const USERS_PER_PAGE: usize = 3;
 
 /// Copies and compares.
-fn course(
-    from: &mut dyn Whole,
-    to: &mut dyn Whole,
-    begun: Begun,
-) -> Result<Totals, MigrateError> {
+fn course(from: &mut dyn Whole, to: &mut dyn Whole, begun: Begun) -> Result<Totals, MigrateError> {
     let mut course = Course { from, to, users_per_page: USERS_PER_PAGE, watch: &mut |_| Ok(()) };
     course.copy(begun)?;
     course.compare()

@@ -3,11 +3,7 @@
 use super::{embedded, town};
 use crate::{
     identity::{DataDirectory, STORE_FILE},
-    migrate::{
-        MigrateError, Place, compare, migrate,
-        place::End,
-        reopen,
-    },
+    migrate::{MigrateError, Place, compare, migrate, place::End, reopen},
     store::{
         MailboxStore,
         contract::words::{ROOMY, claim, store_one, text},
@@ -180,6 +176,27 @@ fn what_is_in_use_damaged_or_of_another_version_does_not_move() {
     assert_eq!(files(&second), ["server.lock"]);
     migrate(&from, &to).unwrap();
     assert_eq!(fs::read(&store).unwrap(), whole, "what was read is as it was");
+}
+
+#[test]
+fn what_a_killed_server_left_in_its_log_moves_too() {
+    let root = TempDir::new().unwrap();
+    let [first, killed, second] = ["first", "killed", "second"].map(|name| root.path().join(name));
+    server(&first);
+    let mut store = embedded(&first.join(STORE_FILE));
+    let place = store_one(&mut store, text("newcomer", 1, "bob", b"in the log alone"));
+    // As the disk is at this moment.
+    fs::create_dir(&killed).unwrap();
+    for end in ["", "-wal"] {
+        let name = format!("{STORE_FILE}{end}");
+        fs::copy(first.join(&name), killed.join(&name)).unwrap();
+    }
+    drop(store);
+    assert!(fs::metadata(killed.join(format!("{STORE_FILE}-wal"))).unwrap().len() > 0);
+    migrate(&directory(&killed), &directory(&second)).unwrap();
+    assert_eq!(seen_in(&second), seen_in(&first));
+    let mut store = embedded(&second.join(STORE_FILE));
+    assert!(store_one(&mut store, text("newcomer", 2, "bob", b"next")) > place);
 }
 
 fn files(path: &Path) -> Vec<String> {

@@ -11,7 +11,8 @@ use pychat_proto::{Cursor, DisplayName, PublicKey, Seq, StreamId, UserName, chat
 
 /// Fills a store with people in every state that the contract knows.
 pub(super) fn build(store: &mut dyn MailboxStore) {
-    let claimed = ["ann", "bob", "carol", "dave", "eve", "fred", "gina", "hugo", "ivy", "judy", "kim"];
+    let claimed =
+        ["ann", "bob", "carol", "dave", "eve", "fred", "gina", "hugo", "ivy", "judy", "kim"];
     let claims: Vec<Command> = claimed.map(claim).into();
     store.commit(&claims).unwrap();
     keys(store);

@@ -44,13 +44,7 @@ pub(crate) fn records(
 }
 
 /// A text all before which is known to be safe up to `safe`.
-pub(crate) fn safe_text(
-    from: &str,
-    safe: u64,
-    seq: u64,
-    to: &str,
-    body: &[u8],
-) -> Command {
+pub(crate) fn safe_text(from: &str, safe: u64, seq: u64, to: &str, body: &[u8]) -> Command {
     let (safe, first, last) = (Seq(safe), Seq(seq), Seq(seq));
     let origin = Origin::Stream { user: user(from), stream: LAPTOP, safe, first, last };
     Command::Append(Append { mailbox: user(to), origin, place: None, entry: body.into() })
@@ -140,11 +134,7 @@ pub(crate) fn entries(store: &mut dyn MailboxStore, mailbox: &str) -> Vec<Entry>
     page(store, mailbox, 0, ALL).entries
 }
 
-pub(crate) fn position(
-    store: &mut dyn MailboxStore,
-    name: &str,
-    stream: StreamId,
-) -> u64 {
+pub(crate) fn position(store: &mut dyn MailboxStore, name: &str, stream: StreamId) -> u64 {
     store.position(&user(name), stream).unwrap().0
 }
 

@@ -10,14 +10,14 @@ use super::{
     open, rules, schema, write,
 };
 use crate::store::{
-    Ban, Decided, Decision, Entry, Invite, ReadLimit, StoreError,
-    whole::{Begun, Parcel, Part, Piece, Standing, Start, Weight, Whole},
+    Decided, Decision, Entry, ReadLimit, StoreError,
+    whole::{Begun, Parcel, Part, Piece, RuleBook, Standing, Start, Weight, Whole},
 };
 use pychat_proto::{Cursor, UserName};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -86,8 +86,15 @@ pub(crate) fn moved_to(store: &Path) -> Result<Option<String>, OpenError> {
 pub(crate) fn set_moved(store: &Path, to: Option<&str>) -> Result<(), OpenError> {
     let mark = open::with(store, MOVED);
     let done = match to {
-        Some(to) => fs::write(&mark, format!("{to}\n"))
-            .and_then(|()| File::open(&mark).and_then(|file| file.sync_all())),
+        // Whole or not at all.
+        Some(to) => {
+            let new = open::with(&mark, ".new");
+            let written = File::create(&new).and_then(|mut file| {
+                writeln!(file, "{to}")?;
+                file.sync_all()
+            });
+            written.and_then(|()| fs::rename(&new, &mark))
+        }
         None => match fs::remove_file(&mark) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             done => done,
@@ -174,7 +181,8 @@ impl WholeFile {
         }
         // Closed, it has no log beside it.
         self.connection.close().map_err(|(_, error)| schema::refused(error))?;
-        let synced = File::open(&unfinished).and_then(|file| file.sync_all());
+        let file = File::options().write(true).open(&unfinished);
+        let synced = file.and_then(|file| file.sync_all());
         synced.map_err(|source| open::failed(&unfinished, source))?;
         fs::rename(&unfinished, &self.path).map_err(|source| open::failed(&self.path, source))?;
         open::sync_directory(&self.path)?;
@@ -230,7 +238,10 @@ impl WholeFile {
         let mut take = |cursor: u64, counts: bool, entry: &[u8]| {
             let weight = if counts { Weight::Counts } else { Weight::Free };
             bytes += entry.len();
-            pieces.push(Piece { entry: Entry { cursor: Cursor(cursor), entry: entry.into() }, weight });
+            pieces.push(Piece {
+                entry: Entry { cursor: Cursor(cursor), entry: entry.into() },
+                weight,
+            });
             pieces.len() < limit.entries && bytes < limit.bytes
         };
         if user.head.archives_after(after) {
@@ -273,18 +284,19 @@ impl WholeFile {
                 }
             };
             if *part == Part::First {
-                for sql in
-                    ["DELETE FROM archive WHERE mailbox = ?1", "DELETE FROM streams WHERE user = ?1"]
-                {
+                for sql in [
+                    "DELETE FROM archive WHERE mailbox = ?1",
+                    "DELETE FROM streams WHERE user = ?1",
+                ] {
                     transaction.prepare_cached(sql)?.execute([id.0])?;
                 }
                 head = Head::starting_after(standing.reserved.0);
             }
             for Piece { entry: Entry { cursor, entry }, weight } in pieces {
                 let counted = *weight == Weight::Counts;
-                transaction.prepare_cached("INSERT INTO archive VALUES(?1, ?2, ?3, ?4)")?.execute(
-                    params![id.0, cursor.0.cast_signed(), counted, &**entry],
-                )?;
+                transaction
+                    .prepare_cached("INSERT INTO archive VALUES(?1, ?2, ?3, ?4)")?
+                    .execute(params![id.0, cursor.0.cast_signed(), counted, &**entry])?;
                 head.archived = cursor.0;
                 if counted {
                     head.in_archive.add(Usage { entries: 1, bytes: entry.len() as u64 });
@@ -349,8 +361,9 @@ impl Whole for WholeFile {
         pieces.map_err(|error| failure::sort(&error))
     }
 
-    fn rules(&mut self) -> Result<(Vec<(UserName, Ban)>, Vec<Invite>), StoreError> {
-        Ok((self.busy.rules.bans(None, usize::MAX), self.busy.rules.invites()))
+    fn rules(&mut self) -> Result<RuleBook, StoreError> {
+        let rules = &self.busy.rules;
+        Ok(RuleBook { bans: rules.bans(None, usize::MAX), invites: rules.invites() })
     }
 
     fn put(&mut self, parcels: &[Parcel]) -> Result<(), StoreError> {

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::store::ReadLimit;
 use api::{Api, Failure};
-use connect::Opening;
 use async_nats::HeaderMap;
+use connect::Opening;
 use futures_util::future::join_all;
 use pychat_proto::UserName;
 use serde_json::{Value, json};

@@ -6,12 +6,15 @@ use super::{
     write::PART_BYTES_MAX,
 };
 use crate::store::{
-    Answer, Ban, Command, Decided, Decision, Entry, Invite, MailboxStore, Quota, ReadLimit,
-    StoreError,
-    whole::{Begun, Parcel, Part, Piece, Standing, Weight, Whole},
+    Answer, Command, Decided, Decision, Entry, MailboxStore, Quota, ReadLimit, StoreError,
+    whole::{Begun, Parcel, Part, Piece, RuleBook, Standing, Weight, Whole},
 };
 use pychat_proto::{Cursor, Seq, StreamId, UserName};
-use std::{collections::HashMap, thread, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    thread,
+    time::Duration,
+};
 
 /// How often something is tried that the cluster does not do, and how long in between: longer than the election of
 /// a leader takes.
@@ -55,6 +58,17 @@ struct Filling {
     /// The newest message's number.
     number: u64,
     head: Head,
+}
+
+/// What is put into a mailbox.
+struct Mailing {
+    user: UserName,
+    /// Whether the next message takes the place of all that was there.
+    replaces: bool,
+    /// Messages that are not written yet.
+    chunks: VecDeque<Vec<u8>>,
+    /// What was written, and how the mailbox stands behind all of them.
+    filling: Filling,
 }
 
 impl<B: Broker> WholeLog<B> {
@@ -150,14 +164,15 @@ impl<B: Broker> WholeLog<B> {
         Ok(())
     }
 
-    /// Messages for a mailbox, behind what is there, and how it stands then.
-    fn chunks(&self, parcel: &Parcel) -> (Vec<Vec<u8>>, Head) {
+    /// Messages for a mailbox, and what they are to come behind.
+    fn mailing(&self, parcel: &Parcel) -> Mailing {
         let Parcel { standing, part, pieces } = parcel;
-        let reserved = standing.reserved.0;
-        let known = self.filling.get(&standing.user).filter(|_| *part == Part::Next);
-        let first = Head { next: reserved + 1, reserved, ..Head::default() };
-        let mut head = known.map_or(first, |known| known.head);
-        let mut chunks = Vec::new();
+        let (user, reserved) = (standing.user, standing.reserved.0);
+        let known = self.filling.get(&user).filter(|_| *part == Part::Next);
+        let empty = Head { next: reserved + 1, reserved, ..Head::default() };
+        let Filling { number, mut head } =
+            known.copied().unwrap_or(Filling { number: 0, head: empty });
+        let mut chunks = VecDeque::new();
         let mut rest = &pieces[..];
         while !rest.is_empty() {
             let mut bytes = 0;
@@ -174,51 +189,48 @@ impl<B: Broker> WholeLog<B> {
                     head.ever.bytes += entry.len() as u64;
                 }
             }
-            let items = now.iter().map(|piece| item(&standing.user, piece)).collect();
-            chunks.push(records::encode_chunk(&Chunk { node: NO_NODE, head, items }));
+            let items = now.iter().map(|piece| item(&user, piece)).collect();
+            chunks.push_back(records::encode_chunk(&Chunk { node: NO_NODE, head, items }));
         }
         if chunks.is_empty() && *part == Part::First && standing.reserved != Cursor::NONE {
-            let empty = Chunk { node: NO_NODE, head, items: Vec::new() };
-            chunks.push(records::encode_chunk(&empty));
+            let chunk = Chunk { node: NO_NODE, head, items: Vec::new() };
+            chunks.push_back(records::encode_chunk(&chunk));
         }
-        (chunks, head)
+        Mailing { user, replaces: *part == Part::First, chunks, filling: Filling { number, head } }
     }
 
-    fn put_mailboxes(&mut self, parcels: &[Parcel], first: Vec<Publish>) -> Result<(), StoreError> {
-        let mut mailboxes = Vec::new();
-        for parcel in parcels {
-            let (chunks, head) = self.chunks(parcel);
-            let known = self.filling.get(&parcel.standing.user);
-            let known = known.filter(|_| parcel.part == Part::Next).map(|known| known.number);
-            mailboxes.push((parcel.standing.user, parcel.part, chunks, head, known.unwrap_or(0)));
-        }
+    /// Writes what is put into mailboxes, in rounds, as each message comes behind another; with the first one what
+    /// else there is to write.
+    fn put_mailboxes(
+        &mut self,
+        parcels: &[Parcel],
+        others: Vec<Publish>,
+    ) -> Result<(), StoreError> {
+        let mut mailings: Vec<Mailing> = parcels.iter().map(|it| self.mailing(it)).collect();
         self.filling.clear();
-        let mut others = first;
-        for round in 0.. {
-            let mut writes = std::mem::take(&mut others);
-            let mut whose = vec![None; writes.len()];
-            for (place, (user, part, chunks, _, number)) in mailboxes.iter_mut().enumerate() {
-                let Some(chunk) = chunks.get_mut(round) else { continue };
+        let mut writes = others;
+        loop {
+            let count = writes.len();
+            let mut whose = Vec::new();
+            for (place, mailing) in mailings.iter_mut().enumerate() {
+                let Some(body) = mailing.chunks.pop_front() else { continue };
                 writes.push(Publish {
-                    subject: Subject::User(Kind::Mailbox, *user),
-                    expected: *number,
-                    replaces: *part == Part::First && round == 0,
-                    body: std::mem::take(chunk),
+                    subject: Subject::User(Kind::Mailbox, mailing.user),
+                    expected: mailing.filling.number,
+                    replaces: std::mem::take(&mut mailing.replaces),
+                    body,
                 });
-                whose.push(Some(place));
+                whose.push(place);
             }
             if writes.is_empty() {
                 break;
             }
-            for (number, place) in self.publish(writes)?.into_iter().zip(whose) {
-                if let Some(mailbox) = place.and_then(|place| mailboxes.get_mut(place)) {
-                    mailbox.4 = number;
-                }
+            let numbers = self.publish(std::mem::take(&mut writes))?;
+            for (place, number) in whose.into_iter().zip(&numbers[count..]) {
+                mailings[place].filling.number = *number;
             }
         }
-        for (user, _, _, head, number) in mailboxes {
-            self.filling.insert(user, Filling { number, head });
-        }
+        self.filling.extend(mailings.into_iter().map(|it| (it.user, it.filling)));
         Ok(())
     }
 }
@@ -324,16 +336,16 @@ impl<B: Broker> Whole for WholeLog<B> {
         }
     }
 
-    fn rules(&mut self) -> Result<(Vec<(UserName, Ban)>, Vec<Invite>), StoreError> {
+    fn rules(&mut self) -> Result<RuleBook, StoreError> {
         self.store.look_up_rules(true)?;
-        Ok((self.store.rules.bans(None, usize::MAX), self.store.rules.invites()))
+        let rules = &self.store.rules;
+        Ok(RuleBook { bans: rules.bans(None, usize::MAX), invites: rules.invites() })
     }
 
     fn put(&mut self, parcels: &[Parcel]) -> Result<(), StoreError> {
         let (mut writes, mut gone) = (Vec::new(), Vec::new());
-        for Parcel { standing, part, .. } in parcels.iter().filter(|it| it.part == Part::First) {
+        for Parcel { standing, .. } in parcels.iter().filter(|it| it.part == Part::First) {
             let Standing { user, account, keys, streams, reserved, last: _ } = standing;
-            debug_assert_eq!(*part, Part::First);
             let streams = (!streams.is_empty()).then(|| records::encode_streams(streams));
             for (kind, body) in [
                 (Kind::Account, account.as_ref().map(|it| records::encode_account(Some(it)))),

@@ -7,7 +7,10 @@ use super::{
     connect::{self, Opening},
     stream_config, stream_name,
 };
-use crate::store::{jetstream::options::Options, whole::{Begun, Start}};
+use crate::store::{
+    jetstream::options::Options,
+    whole::{Begun, Start},
+};
 use serde_json::{Map, Value, json};
 
 /// Where the stream of bans and invites says what is being moved here.
