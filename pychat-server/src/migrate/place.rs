@@ -5,7 +5,10 @@ use crate::{
     cluster::Sentry,
     identity::{DataDirectory, STORE_FILE},
     store::{
-        embedded::whole::{self as files, FillError, WholeFile},
+        embedded::{
+            marks,
+            whole::{FillError, WholeFile},
+        },
         jetstream::{BadOptions, Nats, Options, whole::WholeLog},
         whole::{Begun, Start, Whole},
     },
@@ -111,7 +114,7 @@ impl End {
                 }
                 let (data, path) = take(place, directory)?;
                 let opened = WholeFile::open(&path);
-                let moved = files::moved_to(&path);
+                let moved = marks::moved_to(&path);
                 let opened = opened.and_then(|file| Ok((file, moved?)));
                 let (file, moved) =
                     opened.map_err(|error| MigrateError::File { path: path.clone(), error })?;
@@ -170,7 +173,7 @@ impl End {
     /// Has it say that its mailboxes went elsewhere, or that they did not.
     pub(super) fn set_moved(&self, to: Option<&str>) -> Result<(), MigrateError> {
         match self {
-            Self::File { path, .. } => files::set_moved(path, to)
+            Self::File { path, .. } => marks::set_moved(path, to)
                 .map_err(|error| MigrateError::File { path: path.clone(), error }),
             Self::Log { log, .. } => Ok(log.broker().set_moved(to)?),
         }

@@ -43,7 +43,7 @@ use crate::{
     random,
     store::{
         MailboxStore, Node,
-        embedded::{Embedded, whole::refuse_marked},
+        embedded::{Embedded, marks::refuse_marked},
         jetstream::{JetStream, LiveNodes, Nats},
     },
 };

@@ -17,6 +17,7 @@ mod checkpoint;
 mod failure;
 mod keys;
 mod load;
+pub(crate) mod marks;
 mod memory;
 mod open;
 mod rules;

@@ -3,9 +3,8 @@
 use super::{
     Embedded, Plan, check,
     checkpoint::Checkpointer,
-    load, schema,
+    load, marks, schema,
     tidy::{Bounds, Late},
-    whole,
 };
 use crate::store::Quota;
 use pychat_sqlite::{DATABASE_BYTES_MIN, ResyncError};
@@ -91,7 +90,7 @@ impl Embedded {
     /// See [`OpenError`]; the file was not changed.
     pub fn open(path: &Path, quota: Quota) -> Result<Self, OpenError> {
         let lock = lock(path)?;
-        whole::refuse_marked(path)?;
+        marks::refuse_marked(path)?;
         create_if_missing(path)?;
         let bytes = fs::metadata(path).map_err(|source| failed(path, source))?.len();
         refuse_damaged(path, bytes)?;

@@ -5,7 +5,7 @@
 //! nothing of them is in memory when a server opens it.
 
 use super::{
-    OpenError, check, failure, keys, load,
+    OpenError, check, failure, keys, load, marks,
     memory::{Head, Memory, Owner, Usage, User, UserId},
     open, rules, schema, write,
 };
@@ -14,21 +14,11 @@ use crate::store::{
     whole::{Begun, Parcel, Part, Piece, RuleBook, Standing, Start, Weight, Whole},
 };
 use pychat_proto::{Cursor, UserName};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, params};
 use std::{
     fs::{self, File},
-    io::{self, Write as _},
     path::{Path, PathBuf},
 };
-
-/// Behind the store's name: what is not complete.
-const UNFINISHED: &str = ".migrating";
-
-/// Behind the store's name: a line that says where its mailboxes went.
-const MOVED: &str = ".moved";
-
-/// Where a file that is being filled says what it is filled from. A complete one has no such table.
-const FROM_TABLE: &str = "CREATE TABLE migration(source TEXT NOT NULL) STRICT";
 
 /// A store's file that no server uses.
 #[derive(Debug)]
@@ -55,53 +45,6 @@ pub(crate) enum FillError {
     /// Another migration was not finished.
     #[error("{} is half filled from {from}", path.display())]
     Other { path: PathBuf, from: String },
-}
-
-/// Refuses what a server may not use: a store that is not complete, or one whose mailboxes went elsewhere.
-///
-/// # Errors
-/// [`OpenError::Unfinished`] or [`OpenError::Moved`].
-pub(crate) fn refuse_marked(store: &Path) -> Result<(), OpenError> {
-    let unfinished = open::with(store, UNFINISHED);
-    if fs::symlink_metadata(&unfinished).is_ok() {
-        return Err(OpenError::Unfinished(unfinished));
-    }
-    match moved_to(store)? {
-        Some(to) => Err(OpenError::Moved { to, mark: open::with(store, MOVED) }),
-        None => Ok(()),
-    }
-}
-
-/// Where a store's mailboxes went, if they did.
-pub(crate) fn moved_to(store: &Path) -> Result<Option<String>, OpenError> {
-    let mark = open::with(store, MOVED);
-    match fs::read_to_string(&mark) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(open::failed(&mark, source)),
-    }
-}
-
-/// Has a store say that its mailboxes went elsewhere, or that they did not.
-pub(crate) fn set_moved(store: &Path, to: Option<&str>) -> Result<(), OpenError> {
-    let mark = open::with(store, MOVED);
-    let done = match to {
-        // Whole or not at all.
-        Some(to) => {
-            let new = open::with(&mark, ".new");
-            let written = File::create(&new).and_then(|mut file| {
-                writeln!(file, "{to}")?;
-                file.sync_all()
-            });
-            written.and_then(|()| fs::rename(&new, &mark))
-        }
-        None => match fs::remove_file(&mark) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            done => done,
-        },
-    };
-    done.map_err(|source| open::failed(&mark, source))?;
-    open::sync_directory(store)
 }
 
 impl WholeFile {
@@ -136,8 +79,8 @@ impl WholeFile {
             return Err(FillError::Occupied(path.to_owned()));
         }
         open::refuse_lone_log(path)?;
-        let unfinished = open::with(path, UNFINISHED);
-        let found = from_of(&unfinished)?;
+        let unfinished = marks::unfinished(path);
+        let found = marks::from_of(&unfinished)?;
         let begun = match found {
             Some(from) if from == source => Begun::Before,
             Some(from) => return Err(FillError::Other { path: unfinished, from }),
@@ -147,7 +90,7 @@ impl WholeFile {
                 let connection = open::connect(&unfinished)?;
                 schema::prepare(&connection)?;
                 let begin = write::begin(&connection).and_then(|begin| {
-                    begin.execute_batch(FROM_TABLE)?;
+                    begin.execute_batch(marks::FROM_TABLE)?;
                     begin.execute("INSERT INTO migration VALUES(?1)", [source])?;
                     begin.commit()
                 });
@@ -171,7 +114,7 @@ impl WholeFile {
     /// # Errors
     /// See [`OpenError`]; the next try goes on here.
     pub(crate) fn finish(self) -> Result<(), OpenError> {
-        let unfinished = open::with(&self.path, UNFINISHED);
+        let unfinished = marks::unfinished(&self.path);
         let busy: i64 = self
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
@@ -402,20 +345,4 @@ fn user_of(standing: &Standing, head: Head) -> User {
         name_is_set: account.name_is_set,
     });
     user
-}
-
-/// What a half filled file is filled from. One that says nothing was left before anything was in it.
-fn from_of(unfinished: &Path) -> Result<Option<String>, OpenError> {
-    if fs::symlink_metadata(unfinished).is_err() {
-        return Ok(None);
-    }
-    let connection = open::connect(unfinished)?;
-    let is_there = "SELECT count(*) FROM sqlite_master WHERE name = 'migration'";
-    let is_there: i64 =
-        connection.query_row(is_there, [], |row| row.get(0)).map_err(schema::refused)?;
-    if is_there == 0 {
-        return Ok(None);
-    }
-    let from = connection.query_row("SELECT source FROM migration", [], |row| row.get(0));
-    from.optional().map_err(schema::refused)
 }
