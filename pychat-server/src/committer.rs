@@ -96,6 +96,11 @@ pub enum Work {
         /// Which.
         mailbox: UserName,
     },
+    /// Which of these mailboxes another server was the last to write to.
+    Elsewhere {
+        /// Their names.
+        mailboxes: Vec<UserName>,
+    },
     /// A user's end-to-end keys as others see them. Outcome: [`Outcome::UserKeys`].
     UserKeys {
         /// Whose.
@@ -132,6 +137,8 @@ pub enum Outcome {
     User(Option<UserState>),
     /// Of [`Work::Owner`]: another server that is there.
     Owner(Option<Node>),
+    /// Of [`Work::Elsewhere`].
+    Elsewhere(Vec<UserName>),
     /// Of [`Work::OwnKeys`]; `None` if nobody has claimed the name.
     OwnKeys(Option<OwnKeys>),
     /// Of [`Work::UserKeys`], without a one-time key; `None` if nobody has claimed the name.

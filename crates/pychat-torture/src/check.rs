@@ -4,8 +4,9 @@
 //! another. What arrived in a stream must be exactly what was sent in it, in the same order.
 
 use crate::record::{Arrived, Sent};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 /// One text that something is wrong with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,7 +62,7 @@ impl Verdict {
     ///
     /// # Errors
     /// Two texts of one stream are alike.
-    pub fn of(sent: &[Sent], arrived: &[Arrived]) -> Result<Self, SentTwice> {
+    pub fn of(sent: &[Sent], arrived: &[Arrived]) -> std::result::Result<Self, SentTwice> {
         let mut streams: BTreeMap<(&str, &str), Stream<'_>> = BTreeMap::new();
         for one in sent {
             streams.entry((&one.from, &one.to)).or_default().take(one)?;
@@ -102,6 +103,20 @@ impl std::fmt::Display for Verdict {
     }
 }
 
+/// Asks the checker, a program of its own.
+///
+/// # Errors
+/// It cannot be asked, or contradicts itself.
+pub fn ask(checker: &Path, sent: &Path, arrived: &Path) -> Result<Verdict> {
+    let output = Command::new(checker).arg("--json").args([sent, arrived]).output();
+    let output = output.with_context(|| format!("starting {}", checker.display()))?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let verdict: Verdict =
+        serde_json::from_slice(&output.stdout).with_context(|| format!("the checker: {stderr}"))?;
+    ensure!(output.status.success() == verdict.is_clean(), "the checker contradicts itself");
+    Ok(verdict)
+}
+
 /// One conversation in one direction.
 #[derive(Default)]
 struct Stream<'a> {
@@ -122,7 +137,7 @@ enum Shown {
 }
 
 impl<'a> Stream<'a> {
-    fn take(&mut self, one: &'a Sent) -> Result<(), SentTwice> {
+    fn take(&mut self, one: &'a Sent) -> std::result::Result<(), SentTwice> {
         if self.place.insert(&one.text, self.sent.len()).is_some() {
             return Err(SentTwice(Case::of_sent(one)));
         }

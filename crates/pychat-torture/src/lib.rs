@@ -15,6 +15,8 @@ pub mod record;
 #[cfg(target_os = "linux")]
 mod clock;
 #[cfg(target_os = "linux")]
+pub mod cluster;
+#[cfg(target_os = "linux")]
 mod disk;
 #[cfg(target_os = "linux")]
 mod gate;
@@ -34,6 +36,8 @@ mod process;
 pub mod report;
 #[cfg(target_os = "linux")]
 pub mod run;
+#[cfg(target_os = "linux")]
+mod said;
 #[cfg(target_os = "linux")]
 mod server;
 #[cfg(target_os = "linux")]

@@ -3,33 +3,25 @@
 use crate::{
     clock::Clock,
     disk::SmallDisk,
-    process::{Process, Signal},
+    process::Process,
+    said::{Said, Saying},
     timeline::Timeline,
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use pychat_testkit::{
     harness::{Profile, Programs, link_via},
     proxy::Proxy,
 };
-use serde_json::Value;
 use std::{
     fs,
-    io::{Read, Write},
-    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::Stdio,
-    sync::{Mutex, PoisonError, mpsc},
-    thread,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 /// A command is done within this time, though it or its daemon is frozen meanwhile. Above the longest
 /// freeze and the longest wait of its own together.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(60);
-
-/// The output of a command that ended is closed within this time: a daemon that it was just starting
-/// may be frozen while it still has it.
-const OUTPUT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Somebody who talks.
 #[derive(Debug)]
@@ -41,24 +33,6 @@ pub(crate) struct Person {
     profile: Profile,
     daemon_program: PathBuf,
     commands: Mutex<Vec<Process>>,
-}
-
-/// What a command said and how it ended.
-#[derive(Clone, Debug)]
-pub(crate) struct Said {
-    /// The exit code; 128 and the signal's number if one ended it; `None` if it hung.
-    pub(crate) code: Option<i32>,
-    /// Standard output.
-    pub(crate) stdout: String,
-    /// Standard error.
-    pub(crate) stderr: String,
-}
-
-impl Said {
-    /// Standard output as JSON, if it is that, whole.
-    pub(crate) fn json(&self) -> Option<Value> {
-        serde_json::from_str(&self.stdout).ok()
-    }
 }
 
 /// Where a person's programs and files are.
@@ -122,29 +96,12 @@ impl Person {
     pub(crate) fn ctl(&self, arguments: &[&str], input: Option<&str>) -> Result<Said> {
         let mut command = self.profile.command(&[&["--json"], arguments].concat());
         command.env("PYCHATD", &self.daemon_program).env("PYCHAT_LOG", "info,pychatd=debug");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().context("starting pychatctl")?;
-        let process =
-            Process::open(child.id()).context("a child that was not waited for is there")?;
+        let saying = Saying::start(command, input)?;
+        let process = saying.process.clone();
         self.commands().push(process.clone());
-        let stdout = follow(child.stdout.take().expect("it is piped"));
-        let stderr = follow(child.stderr.take().expect("it is piped"));
-        if let Some(mut stdin) = child.stdin.take() {
-            // A command that was killed does not read to the end.
-            let _not_read = stdin.write_all(input.unwrap_or_default().as_bytes());
-        }
-        let in_time = process.has_ended(COMMAND_DEADLINE);
+        let said = saying.finish(COMMAND_DEADLINE);
         self.commands().retain(|other| other.pid() != process.pid());
-        if !in_time {
-            process.signal(Signal::KILL);
-        }
-        let status = child.wait().context("waiting for pychatctl")?;
-        let stdout = stdout.recv_timeout(OUTPUT_DEADLINE);
-        let stderr = stderr.recv_timeout(OUTPUT_DEADLINE);
-        let code = status.signal().map_or_else(|| status.code().unwrap_or(-1), |it| 128 + it);
-        let code = (in_time && stdout.is_ok() && stderr.is_ok()).then_some(code);
-        let (stdout, stderr) = (stdout.unwrap_or_default(), stderr.unwrap_or_default());
-        Ok(Said { code, stdout, stderr })
+        said
     }
 
     /// A command under way, if one is.
@@ -164,17 +121,4 @@ impl Person {
     fn commands(&self) -> std::sync::MutexGuard<'_, Vec<Process>> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Reads a pipe to its end, on a thread of its own.
-fn follow(mut source: impl Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (whole, read) = mpsc::sync_channel(1);
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What could be read is what was said.
-        let _broken = source.read_to_end(&mut bytes);
-        // Nobody may wait any more.
-        let _late = whole.send(String::from_utf8_lossy(&bytes).into_owned());
-    });
-    read
 }

@@ -1,7 +1,7 @@
 //! A whole run: people, mishaps, healing, the checker, the report.
 
 use crate::{
-    check::{Case, Verdict},
+    check::{self, Case, Verdict},
     clock,
     gate::{Gate, Phase},
     interrupt::Interrupt,
@@ -159,8 +159,8 @@ impl World {
         })?;
         let (histories, clock_felt) = self.collect(&talk, settings)?;
         self.empty_inboxes(&talk)?;
-        let histories = check(&settings.checker, talk.sent.path(), histories.path())?;
-        let inboxes = check(&settings.checker, talk.sent.path(), talk.shown.path())?;
+        let histories = check::ask(&settings.checker, talk.sent.path(), histories.path())?;
+        let inboxes = check::ask(&settings.checker, talk.sent.path(), talk.shown.path())?;
         let heard = talk.heard();
         let mut surprises = heard.surprises;
         surprises.extend(self.server.surprises());
@@ -356,17 +356,6 @@ fn answer(person: &Person, arguments: &[&str]) -> Result<serde_json::Value> {
             person.name()
         );
     }
-}
-
-/// Asks the checker, a program of its own.
-fn check(checker: &Path, sent: &Path, arrived: &Path) -> Result<Verdict> {
-    let output = Command::new(checker).arg("--json").args([sent, arrived]).output();
-    let output = output.with_context(|| format!("starting {}", checker.display()))?;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let verdict: Verdict =
-        serde_json::from_slice(&output.stdout).with_context(|| format!("the checker: {stderr}"))?;
-    ensure!(output.status.success() == verdict.is_clean(), "the checker contradicts itself");
-    Ok(verdict)
 }
 
 /// What SQLite finds wrong with a file, by its own command.

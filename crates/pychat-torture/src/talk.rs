@@ -2,8 +2,9 @@
 
 use crate::{
     gate::Gate,
-    person::{Person, Said},
+    person::Person,
     record::{Arrived, Records, Sent},
+    said::Said,
     timeline::{Timeline, unix_ms},
 };
 use anyhow::{Context, Result, bail};

@@ -18,8 +18,13 @@ pub(super) struct Frame {
 /// See [`Frame`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum What {
-    /// To all: it is there. Its public address, if it has told one.
-    Beat { advertise: Option<String> },
+    /// To all: it is there.
+    Beat {
+        /// Its public address, if it has told one.
+        advertise: Option<String>,
+        /// How often it has counted which of the nodes that are there as gone, for their silence.
+        missed: Vec<(u64, u32)>,
+    },
     /// To all: it is going.
     Bye,
     /// Users who came, went or fell silent there; to all, or to one that asked.

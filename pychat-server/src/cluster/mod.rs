@@ -25,10 +25,12 @@ const BEAT: Duration = Duration::from_millis(500);
 /// nothing by it.
 const GONE: Duration = Duration::from_millis(2_500);
 
-/// A pause of our own after which the others may have counted us as gone.
+/// A pause of our own after which the others may have counted us as gone; or how long we may not hear what we
+/// say to all, which comes back to us too, before we know that NATS is out of reach.
 const STALLED: Duration = Duration::from_secs(2);
 
-/// How long one that stood still listens for who has moved meanwhile, before it takes its mailboxes back.
+/// How long one that the others may have counted as gone listens for who has moved meanwhile, before it takes
+/// its mailboxes back.
 const LISTEN: Duration = Duration::from_secs(1);
 
 /// How long the cluster may be out of reach before clients are sent to other nodes.

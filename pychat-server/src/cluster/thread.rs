@@ -69,6 +69,9 @@ pub(crate) fn start(
 
 struct Peer {
     heard_at: Instant,
+    /// How often we have counted it as gone for its silence, and it us, as far as it has said so.
+    missed: u32,
+    missed_us: u32,
     link: Link,
     /// What goes out at the end of this turn: what a turn takes from the shards, whose sessions' windows bound it.
     out: Vec<NodeMail>,
@@ -84,6 +87,8 @@ struct Nodes {
     seated: Vec<Seated>,
     /// When mailboxes are taken back after a pause.
     listens_until: Option<Instant>,
+    /// When something that we said to all came back to us.
+    echo_at: Instant,
     cut_since: Option<Instant>,
     is_cut_off: bool,
     /// Where clients reach the nodes that there are, since when that is so, and whether they were told.
@@ -103,6 +108,7 @@ async fn run(wires: Wires, mut bag: Mailbag, ways: Ways, mut stop: watch::Receiv
         peers: BTreeMap::new(),
         seated: Vec::new(),
         listens_until: None,
+        echo_at: Instant::now(),
         cut_since: None,
         is_cut_off: false,
         places: (Vec::new(), Instant::now(), true),
@@ -134,6 +140,7 @@ async fn run(wires: Wires, mut bag: Mailbag, ways: Ways, mut stop: watch::Receiv
                 last_beat = Instant::now();
                 if pause > STALLED {
                     info!(?pause, "this node stood still; it listens for who has moved meanwhile");
+                    nodes.echo_at = Instant::now();
                     nodes.renew_all();
                 }
                 nodes.on_beat().await;
@@ -194,17 +201,26 @@ impl Nodes {
         let Some(frame) = Frame::decode(bytes) else { return };
         let node = frame.node();
         if node == self.wires.node {
+            self.echo_at = Instant::now();
             return;
         }
         if let What::Bye = frame.what {
-            return self.lose(node, "says goodbye");
+            self.lose(node, "says goodbye");
+            return;
         }
         self.meet(node).await;
         let Some(peer) = self.peers.get_mut(&node) else { return };
         peer.heard_at = Instant::now();
         match frame.what {
-            What::Beat { advertise } => {
+            What::Beat { advertise, missed } => {
                 peer.advertise = advertise.and_then(|place| place.parse().ok());
+                let ours = missed.iter().find(|(node, _)| *node == self.wires.node.0);
+                let times = ours.map_or(0, |(_, times)| *times);
+                if times > peer.missed_us {
+                    info!(%node, "that node missed this one; it listens for who has moved meanwhile");
+                    self.listens_until = Some(Instant::now() + LISTEN);
+                }
+                peer.missed_us = times;
             }
             What::Bye => {}
             What::Who => self.tell_seated(Some(node)).await,
@@ -231,12 +247,18 @@ impl Nodes {
 
     /// Notes that a node is there.
     async fn meet(&mut self, node: Node) {
+        if self.peers.len() >= NODES_MAX {
+            // Each start of a node is a new one.
+            self.peers.retain(|_, peer| peer.is_there);
+        }
         let count = self.peers.len();
         let peer = match self.peers.get_mut(&node) {
             Some(peer) => peer,
             None if count >= NODES_MAX => return,
             None => self.peers.entry(node).or_insert_with(|| Peer {
                 heard_at: Instant::now(),
+                missed: 0,
+                missed_us: 0,
                 link: Link::default(),
                 out: Vec::new(),
                 is_there: false,
@@ -247,6 +269,9 @@ impl Nodes {
             peer.is_there = true;
             info!(%node, "another node is there");
             self.wires.live.set(node, true);
+            if peer.missed > 0 {
+                self.listens_until = Some(Instant::now() + LISTEN);
+            }
             let frame = Frame { from: self.wires.node.0, what: What::Who };
             self.wire.send_to(node, frame.encode()).await;
             self.tell_seated(Some(node)).await;
@@ -266,15 +291,22 @@ impl Nodes {
 
     async fn on_beat(&mut self) {
         let advertise = self.wires.advertise.as_ref().map(ToString::to_string);
-        self.broadcast(What::Beat { advertise }).await;
+        let missed = self.peers.iter().filter(|(_, peer)| peer.is_there && peer.missed > 0);
+        let missed = missed.map(|(node, peer)| (node.0, peer.missed)).collect();
+        self.broadcast(What::Beat { advertise, missed }).await;
         let silent =
             self.peers.iter().filter(|(_, it)| it.is_there && it.heard_at.elapsed() > GONE);
         let silent: Vec<Node> = silent.map(|(node, _)| *node).collect();
-        let is_connected = self.wire.is_connected();
-        // Who hears nobody is the one who is gone.
+        let is_connected = self.wire.is_connected() && self.echo_at.elapsed() < STALLED;
+        // Who hears nobody, not even itself, is the one who is gone.
         if is_connected {
             for node in silent {
                 self.lose(node, "is silent");
+                if let Some(peer) = self.peers.get_mut(&node) {
+                    peer.missed = peer.missed.saturating_add(1);
+                }
+                // It may be the one that goes on, and this one that is missed.
+                self.listens_until = Some(Instant::now() + LISTEN);
             }
         }
         let from = self.wires.node.0;
@@ -322,7 +354,7 @@ impl Nodes {
             }
             (false, None) => {
                 warn!("this node does not reach NATS");
-                self.cut_since = Some(Instant::now());
+                self.cut_since = Some(self.echo_at);
             }
             (false, Some(since)) if since.elapsed() > CUT_OFF && !self.is_cut_off => {
                 self.is_cut_off = true;

@@ -72,6 +72,7 @@ impl Committer {
                 | Work::Users { .. }
                 | Work::User { .. }
                 | Work::Owner { .. }
+                | Work::Elsewhere { .. }
                 | Work::OwnKeys { .. }
                 | Work::UserKeys { .. } => self.questions.push(job),
             }
@@ -199,6 +200,9 @@ impl Committer {
             Work::Users { after, offline_too } => self.users(after.as_ref(), offline_too),
             Work::User { name } => self.user(&name).map(Outcome::User),
             Work::Owner { mailbox } => self.store.owner(&mailbox).map(Outcome::Owner),
+            Work::Elsewhere { mailboxes } => {
+                self.store.elsewhere(&mailboxes).map(Outcome::Elsewhere)
+            }
             Work::OwnKeys { user } => self.store.keys(&user).map(Outcome::OwnKeys),
             Work::UserKeys { user } => {
                 let keys = self.store.keys(&user);

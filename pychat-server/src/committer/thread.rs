@@ -212,6 +212,7 @@ fn bytes(job: &Job) -> usize {
         | Work::Users { .. }
         | Work::User { .. }
         | Work::Owner { .. }
+        | Work::Elsewhere { .. }
         | Work::OwnKeys { .. }
         | Work::UserKeys { .. } => 0,
     }

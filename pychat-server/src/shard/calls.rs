@@ -72,6 +72,7 @@ impl Shard {
                 )
                 | Outcome::Page(_)
                 | Outcome::Owner(_)
+                | Outcome::Elsewhere(_)
                 | Outcome::Login { .. },
             )
             | Err(_) => Reply::TryLater,

@@ -187,7 +187,8 @@ impl Shard {
         asker: Asker,
     ) {
         let generation = self.generations.get(usize::from(home)).copied().unwrap_or_default();
-        let parcel = Parcel { mailbox, entry, owed, asker, generation };
+        let since = self.since(&asker);
+        let parcel = Parcel { mailbox, entry, owed, asker, since, generation };
         self.tell(home, FromShard::Parcel(parcel));
     }
 

@@ -13,6 +13,13 @@
 //! ```
 //! What is lost on the way, or with a node, is handed over anew: then its recipient may get it twice, and
 //! knows it by its id.
+//!
+//! A node whose signs of life were lost goes on, while others take its mailboxes over and write to them. A
+//! text must not reach its reader there, unwritten, before others of the same sender that were written
+//! meanwhile. So a text goes unwritten only under a lease that was asked of the store later than
+//! - the last time that something between this node and another was lost, or one of them was gone;
+//! - its sender's login here, as what the sender wrote before may be in the log; or, if it comes by another
+//!   node, than that node first used its knowledge of whose the mailbox is for a session as young.
 
 use super::{
     Now, Shard,
@@ -21,7 +28,7 @@ use super::{
         FromNodes, NodeAsker, NodeFate, NodeMail, NodeParcel, Seated, ToNodes, number, word_back,
     },
     parcel::{Asker, Fate, FromShard, Hop, Hopped, Parcel, Place, Record},
-    session::{Delivery, Session, Step},
+    session::{Delivery, Step},
     unsettled::Owed,
 };
 use crate::{
@@ -42,6 +49,13 @@ const ROUTES_MAX: usize = 65_536;
 
 /// Runs of which a parcel was sent back. Beyond it those of nodes are forgotten that have sent none of late.
 const BOUNCED_MAX: usize = 65_536;
+
+/// Before anything happened.
+pub(super) const LONG_AGO: Instant = Instant::from_micros(0);
+
+/// Sessions whose mailboxes are looked after at once, and how long after a try that failed.
+const CHECKED_AT_ONCE: usize = 256;
+const CHECK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long a session whose mailbox another node has taken waits to hear that its user is there. Then its
 /// client is sent away, to come back wherever it likes.
@@ -66,12 +80,28 @@ pub(super) struct Forwards {
     /// Sessions whose mailbox is theirs.
     taken: BTreeMap<SessionId, Taken>,
     losing: BTreeMap<SessionId, Instant>,
+    /// When each session began.
+    since: BTreeMap<SessionId, Instant>,
+    /// Others may have taken any mailbox since.
+    doubt_at: Option<Instant>,
+    /// Sessions of which that is to be found out, and when that is tried again.
+    unchecked: Vec<SessionId>,
+    check_at: Option<Instant>,
+    is_checking: bool,
     to_nodes: VecDeque<ToNodes>,
 }
 
 /// Whose a mailbox is, as far as is known. Wrong knowledge costs a way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
+struct Route {
+    whose: Whose,
+    /// When its node was last asked to prove it.
+    proven_at: Instant,
+}
+
+/// See [`Route`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
     Here,
     At(Node),
 }
@@ -83,6 +113,8 @@ struct Taken {
     number: u64,
     /// Since when its user is as the others were told.
     since: UnixMillis,
+    /// When the lease under which places are handed out was asked for.
+    leased_at: Instant,
 }
 
 /// What is under way for a mailbox.
@@ -123,7 +155,7 @@ impl Shard {
             }
             FromNodes::Presence(node, seated) => self.on_seated(now, node, &seated),
             FromNodes::Lost(node) => self.on_lost(now, node),
-            FromNodes::Woke => self.take_back(now),
+            FromNodes::Woke => self.check_all(),
             FromNodes::CutOff => self.send_all_away(now),
         }
         self.handle_events(now);
@@ -138,7 +170,7 @@ impl Shard {
     fn seated_at(&self, id: &SessionId, taken: Taken) -> Option<Seated> {
         let session = self.sessions.get(id)?;
         let (user, name) = (session.user(), session.person.display_name());
-        let Taken { number, since } = taken;
+        let Taken { number, since, .. } = taken;
         Some(Seated { user, name, presence: session.presence, since, taken: number })
     }
 
@@ -148,8 +180,38 @@ impl Shard {
         (!self.forwards.losing.contains_key(&id)).then_some(id)
     }
 
+    /// A session has begun here.
+    pub(super) fn note_login(&mut self, now: Now, id: SessionId) {
+        if self.config.member.is_some() {
+            self.forwards.since.insert(id, now.mono);
+        }
+    }
+
+    /// Since when what others wrote cannot matter to the order of an asker's entries. That of receipts means
+    /// nothing.
+    pub(super) fn since(&self, asker: &Asker) -> Instant {
+        let Asker::Stream(record, _) = asker else { return LONG_AGO };
+        self.forwards.since.get(&record.session).copied().unwrap_or(LONG_AGO)
+    }
+
+    /// A lease of places that was asked for at this time.
+    pub(super) fn note_lease(&mut self, id: SessionId, asked_at: Instant) {
+        if let Some(taken) = self.forwards.taken.get_mut(&id) {
+            taken.leased_at = asked_at;
+        }
+    }
+
+    /// Whether a session's mailbox is surely still this node's, for an entry that has to know since then.
+    pub(super) fn is_sure_of(&self, id: SessionId, since: Instant) -> bool {
+        if self.config.member.is_none() {
+            return true;
+        }
+        let Some(Taken { leased_at, .. }) = self.forwards.taken.get(&id) else { return false };
+        *leased_at > since && self.forwards.doubt_at.is_none_or(|doubt_at| *leased_at > doubt_at)
+    }
+
     /// Hands a parcel to the node that has its mailbox; comes back if that is this one.
-    pub(super) fn route(&mut self, parcel: Parcel) -> Option<Parcel> {
+    pub(super) fn route(&mut self, now: Now, parcel: Parcel) -> Option<Parcel> {
         if self.config.member.is_none() {
             return Some(parcel);
         }
@@ -163,7 +225,7 @@ impl Shard {
                 return None;
             }
             Some(Way::Going { .. }) => {
-                self.send_on(parcel);
+                self.send_on(now, parcel);
                 return None;
             }
             None => {}
@@ -171,15 +233,15 @@ impl Shard {
         if self.reader(&mailbox).is_some() {
             return Some(parcel);
         }
-        match self.forwards.routes.get(&mailbox) {
-            Some(Route::Here) => Some(parcel),
-            Some(Route::At(node)) => {
+        match self.forwards.routes.get(&mailbox).map(|route| route.whose) {
+            Some(Whose::Here) => Some(parcel),
+            Some(Whose::At(to)) => {
                 self.forwards.runs = self.forwards.runs.wrapping_add(1);
-                let (to, run) = (*node, self.forwards.runs);
+                let run = self.forwards.runs;
                 let (under_way, parked) = (VecDeque::new(), Vec::new());
                 let way = Way::Going { to, run, under_way, came_back: false, parked };
                 self.forwards.ways.insert(mailbox, way);
-                self.send_on(parcel);
+                self.send_on(now, parcel);
                 None
             }
             None if self.reads.is_pausing() => {
@@ -205,8 +267,7 @@ impl Shard {
         let Some(Way::Asking { parked }) = self.forwards.ways.remove(&mailbox) else { return };
         match outcome {
             Ok(Outcome::Owner(owner)) => {
-                let route = owner.map_or(Route::Here, Route::At);
-                self.learn(mailbox, route);
+                self.learn(mailbox, owner.map_or(Whose::Here, Whose::At));
                 self.take_again(now, parked);
             }
             Ok(_) | Err(_) => {
@@ -218,11 +279,27 @@ impl Shard {
         }
     }
 
-    fn learn(&mut self, mailbox: UserName, route: Route) {
+    fn learn(&mut self, mailbox: UserName, whose: Whose) {
+        if self.forwards.routes.get(&mailbox).is_some_and(|route| route.whose == whose) {
+            return;
+        }
         if self.forwards.routes.len() >= ROUTES_MAX {
             self.forwards.routes.clear();
         }
-        self.forwards.routes.insert(mailbox, route);
+        self.forwards.routes.insert(mailbox, Route { whose, proven_at: LONG_AGO });
+    }
+
+    /// Whether a node is to prove that a mailbox is its own, for an entry that has to know since then.
+    fn has_to_prove(&mut self, now: Now, parcel: &Parcel) -> bool {
+        if parcel.since == LONG_AGO {
+            return false;
+        }
+        let Some(route) = self.forwards.routes.get_mut(&parcel.mailbox) else { return true };
+        if route.proven_at > parcel.since {
+            return false;
+        }
+        route.proven_at = now.mono;
+        true
     }
 
     fn take_again(&mut self, now: Now, parcels: Vec<Parcel>) {
@@ -233,7 +310,8 @@ impl Shard {
     }
 
     /// Hands a parcel to the node that its mailbox's others are with.
-    fn send_on(&mut self, parcel: Parcel) {
+    fn send_on(&mut self, now: Now, parcel: Parcel) {
+        let proves = self.has_to_prove(now, &parcel);
         let Some(Way::Going { to, run, under_way, .. }) =
             self.forwards.ways.get_mut(&parcel.mailbox)
         else {
@@ -258,7 +336,7 @@ impl Shard {
             Asker::Hop(_) => unreachable!("what another node hands over is never handed on"),
         };
         let (mailbox, entry) = (parcel.mailbox, parcel.entry.to_vec());
-        let mail = NodeMail::Parcel(NodeParcel { number, run, mailbox, entry, what });
+        let mail = NodeMail::Parcel(NodeParcel { number, run, mailbox, entry, proves, what });
         self.forwards.to_nodes.push_back(ToNodes::Mail(to, mail));
         let state = SentState::Waiting(parcel);
         self.forwards.sent.insert(number, Sent { to, mailbox, state });
@@ -349,7 +427,7 @@ impl Shard {
 
     /// Takes a parcel that another node hands over.
     fn take_hop(&mut self, now: Now, node: Node, parcel: NodeParcel) {
-        let NodeParcel { number, run, mailbox, entry, what } = parcel;
+        let NodeParcel { number, run, mailbox, entry, proves, what } = parcel;
         let (what, owed) = match what {
             NodeAsker::Text { user, stream, safe, first, last, owed } => {
                 let owed = owed.map(|id| Owed { to: user, id, record: None });
@@ -360,13 +438,14 @@ impl Shard {
         let hop = Hop { node, mailbox, number, run, what };
         let is_known_elsewhere = self.reader(&mailbox).is_none()
             && (self.forwards.ways.contains_key(&mailbox)
-                || matches!(self.forwards.routes.get(&mailbox), Some(Route::At(_))));
+                || self.forwards.routes.get(&mailbox).is_some_and(|it| it.whose != Whose::Here));
         if self.forwards.bounced.get(&(node, mailbox)) == Some(&run) || is_known_elsewhere {
             return self.bounce(&hop, NodeFate::Bounced);
         }
         let generation = self.jobs.generation();
         let (entry, asker) = (entry.into(), Asker::Hop(hop));
-        self.take_in(now, Parcel { mailbox, entry, owed, asker, generation });
+        let since = if proves { now.mono } else { LONG_AGO };
+        self.take_in(now, Parcel { mailbox, entry, owed, asker, since, generation });
     }
 
     fn bounce(&mut self, hop: &Hop, fate: NodeFate) {
@@ -404,7 +483,7 @@ impl Shard {
     /// The store was to write an entry, and the mailbox is another node's.
     pub(super) fn on_elsewhere(&mut self, now: Now, owner: Node, parcel: Parcel) {
         let mailbox = parcel.mailbox;
-        self.learn(mailbox, Route::At(owner));
+        self.learn(mailbox, Whose::At(owner));
         if let Some(id) = self.reader(&mailbox) {
             self.lose(now, id);
         }
@@ -426,8 +505,9 @@ impl Shard {
         let Some(session) = self.sessions.get(&id) else { return };
         let mailbox = session.user();
         self.forwards.losing.remove(&id);
-        self.forwards.taken.insert(id, Taken { number, since: now.unix_ms });
-        self.learn(mailbox, Route::Here);
+        let taken = Taken { number, since: now.unix_ms, leased_at: LONG_AGO };
+        self.forwards.taken.insert(id, taken);
+        self.learn(mailbox, Whose::Here);
         self.tell_nodes_of(now, id, Standing::Here);
     }
 
@@ -448,11 +528,12 @@ impl Shard {
     pub(super) fn forget_taken(&mut self, id: SessionId) {
         self.forwards.taken.remove(&id);
         self.forwards.losing.remove(&id);
+        self.forwards.since.remove(&id);
     }
 
     /// When a session is sent away that has lost its mailbox.
     pub(super) fn losing_timeout(&self) -> Option<Instant> {
-        self.forwards.losing.values().min().copied()
+        self.forwards.losing.values().chain(&self.forwards.check_at).min().copied()
     }
 
     /// Sends sessions away that have lost their mailbox, and of whose users nothing was heard.
@@ -462,13 +543,17 @@ impl Shard {
         for id in due {
             self.close(now, id, CloseCode::Restarting, Duration::ZERO, MOVED);
         }
+        if self.forwards.check_at.is_some_and(|at| at <= now.mono) {
+            self.check();
+        }
     }
 
     /// Another node says who is there.
     fn on_seated(&mut self, now: Now, node: Node, seated: &Seated) {
         let user = seated.user;
         if seated.presence == Presence::Offline {
-            if self.forwards.routes.get(&user) == Some(&Route::At(node)) {
+            let known = self.forwards.routes.get(&user);
+            if known.is_some_and(|route| route.whose == Whose::At(node)) {
                 self.forwards.routes.remove(&user);
             }
             return;
@@ -487,12 +572,13 @@ impl Shard {
             let reason = "this name has logged in anew";
             self.close(now, id, CloseCode::Replaced, Duration::ZERO, reason);
         }
-        self.learn(user, Route::At(node));
+        self.learn(user, Whose::At(node));
     }
 
     /// What was under way to a node may be lost: it is handed over anew.
     fn on_lost(&mut self, now: Now, node: Node) {
-        self.forwards.routes.retain(|_, route| *route != Route::At(node));
+        self.forwards.doubt_at = Some(now.mono);
+        self.forwards.routes.retain(|_, route| route.whose != Whose::At(node));
         self.forwards.bounced.retain(|(other, _), _| *other != node);
         let numbers = self.forwards.sent.iter().filter(|(_, sent)| sent.to == node);
         let numbers: Vec<u64> = numbers.map(|(number, _)| *number).collect();
@@ -525,22 +611,68 @@ impl Shard {
         }
     }
 
-    /// Makes the mailboxes of all who are here this node's again, whoever has them: their users are here.
-    fn take_back(&mut self, now: Now) {
-        for id in self.sessions.ids().collect::<Vec<_>>() {
-            let is_its_users =
-                |it: &Session| !matches!(it.delivery, Delivery::Claiming(_) | Delivery::Raising(_));
-            if !self.sessions.get(&id).is_some_and(is_its_users) {
-                continue;
-            }
-            self.end_lease(id);
-            self.forget_taken(id);
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.delivery = Delivery::Raising(Step::Waiting);
-                session.hot();
-            }
-            self.pump(now, id);
+    /// Finds out of all who are here whether others have taken their mailboxes.
+    fn check_all(&mut self) {
+        self.forwards.unchecked = self.sessions.ids().collect();
+        self.check();
+    }
+
+    /// Asks for the next of them.
+    fn check(&mut self) {
+        self.forwards.check_at = None;
+        if self.forwards.is_checking {
+            return;
         }
+        let left = self.forwards.unchecked.len().saturating_sub(CHECKED_AT_ONCE);
+        let mut sessions = self.forwards.unchecked.split_off(left);
+        sessions.retain(|id| self.sessions.contains(id));
+        if sessions.is_empty() {
+            return;
+        }
+        let mailboxes = sessions.iter().filter_map(|id| Some(self.sessions.get(id)?.user()));
+        let work = Work::Elsewhere { mailboxes: mailboxes.collect() };
+        self.forwards.is_checking = true;
+        self.jobs.push(Purpose::Elsewhere(sessions), work);
+    }
+
+    /// The store says which mailboxes others have taken: their users are here, so they are taken back.
+    pub(super) fn on_checked(
+        &mut self,
+        now: Now,
+        sessions: Vec<SessionId>,
+        outcome: Result<Outcome, StoreError>,
+    ) {
+        self.forwards.is_checking = false;
+        match outcome {
+            Ok(Outcome::Elsewhere(mailboxes)) => {
+                for mailbox in mailboxes {
+                    if let Some(id) = self.sessions.of_user(&mailbox) {
+                        self.take_back(now, id);
+                    }
+                }
+                self.check();
+            }
+            Ok(_) | Err(_) => {
+                self.forwards.unchecked.extend(sessions);
+                self.forwards.check_at = Some(now.mono + CHECK_AGAIN);
+            }
+        }
+    }
+
+    /// Makes a session's mailbox this node's again, whoever has it.
+    fn take_back(&mut self, now: Now, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        if matches!(session.delivery, Delivery::Claiming(_) | Delivery::Raising(_)) {
+            return;
+        }
+        self.end_lease(id);
+        self.forwards.taken.remove(&id);
+        self.forwards.losing.remove(&id);
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.delivery = Delivery::Raising(Step::Waiting);
+            session.hot();
+        }
+        self.pump(now, id);
     }
 
     fn send_all_away(&mut self, now: Now) {

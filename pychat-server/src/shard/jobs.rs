@@ -5,7 +5,7 @@ use crate::{
     committer::{Done, Job, Outcome, Work},
     store::{Answer, Appended},
 };
-use pychat_proto::{Cursor, Incoming, Seq, SessionId, UserName};
+use pychat_proto::{Cursor, Incoming, Instant, Seq, SessionId, UserName};
 use std::{collections::VecDeque, sync::Arc};
 
 /// Why a job was given: what its outcome is for.
@@ -30,6 +30,8 @@ pub(super) enum Purpose {
     Page(SessionId),
     /// Whose mailbox this is.
     Owner(UserName),
+    /// Whether the mailboxes of these sessions' users are still ours.
+    Elsewhere(Vec<SessionId>),
     /// The session's question of this number.
     Call(SessionId, u64),
     /// What the session's question of this number changes.
@@ -48,6 +50,8 @@ pub(super) struct Write {
     pub(super) place: Option<Cursor>,
     /// The session of the mailbox's user, if there was one.
     pub(super) reader: Option<SessionId>,
+    /// When the store was asked to find its place.
+    pub(super) asked_at: Instant,
 }
 
 /// Jobs on their way to the committer and those that have not come back. Bounded by what gives

@@ -280,6 +280,7 @@ impl Shard {
         };
         let claimed = session.is_claimed();
         self.sessions.insert(id, session);
+        self.note_login(now, id);
         if claimed {
             self.take_place(now, id);
         }

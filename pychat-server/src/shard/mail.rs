@@ -40,8 +40,7 @@ pub enum FromNodes {
     Presence(Node, Seated),
     /// Something on the way to or from this one was lost, or it is gone.
     Lost(Node),
-    /// This node stood still, or did not reach the store: others may have taken mailboxes that are still its
-    /// users'.
+    /// Others counted this node as gone, or it them: they may have taken mailboxes that are still its users'.
     Woke,
     /// The store was out of reach for long: whoever is here goes to another node.
     CutOff,
@@ -88,6 +87,8 @@ pub struct NodeParcel {
     pub(super) run: u32,
     pub(super) mailbox: UserName,
     pub(super) entry: Vec<u8>,
+    /// Whether it is to be written, which proves whose the mailbox is.
+    pub(super) proves: bool,
     pub(super) what: NodeAsker,
 }
 

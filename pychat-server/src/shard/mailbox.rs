@@ -14,6 +14,7 @@
 
 use super::{
     Now, Shard,
+    forward::LONG_AGO,
     jobs::{Purpose, Write},
     parcel::{Asker, Failed, Fate, FromShard, Hop, Hopped, Parcel, Receipt, Unwritten},
     session::{Delivery, Session},
@@ -48,7 +49,7 @@ impl Shard {
         if parcel.generation != self.jobs.generation() {
             return self.answer(parcel.asker, self.failed());
         }
-        if let Some(parcel) = self.route(parcel) {
+        if let Some(parcel) = self.route(now, parcel) {
             self.put_in(now, parcel);
         }
     }
@@ -59,16 +60,19 @@ impl Shard {
             Some(id) => {
                 if let Some(parcel) = self.send_at_once(now, id, parcel) {
                     self.end_lease(id);
-                    self.append(parcel, Some(id));
+                    self.append(now, parcel, Some(id));
                 }
             }
-            None => self.append(parcel, None),
+            None => self.append(now, parcel, None),
         }
     }
 
     /// Sends an entry before the store has it, if its reader is there and has all that came before;
     /// otherwise the entry comes back.
     fn send_at_once(&mut self, now: Now, id: SessionId, parcel: Parcel) -> Option<Parcel> {
+        if !self.is_sure_of(id, parcel.since) {
+            return Some(parcel);
+        }
         let Some(session) = self.sessions.get_mut(&id) else { return Some(parcel) };
         let place = session.sent.next();
         if !matches!(session.delivery, Delivery::CaughtUp) || place > session.reserved {
@@ -150,7 +154,8 @@ impl Shard {
             let (mailbox, Held { entry, asker, generation }) = (session.user(), held);
             let origin = origin(&asker);
             let append = Append { mailbox, origin, place: Some(place), entry: Arc::clone(&entry) };
-            let write = Write { mailbox, entry, owed, asker, place: Some(place), reader: Some(id) };
+            let (place, reader, asked_at) = (Some(place), Some(id), LONG_AGO);
+            let write = Write { mailbox, entry, owed, asker, place, reader, asked_at };
             let work = Work::Commit(Command::Append(append));
             self.jobs.push_of(generation, Purpose::Append(Box::new(write)), work);
         }
@@ -205,7 +210,7 @@ impl Shard {
     }
 
     /// Has the store take an entry and find its place.
-    fn append(&mut self, parcel: Parcel, reader: Option<SessionId>) {
+    fn append(&mut self, now: Now, parcel: Parcel, reader: Option<SessionId>) {
         if self.writes.is_pausing() {
             return self.answer(parcel.asker, self.failed());
         }
@@ -216,7 +221,8 @@ impl Shard {
         self.tell_handed_out(mailbox);
         let origin = origin(&asker);
         let append = Append { mailbox, origin, place: None, entry: Arc::clone(&entry) };
-        let write = Write { mailbox, entry, owed, asker, place: None, reader };
+        let asked_at = now.mono;
+        let write = Write { mailbox, entry, owed, asker, place: None, reader, asked_at };
         self.write(Purpose::Append(Box::new(write)), Command::Append(append));
     }
 
@@ -227,7 +233,7 @@ impl Shard {
         write: Write,
         outcome: Result<Outcome, StoreError>,
     ) {
-        let Write { mailbox, entry, owed, asker, place, reader } = write;
+        let Write { mailbox, entry, owed, asker, place, reader, asked_at } = write;
         let mut alone = false;
         if let (None, Some(session)) = (place, reader.and_then(|id| self.sessions.get_mut(&id))) {
             let appends = &mut session.hot().appends;
@@ -254,7 +260,7 @@ impl Shard {
                 if place.is_none() {
                     self.on_arrived(now, &mailbox, cursor, &entry, owed);
                     if alone && let Some(id) = reader {
-                        self.begin_lease(id, cursor, reserved);
+                        self.begin_lease(id, cursor, reserved, asked_at);
                     }
                 }
                 self.answer(asker, Fate::Settled);
@@ -268,7 +274,8 @@ impl Shard {
             Appended::NoSuchUser => self.answer(asker, Fate::Refused(RefuseCode::NoSuchUser)),
             Appended::Elsewhere(owner) => {
                 let generation = self.jobs.generation();
-                let parcel = Parcel { mailbox, entry, owed, asker, generation };
+                let since = now.mono;
+                let parcel = Parcel { mailbox, entry, owed, asker, since, generation };
                 self.on_elsewhere(now, owner, parcel);
             }
         }
@@ -276,12 +283,13 @@ impl Shard {
 
     /// This shard may hand out the places that are set aside, as nobody else does: all that was given
     /// to the store for this mailbox is done, and its reader has it.
-    fn begin_lease(&mut self, id: SessionId, cursor: Cursor, reserved: Cursor) {
+    fn begin_lease(&mut self, id: SessionId, cursor: Cursor, reserved: Cursor, asked_at: Instant) {
         if let Some(session) = self.sessions.get_mut(&id)
             && matches!(session.delivery, Delivery::CaughtUp)
             && session.sent == cursor
         {
             session.reserved = reserved;
+            self.note_lease(id, asked_at);
         }
     }
 

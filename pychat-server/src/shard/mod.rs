@@ -394,6 +394,7 @@ impl Shard {
             Purpose::Claim(session) => self.on_claimed(now, session, &outcome),
             Purpose::Raise(session) => self.on_raised(now, session, &outcome),
             Purpose::Owner(mailbox) => self.on_owner(now, mailbox, &outcome),
+            Purpose::Elsewhere(sessions) => self.on_checked(now, sessions, outcome),
             Purpose::Append(write) => {
                 let reader = write.reader;
                 self.on_written(now, *write, outcome);
@@ -420,9 +421,11 @@ impl Shard {
 
     fn note_health(&mut self, now: Now, purpose: &Purpose, error: Option<&StoreError>) {
         let health = match purpose {
-            Purpose::Login(_) | Purpose::Page(_) | Purpose::Owner(_) | Purpose::Call(..) => {
-                &mut self.reads
-            }
+            Purpose::Login(_)
+            | Purpose::Page(_)
+            | Purpose::Owner(_)
+            | Purpose::Elsewhere(_)
+            | Purpose::Call(..) => &mut self.reads,
             Purpose::Claim(_)
             | Purpose::Raise(_)
             | Purpose::Append(_)

@@ -5,7 +5,7 @@
 
 use super::unsettled::Owed;
 use crate::store::Node;
-use pychat_proto::{RefuseCode, Seq, SessionId, StreamId, Urgency, UserName};
+use pychat_proto::{Instant, RefuseCode, Seq, SessionId, StreamId, Urgency, UserName};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -17,6 +17,9 @@ pub struct Parcel {
     /// The receipt that is due once the recipient has it.
     pub(super) owed: Option<Owed>,
     pub(super) asker: Asker,
+    /// It may go to its reader unwritten only under a lease that was asked for later than this. See
+    /// [`super::forward`].
+    pub(super) since: Instant,
     /// How many failures of that shard's store its sender had heard of. One from before the last of them
     /// is sent back, so that it does not overtake what failed.
     pub(super) generation: u32,

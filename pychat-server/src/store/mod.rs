@@ -89,6 +89,12 @@ pub trait MailboxStore: Send {
         Ok(None)
     }
 
+    /// Those of these mailboxes that another server was the last to write to, whatever was known. Never any where
+    /// one server has its own store.
+    fn elsewhere(&mut self, _mailboxes: &[UserName]) -> Result<Vec<UserName>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// From now on mailboxes take so much; what is in them already stays.
     fn set_quota(&mut self, quota: Quota);
 

@@ -142,6 +142,32 @@ impl Cluster {
         server.shards.iter_mut().for_each(|it| it.handle_nodes(now, FromNodes::Woke));
     }
 
+    /// A node counts another one as gone, which knows nothing of it.
+    fn miss(&mut self, by: usize, whom: usize) {
+        let now = self.now();
+        let whom = self.server(whom).node;
+        let server = self.server(by);
+        server.live.set(whom, false);
+        server.shards.iter_mut().for_each(|it| it.handle_nodes(now, FromNodes::Lost(whom)));
+    }
+
+    /// It hears of it again, on a new link, but not yet who is there.
+    fn meet_again(&mut self, by: usize, whom: usize) {
+        let now = self.now();
+        let (node, other) = (self.server(by).node, self.server(whom).node);
+        self.server(by).live.set(other, true);
+        let server = self.server(whom);
+        server.shards.iter_mut().for_each(|it| it.handle_nodes(now, FromNodes::Lost(node)));
+        self.introduce(by);
+    }
+
+    /// A node has heard that it was missed.
+    fn wake(&mut self, number: usize) {
+        let now = self.now();
+        let server = self.server(number);
+        server.shards.iter_mut().for_each(|it| it.handle_nodes(now, FromNodes::Woke));
+    }
+
     fn server(&mut self, number: usize) -> &mut Server {
         self.servers[number].as_mut().expect("it runs")
     }
@@ -477,6 +503,70 @@ fn who_stayed_at_a_node_that_stood_still_gets_what_others_took_over() {
     cluster.run(Duration::from_secs(60));
     assert_eq!(once(cluster.texts(bob)), texts);
     assert_eq!(cluster.delivered(alice), texts.len());
+}
+
+/// Bob is at node 1, and node 0 takes his mailbox over though he is still there and in touch with others.
+fn missed() -> (Cluster, usize, usize, Vec<String>) {
+    let mut cluster = Cluster::new(3);
+    let (alice, bob) = (cluster.join("alice", 0), cluster.join("bob", 1));
+    let texts = numbered(60);
+    texts[..20].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(5));
+    assert_eq!(cluster.texts(bob), texts[..20]);
+    cluster.miss(0, 1);
+    texts[20..40].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(5));
+    assert_eq!(cluster.texts(bob), texts[..20], "they are in the log");
+    let last = cluster.people[alice].0.last();
+    assert_eq!(cluster.people[alice].0.committed, last);
+    (cluster, alice, bob, texts)
+}
+
+fn assert_in_order(cluster: &mut Cluster, alice: usize, bob: usize, texts: &[String]) {
+    cluster.run(Duration::from_secs(5));
+    cluster.wake(1);
+    cluster.run(Duration::from_secs(30));
+    assert_eq!(once(cluster.texts(bob)), texts);
+    assert_eq!(cluster.delivered(alice), texts.len());
+}
+
+#[test]
+fn who_was_missed_gets_what_others_wrote_without_being_written_to_again() {
+    let (mut cluster, alice, bob, texts) = missed();
+    cluster.meet_again(0, 1);
+    assert_in_order(&mut cluster, alice, bob, &texts[..40]);
+}
+
+#[test]
+fn nothing_by_way_of_a_node_that_was_missed_overtakes_what_was_written() {
+    let (mut cluster, alice, bob, texts) = missed();
+    cluster.meet_again(0, 1);
+    texts[40..].iter().for_each(|text| cluster.write(alice, "bob", text));
+    assert_in_order(&mut cluster, alice, bob, &texts);
+}
+
+#[test]
+fn one_who_moves_to_a_node_that_was_missed_does_not_overtake_what_was_written() {
+    let (mut cluster, alice, bob, texts) = missed();
+    cluster.go_to(alice, 1);
+    texts[40..].iter().for_each(|text| cluster.write(alice, "bob", text));
+    assert_in_order(&mut cluster, alice, bob, &texts);
+}
+
+#[test]
+fn one_who_moves_to_a_node_that_missed_nobody_does_not_overtake_what_was_written() {
+    let (mut cluster, alice, bob, texts) = missed();
+    let carol = cluster.join("carol", 2);
+    // Node 2 knows the way, and node 1 has proven it to be right, for what carol has to know.
+    (0..2).for_each(|_| cluster.write(carol, "bob", "hello"));
+    cluster.go_to(alice, 2);
+    texts[40..].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(5));
+    cluster.wake(1);
+    cluster.run(Duration::from_secs(30));
+    let mut heard = once(cluster.texts(bob));
+    heard.retain(|text| text != "hello");
+    assert_eq!(heard, texts);
 }
 
 #[test]

@@ -221,6 +221,14 @@ impl<B: Broker> JetStream<B> {
         self.take_in_mailbox(user, found.pop().flatten())
     }
 
+    /// Looks these mailboxes up, whatever is known of them.
+    pub(super) fn look_again(&mut self, users: &[UserName]) -> Result<(), StoreError> {
+        let subjects: Vec<_> =
+            users.iter().map(|user| Subject::User(Kind::Mailbox, *user)).collect();
+        let found = self.broker.last(&subjects).map_err(not_read)?;
+        users.iter().zip(found).try_for_each(|(user, message)| self.take_in_mailbox(user, message))
+    }
+
     /// Looks up what there ever was before a mailbox's first message, if that is not known.
     pub(super) fn look_up_first(&mut self, user: &UserName) -> Result<(), StoreError> {
         let Some(known) = self.mailboxes.get(user).filter(|it| it.needs_first()) else {

@@ -329,6 +329,15 @@ impl<B: Broker> MailboxStore for JetStream<B> {
         Ok(owner.filter(|owner| owner.0 != self.node && self.live.has(*owner)))
     }
 
+    fn elsewhere(&mut self, mailboxes: &[UserName]) -> Result<Vec<UserName>, StoreError> {
+        self.look_again(mailboxes)?;
+        let is_elsewhere = |user: &&UserName| {
+            let node = self.mailboxes.get(user).and_then(Mailbox::node);
+            node.is_some_and(|node| node != self.node)
+        };
+        Ok(mailboxes.iter().filter(is_elsewhere).copied().collect())
+    }
+
     fn set_quota(&mut self, quota: Quota) {
         self.quota = quota;
     }

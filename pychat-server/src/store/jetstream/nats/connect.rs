@@ -14,8 +14,11 @@ use std::{io, time::Duration};
 /// The oldest NATS that is known to do all that is asked of it.
 const VERSION_MIN: (u64, u64) = (2, 12);
 
-/// How long the first connection may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long a connection may take before the next host is tried.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often NATS is asked whether it is there. The library takes another host when it has not answered twice.
+const PING_EVERY: Duration = Duration::from_secs(1);
 
 /// What NATS calls "there is no such stream".
 pub(super) const NO_STREAM: u64 = 10_059;
@@ -136,6 +139,7 @@ pub(in crate::store::jetstream) async fn connect(options: &Options) -> Result<Cl
     let mut connect = ConnectOptions::new()
         .name("pychat-server")
         .connection_timeout(CONNECT_WITHIN)
+        .ping_interval(PING_EVERY)
         .require_tls(options.tls)
         .reconnect_delay_callback(|tries| {
             Duration::from_millis(50 * (1 << tries.min(5))).min(Duration::from_secs(1))
