@@ -84,7 +84,7 @@ fn hear(heard: &Heard, bytes: &[u8]) {
     };
     let node = frame.node();
     match frame.what {
-        What::Beat { advertise } => {
+        What::Beat { advertise, missed: _ } => {
             heard.insert(node, advertise);
         }
         What::Bye => {
