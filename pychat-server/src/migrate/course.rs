@@ -73,6 +73,16 @@ pub enum Side {
     To,
 }
 
+impl Side {
+    /// In an error.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::From => "reading what is moved",
+            Self::To => "writing to where it is moved",
+        }
+    }
+}
+
 fn reading(error: StoreError) -> MigrateError {
     MigrateError::Engine { side: Side::From, error }
 }

@@ -1,6 +1,6 @@
 //! Where mailboxes are moved from or to, and how it is had for this alone.
 
-use super::{MigrateError, course::Side};
+use super::MigrateError;
 use crate::{
     cluster::Sentry,
     identity::{DataDirectory, STORE_FILE},
@@ -186,16 +186,6 @@ impl End {
                 file.finish().map_err(|error| MigrateError::File { path, error })
             }
             Self::Log { log, .. } => Ok(log.broker().finish_filling()?),
-        }
-    }
-}
-
-impl Side {
-    /// In an error.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::From => "reading what is moved",
-            Self::To => "writing to where it is moved",
         }
     }
 }

@@ -179,6 +179,23 @@ fn what_is_in_use_damaged_or_of_another_version_does_not_move() {
 }
 
 #[test]
+fn who_comes_back_to_a_directory_serves_from_there_again() {
+    let root = TempDir::new().unwrap();
+    let [first, second] = ["first", "second"].map(|name| root.path().join(name));
+    let (from, to) = (server(&first), directory(&second));
+    migrate(&from, &to).unwrap();
+    store_one(
+        &mut embedded(&second.join(STORE_FILE)),
+        text("newcomer", 1, "bob", b"written there"),
+    );
+    let after = seen_in(&second);
+    refused(&to, &from, "move ");
+    fs::rename(first.join(STORE_FILE), root.path().join("old")).unwrap();
+    migrate(&to, &from).unwrap();
+    assert_eq!(seen_in(&first), after);
+}
+
+#[test]
 fn what_a_killed_server_left_in_its_log_moves_too() {
     let root = TempDir::new().unwrap();
     let [first, killed, second] = ["first", "killed", "second"].map(|name| root.path().join(name));

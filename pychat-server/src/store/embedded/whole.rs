@@ -127,6 +127,8 @@ impl WholeFile {
         let file = File::options().write(true).open(&unfinished);
         let synced = file.and_then(|file| file.sync_all());
         synced.map_err(|source| open::failed(&unfinished, source))?;
+        // An older store's that was moved from here once.
+        marks::set_moved(&self.path, None)?;
         fs::rename(&unfinished, &self.path).map_err(|source| open::failed(&self.path, source))?;
         open::sync_directory(&self.path)?;
         // Not before: an unfinished file without it would be begun anew.
