@@ -59,7 +59,7 @@ enum Task {
     /// Make the packages of a release: .deb, .rpm, an archive, and their sums.
     Dist(dist::Arguments),
     /// Chat across three servers on three NATS servers, while any of the six is killed.
-    Cluster,
+    Cluster(cluster::Arguments),
     /// Fetch the nats-server that tests of clusters run.
     FetchNats,
     /// Install the Debian packages in a machine that systemd has booted, and use them there.
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
         Task::Torture(arguments) => torture::run(&arguments),
         Task::Install(arguments) => install::run(&arguments),
         Task::Dist(arguments) => dist::run(&arguments),
-        Task::Cluster => cluster::run(),
+        Task::Cluster(arguments) => cluster::run(&arguments),
         Task::FetchNats => nats::run(),
         Task::Systemd(arguments) => systemd::run(&arguments),
         Task::Macos(arguments) => macos::run(&arguments),

@@ -37,13 +37,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// Ctrl-C is the driver's to handle, which unmounts and stops what it began: xtask must not end
 /// before it.
 #[cfg(unix)]
-fn become_it(driver: &mut Command) -> Result<()> {
+pub(crate) fn become_it(driver: &mut Command) -> Result<()> {
     use anyhow::Context;
     use std::os::unix::process::CommandExt;
     Err(driver.exec()).context("starting the driver")
 }
 
 #[cfg(not(unix))]
-fn become_it(driver: &mut Command) -> Result<()> {
+pub(crate) fn become_it(driver: &mut Command) -> Result<()> {
     workspace::run(driver)
 }

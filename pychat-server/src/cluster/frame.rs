@@ -4,7 +4,7 @@ use crate::{
     shard::{NodeMail, Seated},
     store::Node,
 };
-use pychat_proto::chat;
+use pychat_proto::{UserName, chat};
 use serde::{Deserialize, Serialize};
 
 /// A message of one node.
@@ -29,6 +29,8 @@ pub(super) enum What {
     Bye,
     /// Users who came, went or fell silent there; to all, or to one that asked.
     Seated(Vec<Seated>),
+    /// To all: mailboxes that it took over from a node that did not answer, and wrote to.
+    Took(Vec<UserName>),
     /// To one: who is there?
     Who,
     /// To one: mail. The first piece's number on this link.

@@ -42,6 +42,10 @@ const SETTLED: Duration = Duration::from_secs(3);
 /// How often all who are here are told again, so that what got lost is known again.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
+/// How often each node looks whether others have taken mailboxes of users who are here: what tells them at once
+/// may get lost. One read for each of them.
+const CHECK_EVERY: Duration = Duration::from_secs(300);
+
 /// Users in one message, and bytes of mail.
 const SEATED_PER_FRAME: usize = 1_000;
 const MAIL_BYTES_PER_FRAME: usize = 256 * 1024;

@@ -1,8 +1,8 @@
 //! The thread that speaks to the other nodes.
 
 use super::{
-    BEAT, CUT_OFF, GONE, LISTEN, MAIL_BYTES_PER_FRAME, MAIL_PER_FRAME, NODES_MAX, QUEUE_LEN,
-    SEATED_PER_FRAME, SETTLED, STALLED, TELL_AGAIN, ToCluster,
+    BEAT, CHECK_EVERY, CUT_OFF, GONE, LISTEN, MAIL_BYTES_PER_FRAME, MAIL_PER_FRAME, NODES_MAX,
+    QUEUE_LEN, SEATED_PER_FRAME, SETTLED, STALLED, TELL_AGAIN, ToCluster,
     frame::{Frame, What},
     link::{Heard, Link},
 };
@@ -15,7 +15,7 @@ use crate::{
         jetstream::{LiveNodes, Options, wire},
     },
 };
-use pychat_proto::Place;
+use pychat_proto::{Place, UserName};
 use std::{collections::BTreeMap, io, thread};
 use tokio::{
     sync::{mpsc, watch},
@@ -85,6 +85,7 @@ struct Nodes {
     ways: Ways,
     peers: BTreeMap<Node, Peer>,
     seated: Vec<Seated>,
+    took: Vec<UserName>,
     /// When mailboxes are taken back after a pause.
     listens_until: Option<Instant>,
     /// When something that we said to all came back to us.
@@ -107,6 +108,7 @@ async fn run(wires: Wires, mut bag: Mailbag, ways: Ways, mut stop: watch::Receiv
         ways,
         peers: BTreeMap::new(),
         seated: Vec::new(),
+        took: Vec::new(),
         listens_until: None,
         echo_at: Instant::now(),
         cut_since: None,
@@ -116,6 +118,8 @@ async fn run(wires: Wires, mut bag: Mailbag, ways: Ways, mut stop: watch::Receiv
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut again = interval(TELL_AGAIN);
+    let mut check = interval(CHECK_EVERY);
+    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last_beat = Instant::now();
     let mut mail = Vec::new();
     nodes.broadcast(What::Who).await;
@@ -146,6 +150,7 @@ async fn run(wires: Wires, mut bag: Mailbag, ways: Ways, mut stop: watch::Receiv
                 nodes.on_beat().await;
             }
             _ = again.tick() => nodes.tell_seated(None).await,
+            _ = check.tick() => nodes.tell_all(&FromNodes::Check),
         }
         nodes.send_out().await;
     }
@@ -165,6 +170,7 @@ impl Nodes {
                 Some(_) | None => self.tell_all(&FromNodes::Lost(node)),
             },
             ToNodes::Presence(seated) => self.seated.push(seated),
+            ToNodes::Took(mailbox) => self.took.push(mailbox),
         }
     }
 
@@ -188,6 +194,11 @@ impl Nodes {
             let seated = std::mem::take(&mut self.seated);
             for chunk in seated.chunks(SEATED_PER_FRAME) {
                 self.broadcast(What::Seated(chunk.to_vec())).await;
+            }
+        }
+        if !self.took.is_empty() {
+            for chunk in std::mem::take(&mut self.took).chunks(SEATED_PER_FRAME) {
+                self.broadcast(What::Took(chunk.to_vec())).await;
             }
         }
     }
@@ -225,6 +236,12 @@ impl Nodes {
             What::Bye => {}
             What::Who => self.tell_seated(Some(node)).await,
             What::Seated(seated) => self.seat(node, seated),
+            What::Took(mailboxes) => {
+                for mailbox in mailboxes {
+                    let shard = home(&mailbox, self.ways.shards());
+                    self.ways.tell(shard, FromNodes::Took(mailbox));
+                }
+            }
             What::Sent { link, count } => {
                 if let Heard::Lost { .. } = peer.link.hear_sent(link, count) {
                     self.tell_all(&FromNodes::Lost(node));
@@ -320,7 +337,7 @@ impl Nodes {
         self.tell_places().await;
         if self.listens_until.is_some_and(|until| until <= Instant::now()) {
             self.listens_until = None;
-            self.tell_all(&FromNodes::Woke);
+            self.tell_all(&FromNodes::Check);
         }
     }
 

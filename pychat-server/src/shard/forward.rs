@@ -10,6 +10,7 @@
 //!            known --> Going --- all answered --> (nothing)
 //! parcel --<                '--- some came back, all others answered --> anew
 //!            unknown --> Asking --- the store says --> Going, or it is ours
+//!            ours, says the store not --> Back --- all others answered --> anew
 //! ```
 //! What is lost on the way, or with a node, is handed over anew: then its recipient may get it twice, and
 //! knows it by its id.
@@ -80,6 +81,8 @@ pub(super) struct Forwards {
     /// Sessions whose mailbox is theirs.
     taken: BTreeMap<SessionId, Taken>,
     losing: BTreeMap<SessionId, Instant>,
+    /// How many entries of each mailbox the store was given.
+    writing: BTreeMap<UserName, u32>,
     /// When each session began.
     since: BTreeMap<SessionId, Instant>,
     /// Others may have taken any mailbox since.
@@ -95,7 +98,7 @@ pub(super) struct Forwards {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Route {
     whose: Whose,
-    /// When its node was last asked to prove it.
+    /// When its node was last asked to prove it; or, if it is this one, when the others were told of it.
     proven_at: Instant,
 }
 
@@ -121,6 +124,8 @@ struct Taken {
 enum Way {
     /// The store is asked whose it is.
     Asking { parked: Vec<Parcel> },
+    /// The store has sent some back, as it is another node's, and has not answered all that it was given.
+    Back { parked: Vec<Parcel> },
     /// Parcels of this run are with that node; by their numbers, in their order.
     Going { to: Node, run: u32, under_way: VecDeque<u64>, came_back: bool, parked: Vec<Parcel> },
 }
@@ -155,7 +160,11 @@ impl Shard {
             }
             FromNodes::Presence(node, seated) => self.on_seated(now, node, &seated),
             FromNodes::Lost(node) => self.on_lost(now, node),
-            FromNodes::Woke => self.check_all(),
+            FromNodes::Check => self.check_all(),
+            FromNodes::Took(mailbox) => {
+                self.forwards.unchecked.extend(self.sessions.of_user(&mailbox));
+                self.check();
+            }
             FromNodes::CutOff => self.send_all_away(now),
         }
         self.handle_events(now);
@@ -194,6 +203,28 @@ impl Shard {
         self.forwards.since.get(&record.session).copied().unwrap_or(LONG_AGO)
     }
 
+    /// The store is given an entry of this mailbox.
+    pub(super) fn note_writing(&mut self, mailbox: UserName) {
+        if self.config.member.is_some() {
+            *self.forwards.writing.entry(mailbox).or_default() += 1;
+        }
+    }
+
+    /// It has answered. With the last answer all that it sent back is handed over anew.
+    pub(super) fn note_written(&mut self, now: Now, mailbox: UserName) {
+        let Some(count) = self.forwards.writing.get_mut(&mailbox) else { return };
+        *count -= 1;
+        if *count > 0 {
+            return;
+        }
+        self.forwards.writing.remove(&mailbox);
+        if let Some(Way::Back { .. }) = self.forwards.ways.get(&mailbox)
+            && let Some(Way::Back { parked }) = self.forwards.ways.remove(&mailbox)
+        {
+            self.take_again(now, parked);
+        }
+    }
+
     /// A lease of places that was asked for at this time.
     pub(super) fn note_lease(&mut self, id: SessionId, asked_at: Instant) {
         if let Some(taken) = self.forwards.taken.get_mut(&id) {
@@ -220,7 +251,11 @@ impl Shard {
         }
         let mailbox = parcel.mailbox;
         match self.forwards.ways.get_mut(&mailbox) {
-            Some(Way::Asking { parked } | Way::Going { parked, came_back: true, .. }) => {
+            Some(
+                Way::Asking { parked }
+                | Way::Back { parked }
+                | Way::Going { parked, came_back: true, .. },
+            ) => {
                 parked.push(parcel);
                 return None;
             }
@@ -230,7 +265,8 @@ impl Shard {
             }
             None => {}
         }
-        if self.reader(&mailbox).is_some() {
+        // What follows entries that are being written is written behind them, or comes back with them.
+        if self.reader(&mailbox).is_some() || self.forwards.writing.contains_key(&mailbox) {
             return Some(parcel);
         }
         match self.forwards.routes.get(&mailbox).map(|route| route.whose) {
@@ -480,6 +516,20 @@ impl Shard {
         self.tell_node(node, number, fate);
     }
 
+    /// The store has written an entry for somebody who is not here. Its user may still be at a node that did not
+    /// answer, and hears of it; once, as from then on that node asks.
+    pub(super) fn tell_taken(&mut self, now: Now, mailbox: UserName) {
+        if self.config.member.is_none() || self.reader(&mailbox).is_some() {
+            return;
+        }
+        if let Some(route) = self.forwards.routes.get_mut(&mailbox)
+            && std::mem::replace(&mut route.proven_at, now.mono) != LONG_AGO
+        {
+            return;
+        }
+        self.forwards.to_nodes.push_back(ToNodes::Took(mailbox));
+    }
+
     /// The store was to write an entry, and the mailbox is another node's.
     pub(super) fn on_elsewhere(&mut self, now: Now, owner: Node, parcel: Parcel) {
         let mailbox = parcel.mailbox;
@@ -489,7 +539,13 @@ impl Shard {
         }
         match parcel.asker {
             Asker::Hop(hop) => self.bounce(&hop, NodeFate::Bounced),
-            Asker::Stream(..) | Asker::Receipt(_) => self.take_again(now, vec![parcel]),
+            Asker::Stream(..) | Asker::Receipt(_) => {
+                let back = Way::Back { parked: Vec::new() };
+                match self.forwards.ways.entry(mailbox).or_insert(back) {
+                    Way::Back { parked } => parked.push(parcel),
+                    Way::Asking { .. } | Way::Going { .. } => self.take_again(now, vec![parcel]),
+                }
+            }
         }
     }
 

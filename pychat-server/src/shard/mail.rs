@@ -14,6 +14,9 @@ pub enum ToNodes {
     Mail(Node, NodeMail),
     /// A user came here, went or fell silent. It may get lost: it is told again now and then.
     Presence(Seated),
+    /// This node has taken a mailbox over and written to it. It may get lost: whoever has the user here looks after
+    /// the mailbox by itself now and then.
+    Took(UserName),
 }
 
 /// A user who is, or was, at a node.
@@ -38,10 +41,12 @@ pub enum FromNodes {
     Mail(Node, NodeMail),
     /// Of a user whose mailbox lives on this shard, if it lives on this server.
     Presence(Node, Seated),
+    /// One of them has taken this mailbox over and written to it, though its user may be here.
+    Took(UserName),
     /// Something on the way to or from this one was lost, or it is gone.
     Lost(Node),
     /// Others counted this node as gone, or it them: they may have taken mailboxes that are still its users'.
-    Woke,
+    Check,
     /// The store was out of reach for long: whoever is here goes to another node.
     CutOff,
 }

@@ -157,6 +157,7 @@ impl Shard {
             let (place, reader, asked_at) = (Some(place), Some(id), LONG_AGO);
             let write = Write { mailbox, entry, owed, asker, place, reader, asked_at };
             let work = Work::Commit(Command::Append(append));
+            self.note_writing(mailbox);
             self.jobs.push_of(generation, Purpose::Append(Box::new(write)), work);
         }
         self.forget_hold(id);
@@ -222,6 +223,7 @@ impl Shard {
         let origin = origin(&asker);
         let append = Append { mailbox, origin, place: None, entry: Arc::clone(&entry) };
         let asked_at = now.mono;
+        self.note_writing(mailbox);
         let write = Write { mailbox, entry, owed, asker, place: None, reader, asked_at };
         self.write(Purpose::Append(Box::new(write)), Command::Append(append));
     }
@@ -233,6 +235,12 @@ impl Shard {
         write: Write,
         outcome: Result<Outcome, StoreError>,
     ) {
+        let mailbox = write.mailbox;
+        self.on_answered(now, write, outcome);
+        self.note_written(now, mailbox);
+    }
+
+    fn on_answered(&mut self, now: Now, write: Write, outcome: Result<Outcome, StoreError>) {
         let Write { mailbox, entry, owed, asker, place, reader, asked_at } = write;
         let mut alone = false;
         if let (None, Some(session)) = (place, reader.and_then(|id| self.sessions.get_mut(&id))) {
@@ -259,6 +267,7 @@ impl Shard {
                 self.stats.accepted += u64::from(is_text);
                 if place.is_none() {
                     self.on_arrived(now, &mailbox, cursor, &entry, owed);
+                    self.tell_taken(now, mailbox);
                     if alone && let Some(id) = reader {
                         self.begin_lease(id, cursor, reserved, asked_at);
                     }
@@ -268,6 +277,7 @@ impl Shard {
             Appended::Duplicate => {
                 // Perhaps it was written by a try that seemed to fail, and nobody was told.
                 self.on_unannounced(&mailbox);
+                self.tell_taken(now, mailbox);
                 self.answer(asker, Fate::Settled);
             }
             Appended::Full => self.answer(asker, Fate::Refused(RefuseCode::MailboxFull)),

@@ -24,6 +24,8 @@ struct Server {
     live: LiveNodes,
     /// A frozen node does nothing, and what is for it waits.
     is_frozen: bool,
+    /// Its store answers later.
+    store_waits: bool,
     waiting: Vec<(Node, NodeMail)>,
 }
 
@@ -36,6 +38,8 @@ struct Cluster {
     lives: u8,
     /// Mail between nodes that is lost, by its number.
     loses: BTreeSet<usize>,
+    /// Whether nobody hears that mailboxes were taken.
+    loses_news: bool,
     mails: usize,
 }
 
@@ -50,6 +54,7 @@ impl Cluster {
             people: Vec::new(),
             lives: 0,
             loses: BTreeSet::new(),
+            loses_news: false,
             mails: 0,
         };
         (0..nodes).for_each(|number| cluster.start(number));
@@ -71,8 +76,9 @@ impl Cluster {
         };
         let shards: Vec<Shard> = (0..SHARDS).map(shard).collect();
         let (jobs, waiting) = (Vec::new(), Vec::new());
+        let (is_frozen, store_waits) = (false, false);
         let server =
-            Server { node, shards, committer, jobs, store, live, is_frozen: false, waiting };
+            Server { node, shards, committer, jobs, store, live, is_frozen, store_waits, waiting };
         for other in self.servers.iter_mut().flatten() {
             other.live.set(node, true);
             server.live.set(other.node, true);
@@ -139,7 +145,7 @@ impl Cluster {
         }
         self.introduce(number);
         let server = self.server(number);
-        server.shards.iter_mut().for_each(|it| it.handle_nodes(now, FromNodes::Woke));
+        server.shards.iter_mut().for_each(|it| it.handle_nodes(now, FromNodes::Check));
     }
 
     /// A node counts another one as gone, which knows nothing of it.
@@ -165,7 +171,7 @@ impl Cluster {
     fn wake(&mut self, number: usize) {
         let now = self.now();
         let server = self.server(number);
-        server.shards.iter_mut().for_each(|it| it.handle_nodes(now, FromNodes::Woke));
+        server.shards.iter_mut().for_each(|it| it.handle_nodes(now, FromNodes::Check));
     }
 
     fn server(&mut self, number: usize) -> &mut Server {
@@ -301,12 +307,14 @@ impl Cluster {
                 server.jobs.extend(std::iter::from_fn(|| shard.poll_job()));
                 news.extend(std::iter::from_fn(|| shard.poll_to_shard()));
             }
-            moved |= !news.is_empty() || !server.jobs.is_empty();
+            let jobs =
+                if server.store_waits { Vec::new() } else { std::mem::take(&mut server.jobs) };
+            moved |= !news.is_empty() || !jobs.is_empty();
             for (shard, news) in news {
                 server.shards[usize::from(shard)].handle_peer_shard(now, news);
             }
             let mut told = Vec::new();
-            server.committer.step(std::mem::take(&mut server.jobs), &mut told);
+            server.committer.step(jobs, &mut told);
             for (shard, told) in told {
                 server.shards[usize::from(shard)].handle_committer(now, told);
             }
@@ -334,6 +342,17 @@ impl Cluster {
                         self.break_link(from, to);
                     } else if !broken.contains(&link) {
                         self.deliver(from, to, mail);
+                    }
+                }
+                ToNodes::Took(mailbox) => {
+                    let now = self.now();
+                    let home = usize::from(crate::committer::home(&mailbox, SHARDS));
+                    let others = self.servers.iter_mut().flatten();
+                    for other in others.filter(|it| it.node != from && !it.is_frozen) {
+                        if self.loses_news {
+                            continue;
+                        }
+                        other.shards[home].handle_nodes(now, FromNodes::Took(mailbox));
                     }
                 }
                 ToNodes::Presence(seated) => {
@@ -508,6 +527,7 @@ fn who_stayed_at_a_node_that_stood_still_gets_what_others_took_over() {
 /// Bob is at node 1, and node 0 takes his mailbox over though he is still there and in touch with others.
 fn missed() -> (Cluster, usize, usize, Vec<String>) {
     let mut cluster = Cluster::new(3);
+    cluster.loses_news = true;
     let (alice, bob) = (cluster.join("alice", 0), cluster.join("bob", 1));
     let texts = numbered(60);
     texts[..20].iter().for_each(|text| cluster.write(alice, "bob", text));
@@ -538,10 +558,44 @@ fn who_was_missed_gets_what_others_wrote_without_being_written_to_again() {
 }
 
 #[test]
+fn who_was_missed_is_told_of_what_was_written() {
+    let (mut cluster, alice, bob, texts) = missed();
+    cluster.loses_news = false;
+    cluster.miss(2, 1);
+    // Bob's mailbox goes to yet another node.
+    let carol = cluster.join("carol", 2);
+    cluster.miss(2, 0);
+    cluster.write(carol, "bob", "hello");
+    cluster.run(Duration::from_secs(30));
+    let mut heard = once(cluster.texts(bob));
+    assert_eq!(heard.pop().as_deref(), Some("hello"));
+    assert_eq!(heard, texts[..40]);
+    assert_eq!(cluster.delivered(alice), 40);
+}
+
+#[test]
 fn nothing_by_way_of_a_node_that_was_missed_overtakes_what_was_written() {
     let (mut cluster, alice, bob, texts) = missed();
     cluster.meet_again(0, 1);
     texts[40..].iter().for_each(|text| cluster.write(alice, "bob", text));
+    assert_in_order(&mut cluster, alice, bob, &texts);
+}
+
+#[test]
+fn nothing_overtakes_what_is_being_written() {
+    let (mut cluster, alice, bob, texts) = missed();
+    cluster.meet_again(0, 1);
+    cluster.wake(1);
+    cluster.run(Duration::from_secs(5));
+    cluster.miss(0, 1);
+    cluster.server(0).store_waits = true;
+    texts[40..45].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(1));
+    // From here on node 0 knows better than to write them.
+    cluster.meet_again(0, 1);
+    texts[45..].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(1));
+    cluster.server(0).store_waits = false;
     assert_in_order(&mut cluster, alice, bob, &texts);
 }
 
