@@ -7,8 +7,9 @@ use crate::{
 use pychat_testkit::harness::Profile;
 use std::time::{Duration, Instant};
 
-/// Whoever writes goes on at another node within this time after its own was told to stop.
-const GAP_MAX: Duration = Duration::from_secs(5);
+/// Whoever writes goes on at another node within this time after its own has stopped. Nearly always that is at once; but
+/// nodes are replaced in haste here, and a client leaves one that sent it away alone for five seconds.
+const GAP_MAX: Duration = Duration::from_secs(10);
 
 #[test]
 fn nodes_are_replaced_one_after_another_while_two_people_chat() {
