@@ -82,14 +82,13 @@ fn hear(heard: &Heard, bytes: &[u8]) {
         heard.insert(NOBODY, Some("a node of another version".into()));
         return;
     };
-    let node = frame.node();
-    match frame.what {
-        What::Beat { advertise, missed: _ } => {
-            heard.insert(node, advertise);
-        }
-        What::Bye => {
-            heard.remove(&node);
-        }
-        What::Seated(_) | What::Who | What::Sent { .. } | What::Mail { .. } => {}
+    if let What::Bye = frame.what {
+        heard.remove(&frame.node());
+        return;
+    }
+    // Whatever it says, it is there.
+    let place = heard.entry(frame.node()).or_default();
+    if let What::Beat { advertise, .. } = frame.what {
+        *place = advertise;
     }
 }
