@@ -43,6 +43,10 @@ use std::{fmt, ops::Deref, path::Path, time::Duration};
 /// How long to wait for another program (`sqlite3`, a backup) that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Most memory for pages of the file, in KiB: a quarter of what SQLite keeps of what it once read if nobody says. What
+/// falls out is in the system's cache of files. docs/PERFORMANCE.md, "Memory of the daemon".
+const PAGES_KIB_MAX: i64 = 512;
+
 /// The daemon's database, opened.
 pub struct Database {
     connection: Connection,
@@ -163,6 +167,8 @@ impl Database {
             .and_then(|()| connection.pragma_update(None, "journal_mode", "WAL"))
             .and_then(|()| connection.pragma_update(None, "synchronous", synchronous()))
             .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
+            // A negative number is one of KiB.
+            .and_then(|()| connection.pragma_update(None, "cache_size", -PAGES_KIB_MAX))
             .and_then(|()| pychat_sqlite::keep_plans(&connection));
         prepared.map_err(|error| OpenError::of(path, error))?;
         connection.set_prepared_statement_cache_capacity(64);

@@ -2,7 +2,7 @@
 
 use super::person::{Device, Person};
 use crate::{
-    committer::{Committer, Job},
+    committer::{Committer, Job, Work},
     shard::{FromNodes, FromShard, NodeMail, Now, Shard, ShardConfig, ToNodes},
     store::{
         Node, Quota,
@@ -24,7 +24,7 @@ struct Server {
     live: LiveNodes,
     /// A frozen node does nothing, and what is for it waits.
     is_frozen: bool,
-    /// Its store answers later.
+    /// Its store writes later.
     store_waits: bool,
     waiting: Vec<(Node, NodeMail)>,
 }
@@ -307,8 +307,10 @@ impl Cluster {
                 server.jobs.extend(std::iter::from_fn(|| shard.poll_job()));
                 news.extend(std::iter::from_fn(|| shard.poll_to_shard()));
             }
-            let jobs =
-                if server.store_waits { Vec::new() } else { std::mem::take(&mut server.jobs) };
+            let waits = |job: &Job| server.store_waits && matches!(job.work, Work::Commit(_));
+            let (waiting, jobs) = std::mem::take(&mut server.jobs).into_iter().partition(waits);
+            server.jobs = waiting;
+            let jobs: Vec<Job> = jobs;
             moved |= !news.is_empty() || !jobs.is_empty();
             for (shard, news) in news {
                 server.shards[usize::from(shard)].handle_peer_shard(now, news);
