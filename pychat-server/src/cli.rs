@@ -4,7 +4,7 @@ mod admin;
 
 pub use admin::{AdminArgs, AdminCommand};
 
-use crate::metrics::MetricsAddress;
+use crate::{metrics::MetricsAddress, migrate::Place as StorePlace};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use pychat_proto::Place;
@@ -41,6 +41,9 @@ pub enum Command {
     Admin(AdminArgs),
     /// Make a data directory of a backup that `admin backup` made
     Restore(RestoreArgs),
+    /// Move all mailboxes, accounts and keys from a data directory to a cluster, or back
+    #[command(after_help = MIGRATE_HELP)]
+    Migrate(MigrateArgs),
     /// Share the server's key with another node, or take it over
     #[command(subcommand)]
     Key(KeyCommand),
@@ -158,6 +161,39 @@ pub struct RestoreArgs {
     pub data: PathBuf,
 }
 
+/// What to move where.
+#[derive(Clone, Debug, Args)]
+pub struct MigrateArgs {
+    /// Where everything is: a data directory, or a cluster as `nats://HOST,..` (as --store of `serve`)
+    #[arg(long, value_name = "PLACE", required_unless_present = "reopen", requires = "to")]
+    pub from: Option<StorePlace>,
+    /// Where it is to be: the other of the two, empty or half filled by the same command
+    #[arg(long, value_name = "PLACE", requires = "from")]
+    pub to: Option<StorePlace>,
+    /// Compare what both hold, and change nothing
+    #[arg(long, requires = "from")]
+    pub check: bool,
+    /// Let servers use a place again whose mailboxes were moved; what came since is not there
+    #[arg(long, value_name = "PLACE", conflicts_with_all = ["from", "to", "check"])]
+    pub reopen: Option<StorePlace>,
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+const MIGRATE_HELP: &str = "\
+Stop all servers that use either place first. What is read is not changed, but for a mark at the end
+that it was moved, which keeps servers from using it by mistake. Killed at any moment and started
+again, the same command goes on where it was.
+
+The server's key does not move: see `pychat-server key`. Neither do configuration files.
+
+Examples:
+  pychat-server migrate --from /var/lib/pychat-server --to 'nats://n1,n2,n3'
+  pychat-server migrate --from /var/lib/pychat-server --to 'nats://n1,n2,n3' --check
+  pychat-server migrate --from 'nats://n1,n2,n3' --to /srv/pychat-server
+  pychat-server migrate --reopen /var/lib/pychat-server";
+
 /// What to do with the service.
 #[cfg(windows)]
 #[derive(Debug, Subcommand)]
@@ -229,6 +265,7 @@ Exit codes:
   3  bad configuration       7  the store failed for good: start again
   8  no running server answers (admin)
   9  the running server refused what was asked (admin)
+ 10  two stores do not hold the same (migrate)
 130  interrupted twice
 
 Each option has a variable: PYCHAT_SERVER_LISTEN, PYCHAT_SERVER_DATA, ...";

@@ -14,6 +14,9 @@ use zeroize::Zeroizing;
 /// The file of the mailbox store in the data directory.
 pub const STORE_FILE: &str = "mailboxes.sqlite3";
 
+const NO_NEW_KEY: &str =
+    "restore it from a backup; a new key would make every client refuse this server";
+
 const IDENTITY_FILE: &str = "identity.key";
 const RESET_FILE: &str = "reset.key";
 const LOCK_FILE: &str = "server.lock";
@@ -86,10 +89,11 @@ impl DataError {
             }
             Self::InUse(_) => "stop the other server, or choose another one with --data".into(),
             Self::Loose { path, wanted, .. } => format!("chmod {wanted:o} {}", path.display()),
-            Self::Size { .. } | Self::Missing(_) => {
-                "restore it from a backup; a new key would make every client refuse this server"
-                    .into()
-            }
+            Self::Size { .. } => NO_NEW_KEY.into(),
+            Self::Missing(_) => format!(
+                "{NO_NEW_KEY}. Where mailboxes were moved to with `pychat-server migrate`, bring the key with \
+                 `pychat-server key export` and `key import`"
+            ),
             Self::NoServer(_) => "start the server once, or name its directory with --data".into(),
         }
     }

@@ -11,6 +11,7 @@ pub mod committer;
 pub mod config;
 pub mod identity;
 pub mod metrics;
+pub mod migrate;
 pub mod person;
 mod random;
 pub mod run;

@@ -10,14 +10,15 @@ use pychat_server::{
         show,
     },
     cli::{
-        AdminArgs, Cli, Command, ConfigCommand, KeyArgs, KeyCommand, LinkArgs, RestoreArgs,
-        ServeArgs,
+        AdminArgs, Cli, Command, ConfigCommand, KeyArgs, KeyCommand, LinkArgs, MigrateArgs,
+        RestoreArgs, ServeArgs,
     },
     config::{self, LinkSettings, Settings},
     identity::{
         self,
         key_file::{self, Imported, Overwrite},
     },
+    migrate,
     run::{self, Failure, LogControl},
     store::embedded::backup,
 };
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Some(Command::Link(args)) => link(&args),
         Some(Command::Admin(args)) => admin(&args),
         Some(Command::Restore(args)) => restore(&args),
+        Some(Command::Migrate(args)) => migrate(&args),
         Some(Command::Key(KeyCommand::Export(args))) => export_key(&args),
         Some(Command::Key(KeyCommand::Import(args))) => import_key(&args),
         Some(Command::Config(ConfigCommand::Check { file })) => {
@@ -117,6 +119,22 @@ fn restore(args: &RestoreArgs) -> Result<(), Failure> {
         "restored to {}; start the server, and its clients put right what the backup did not know\n",
         args.data.display()
     ))
+}
+
+fn migrate(args: &MigrateArgs) -> Result<(), Failure> {
+    if let Some(place) = &args.reopen {
+        let moved = migrate::reopen(place)?;
+        return print(&migrate::report::reopened(place, moved.as_deref(), args.json));
+    }
+    let (Some(from), Some(to)) = (&args.from, &args.to) else {
+        unreachable!("the command line asks for both, or for --reopen")
+    };
+    let text = if args.check {
+        migrate::report::compared(&migrate::compare(from, to)?, args.json)
+    } else {
+        migrate::report::moved(&migrate::migrate(from, to)?, to, args.json)
+    };
+    print(&text)
 }
 
 fn export_key(args: &KeyArgs) -> Result<(), Failure> {

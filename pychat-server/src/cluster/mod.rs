@@ -5,8 +5,10 @@
 
 mod frame;
 mod link;
+mod sentry;
 mod thread;
 
+pub(crate) use sentry::Sentry;
 pub(crate) use thread::{Wires, mailbag, start};
 
 use crate::shard::ToNodes;

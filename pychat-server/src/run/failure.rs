@@ -5,6 +5,7 @@ use crate::{
     config::ConfigError,
     identity::{DataError, key_file::KeyFileError},
     metrics::MetricsAddress,
+    migrate::MigrateError,
     store::{
         embedded::{OpenError, backup::BackupError},
         jetstream,
@@ -75,6 +76,9 @@ pub enum Failure {
     /// A backup was not restored.
     #[error(transparent)]
     Restore(#[from] BackupError),
+    /// Mailboxes were not moved, or not all of them.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
     /// A key was not exported or imported.
     #[error(transparent)]
     Key(#[from] KeyFileError),
@@ -100,6 +104,9 @@ impl Failure {
             Self::Data(DataError::InUse(_))
             | Self::Key(KeyFileError::Data(DataError::InUse(_)))
             | Self::Store { source: OpenError::InUse, .. } => 5,
+            Self::Migrate(error) if error.is_in_use() => 5,
+            Self::Migrate(MigrateError::Differ { .. } | MigrateError::RulesDiffer) => 10,
+            Self::Migrate(_) => 4,
             Self::Data(_) | Self::Key(_) | Self::Store { .. } | Self::Cluster(_) => 4,
             Self::Listen { .. } | Self::Metrics { .. } | Self::Inherited(_) => 6,
             Self::StoreBroken(_) => 7,
@@ -132,6 +139,7 @@ impl Failure {
             Self::Key(error) => Some(error.hint()),
             Self::Admin(error) => error.hint(),
             Self::Restore(error) => Some(error.hint().into()),
+            Self::Migrate(error) => error.hint(),
             Self::Listen { source, .. } => match source.kind() {
                 io::ErrorKind::AddrInUse => Some(
                     "another program listens there, maybe another pychat-server; stop it, or \

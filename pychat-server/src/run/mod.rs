@@ -43,7 +43,7 @@ use crate::{
     random,
     store::{
         MailboxStore, Node,
-        embedded::Embedded,
+        embedded::{Embedded, marks::refuse_marked},
         jetstream::{JetStream, LiveNodes, Nats},
     },
 };
@@ -77,6 +77,11 @@ const INTERRUPTED: i32 = 130;
 /// See [`Failure`].
 pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(), Failure> {
     let data = DataDirectory::take(&settings.data)?;
+    if settings.store.is_none() {
+        // Before keys are made in a directory that is not ready.
+        let refused = refuse_marked(&data.store());
+        refused.map_err(|source| Failure::Store { path: data.store(), source })?;
+    }
     let secrets = Arc::new(data.secrets()?);
     let (store, node) = open_store(&data, &settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

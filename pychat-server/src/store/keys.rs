@@ -33,7 +33,7 @@ impl<const MAX: usize> Opaque<MAX> {
 
 /// The keys of a user's device, as an engine holds them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     pub(super) device: DeviceKey,
     pub(super) fallback: Prekey,
     /// The lowest number that a new one-time key may have.
@@ -109,7 +109,7 @@ pub(super) const fn no_device() -> UserKeys {
 
 /// One-time keys that nobody has taken, the oldest first, each behind its length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Packed {
+pub(crate) struct Packed {
     pub(super) bytes: Vec<u8>,
     count: usize,
 }

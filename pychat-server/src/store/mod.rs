@@ -10,12 +10,13 @@ use pychat_proto::{
 use std::sync::Arc;
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 pub mod embedded;
 pub mod jetstream;
 mod keys;
 mod operator;
 mod rules;
+pub(crate) mod whole;
 
 pub use keys::{DeviceKey, Opaque, PREKEY_NUMBER_MAX, Prekey};
 pub use operator::{

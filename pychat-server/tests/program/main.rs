@@ -3,6 +3,7 @@
 mod manual;
 #[cfg(unix)]
 mod metrics;
+mod migrate;
 mod refusals;
 mod running;
 mod server;

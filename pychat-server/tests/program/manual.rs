@@ -13,6 +13,7 @@ fn each_command_has_a_manual_page_and_each_shell_its_completions() {
         ("pychat-server-serve", "UDP port"),
         ("pychat-server-admin-users-ban", "reason"),
         ("pychat-server-restore", "backup"),
+        ("pychat-server-migrate", "cluster"),
     ] {
         let text = std::fs::read_to_string(pages.join(format!("{page}.1"))).unwrap();
         assert!(text.starts_with(".ie") && text.contains(says), "{page}: {text}");

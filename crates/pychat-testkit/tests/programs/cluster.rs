@@ -10,16 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-const NODES: usize = 3;
+pub(crate) const NODES: usize = 3;
 
-struct Cluster {
+/// Three nodes on three NATS servers.
+pub(crate) struct Cluster {
     // Before NATS, which is to outlive who speaks to it.
-    nodes: Vec<Server>,
+    pub(crate) nodes: Vec<Server>,
     nats: NatsCluster,
 }
 
 impl Cluster {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let nats = NatsCluster::start(NODES, Sync::Always);
         let store = format!("{}?streams=2", nats.link());
         let options = |key| {
@@ -38,14 +39,14 @@ impl Cluster {
     }
 
     /// A link that names all nodes, this one first: a client draws its own order.
-    fn link(&self) -> String {
+    pub(crate) fn link(&self) -> String {
         let addresses = self.nodes.iter().map(|node| node.address().to_string());
         let key = self.nodes[0].printed_link().key.expect("a server's link names its key");
         format!("pychat://{}#{key}", addresses.collect::<Vec<_>>().join(","))
     }
 
     /// Which node somebody is at.
-    fn of(&self, profile: &Profile) -> usize {
+    pub(crate) fn of(&self, profile: &Profile) -> usize {
         let status = profile.ctl_json(&["status"]);
         let address = status["address"].as_str().unwrap_or_default();
         let at = self.nodes.iter().position(|node| node.address().to_string() == address);
@@ -53,7 +54,7 @@ impl Cluster {
     }
 
     /// Somebody who is at this node, whatever it takes.
-    fn join_at(&self, user: &str, name: &str, node: usize) -> Profile {
+    pub(crate) fn join_at(&self, user: &str, name: &str, node: usize) -> Profile {
         let profile = Profile::new(user);
         connect(&profile, name, &self.nodes[node].link());
         profile
@@ -61,7 +62,7 @@ impl Cluster {
 }
 
 /// Sends so many texts, and says what they are.
-fn write(from: &Profile, to: &str, what: &str, count: usize) -> Vec<String> {
+pub(crate) fn write(from: &Profile, to: &str, what: &str, count: usize) -> Vec<String> {
     let texts: Vec<String> = (0..count).map(|number| format!("{what} {number}")).collect();
     texts.iter().for_each(|text| drop(send(from, to, text, "queued")));
     texts

@@ -32,6 +32,8 @@ mod full_disk;
 #[cfg(unix)]
 mod metrics;
 #[cfg(unix)]
+mod migrate;
+#[cfg(unix)]
 mod nats;
 #[cfg(unix)]
 mod nodes;
@@ -41,6 +43,8 @@ mod page;
 mod recipes;
 #[cfg(unix)]
 mod restart;
+#[cfg(unix)]
+mod rolling;
 #[cfg(unix)]
 mod screen;
 #[cfg(target_os = "linux")]

@@ -2,7 +2,7 @@
 
 mod keys;
 mod operator;
-pub(in crate::store) mod words;
+pub(crate) mod words;
 
 use crate::store::{
     Answer,

@@ -77,24 +77,7 @@ impl Rows {
     /// Writes the rows that changed.
     pub(super) fn write(&self, connection: &Connection) -> Result<()> {
         for (user, row) in self.0.iter().filter(|(_, row)| row.changed) {
-            let Some(keys) = &row.keys else {
-                let mut delete = connection.prepare_cached("DELETE FROM keys WHERE user = ?1")?;
-                delete.execute([user.0])?;
-                continue;
-            };
-            connection
-                .prepare_cached(
-                    "INSERT INTO keys VALUES(?1, ?2, ?3, ?4, ?5)
-                     ON CONFLICT(user) DO UPDATE SET device = ?2, fallback = ?3, next = ?4,
-                         prekeys = ?5",
-                )?
-                .execute(params![
-                    user.0,
-                    keys.device.as_bytes(),
-                    keys.fallback.as_bytes(),
-                    keys.next.cast_signed(),
-                    keys.unused.bytes,
-                ])?;
+            put(connection, *user, row.keys.as_ref())?;
         }
         Ok(())
     }
@@ -122,12 +105,34 @@ fn keeps_taken() -> bool {
     is_broken(Sabotage::KeepPrekeys)
 }
 
-/// What the file has of a user's keys.
+/// Writes a user's row, or removes it.
+pub(super) fn put(connection: &Connection, user: UserId, keys: Option<&Keys>) -> Result<()> {
+    let Some(keys) = keys else {
+        connection.prepare_cached("DELETE FROM keys WHERE user = ?1")?.execute([user.0])?;
+        return Ok(());
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO keys VALUES(?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT(user) DO UPDATE SET device = ?2, fallback = ?3, next = ?4, prekeys = ?5",
+        )?
+        .execute(params![
+            user.0,
+            keys.device.as_bytes(),
+            keys.fallback.as_bytes(),
+            keys.next.cast_signed(),
+            keys.unused.bytes,
+        ])?;
+    Ok(())
+}
+
+/// What the file has of a user's keys, for their owner.
 pub(super) fn read(connection: &Connection, user: UserId) -> Result<OwnKeys> {
     Ok(Row { keys: load(connection, user)?, changed: false }.own())
 }
 
-fn load(connection: &Connection, user: UserId) -> Result<Option<Keys>> {
+/// What the file has of a user's keys.
+pub(super) fn load(connection: &Connection, user: UserId) -> Result<Option<Keys>> {
     let mut select = connection
         .prepare_cached("SELECT device, fallback, next, prekeys FROM keys WHERE user = ?1")?;
     let row = select.query_row([user.0], |row| {

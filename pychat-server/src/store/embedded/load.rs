@@ -34,6 +34,24 @@ pub(super) fn named(connection: &Connection, name: &UserName) -> Result<Option<(
     row.map(|(id, user)| with_streams(connection, id, user)).transpose()
 }
 
+/// Names after a name, in their order, claimed or not.
+pub(super) fn names(
+    connection: &Connection,
+    after: Option<&UserName>,
+    limit: usize,
+) -> Result<Vec<UserName>> {
+    let mut select = connection
+        .prepare_cached("SELECT id, name FROM users WHERE name > ?1 ORDER BY name LIMIT ?2")?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let names = select.query_map((after.map_or("", UserName::as_str), limit), |row| {
+        let name = row.get_ref(1)?.as_str().ok().and_then(|name| UserName::parse(name).ok());
+        name.ok_or_else(|| {
+            damaged("users", row.get::<_, i64>(0).unwrap_or_default().cast_unsigned())
+        })
+    })?;
+    names.collect()
+}
+
 /// Accounts after a name, in the order of their names.
 pub(super) fn accounts(
     connection: &Connection,

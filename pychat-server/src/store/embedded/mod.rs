@@ -17,6 +17,7 @@ mod checkpoint;
 mod failure;
 mod keys;
 mod load;
+pub(crate) mod marks;
 mod memory;
 mod open;
 mod rules;
@@ -25,6 +26,7 @@ mod schema;
 mod tests;
 mod tidy;
 mod undo;
+pub(crate) mod whole;
 mod write;
 
 pub use open::OpenError;

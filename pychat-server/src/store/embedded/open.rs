@@ -3,7 +3,7 @@
 use super::{
     Embedded, Plan, check,
     checkpoint::Checkpointer,
-    load, schema,
+    load, marks, schema,
     tidy::{Bounds, Late},
 };
 use crate::store::Quota;
@@ -48,6 +48,35 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+    /// It was not brought up to date by a server of this version, and may not be changed here.
+    #[error(
+        "the mailbox store has schema {found}, and is moved with schema {known} only; start this version of \
+         pychat-server on it once, which brings it up to date"
+    )]
+    Older {
+        /// The file's schema.
+        found: i64,
+        /// The one of today.
+        known: i64,
+    },
+    /// What moves there is not all there yet.
+    #[error(
+        "mailboxes are being moved here, and not all of them are: {}\n\
+         hint: run the same `pychat-server migrate` again, which goes on where it was; to give it up, remove that file", .0.display()
+    )]
+    Unfinished(PathBuf),
+    /// What was there is elsewhere now, and goes on there.
+    #[error(
+        "its mailboxes were moved to {to}, and what came since then is there\n\
+         hint: serve from there (--store for a cluster, --data for a directory). To serve from here all the same, without \
+         what came since: `pychat-server migrate --reopen` with this place; {} says that it was moved", mark.display()
+    )]
+    Moved {
+        /// Where to.
+        to: String,
+        /// The file that says so.
+        mark: PathBuf,
+    },
     /// Anything else that SQLite said.
     #[error(transparent)]
     Sqlite(rusqlite::Error),
@@ -61,16 +90,10 @@ impl Embedded {
     /// See [`OpenError`]; the file was not changed.
     pub fn open(path: &Path, quota: Quota) -> Result<Self, OpenError> {
         let lock = lock(path)?;
+        marks::refuse_marked(path)?;
         create_if_missing(path)?;
         let bytes = fs::metadata(path).map_err(|source| failed(path, source))?.len();
-        // A store comes into being under another name: what is empty lost what it held.
-        if bytes < DATABASE_BYTES_MIN {
-            return Err(OpenError::Damaged(format!("the file has {bytes} bytes")));
-        }
-        if let Some(frame) = pychat_sqlite::log_damage(path).map_err(|e| failed(path, e))? {
-            let text = format!("its log is damaged at frame {frame}, and goes on after it");
-            return Err(OpenError::Damaged(text));
-        }
+        refuse_damaged(path, bytes)?;
         let connection = connect(path)?;
         check::write_at_close(&connection, false)?;
         schema::check_ours(&connection)?;
@@ -136,7 +159,20 @@ impl Embedded {
     }
 }
 
-fn lock(path: &Path) -> Result<File, OpenError> {
+/// Refuses a file of so many bytes of which SQLite would not say that it lost something.
+pub(super) fn refuse_damaged(path: &Path, bytes: u64) -> Result<(), OpenError> {
+    // A store comes into being under another name: what is empty lost what it held.
+    if bytes < DATABASE_BYTES_MIN {
+        return Err(OpenError::Damaged(format!("the file has {bytes} bytes")));
+    }
+    if let Some(frame) = pychat_sqlite::log_damage(path).map_err(|e| failed(path, e))? {
+        let text = format!("its log is damaged at frame {frame}, and goes on after it");
+        return Err(OpenError::Damaged(text));
+    }
+    Ok(())
+}
+
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let path = with(path, ".lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|source| OpenError::File { path: path.clone(), source })?;
@@ -148,7 +184,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// Opens a file that is there.
-fn connect(path: &Path) -> Result<Connection, OpenError> {
+pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags).map_err(schema::refused)
 }
@@ -159,14 +195,30 @@ fn create_if_missing(path: &Path) -> Result<(), OpenError> {
     if fs::symlink_metadata(path).is_ok() {
         return Ok(());
     }
+    refuse_lone_log(path)?;
+    let new = with(path, ".new");
+    create(&new)?;
+    let connection = connect(&new)?;
+    schema::prepare(&connection)?;
+    // Closed, it has no log beside it.
+    connection.close().map_err(|(_, error)| schema::refused(error))?;
+    fs::rename(&new, path).map_err(|source| failed(path, source))?;
+    sync_directory(path)
+}
+
+/// Refuses a log whose store is gone: SQLite would take it for the log of a new store.
+pub(super) fn refuse_lone_log(path: &Path) -> Result<(), OpenError> {
     let log = with(path, "-wal");
     if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
-        // SQLite would take it for the log of the new store.
         let log = log.display();
         return Err(OpenError::Damaged(format!("its log {log} is there, and it is not")));
     }
-    let new = with(path, ".new");
-    for leftover in [new.clone(), with(&new, "-wal"), with(&new, "-shm")] {
+    Ok(())
+}
+
+/// Makes an empty file that only its owner reads, instead of what was left there.
+pub(super) fn create(new: &Path) -> Result<(), OpenError> {
+    for leftover in [new.to_owned(), with(new, "-wal"), with(new, "-shm")] {
         match fs::remove_file(&leftover) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(failed(&leftover, error));
@@ -178,28 +230,30 @@ fn create_if_missing(path: &Path) -> Result<(), OpenError> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(&new).map_err(|source| failed(&new, source))?;
-    let connection = connect(&new)?;
-    schema::prepare(&connection)?;
-    // Closed, it has no log beside it.
-    connection.close().map_err(|(_, error)| schema::refused(error))?;
-    fs::rename(&new, path).map_err(|source| failed(path, source))?;
-    #[cfg(unix)]
-    if let Some(directory) = path.parent() {
-        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-        let synced = File::open(directory).and_then(|directory| directory.sync_all());
-        synced.map_err(|source| failed(directory, source))?;
-    }
+    options.open(new).map(drop).map_err(|source| failed(new, source))
+}
+
+/// Has the disk know which files are beside this one.
+#[cfg(unix)]
+pub(super) fn sync_directory(path: &Path) -> Result<(), OpenError> {
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|source| failed(directory, source))
+}
+
+#[cfg(not(unix))]
+pub(super) fn sync_directory(_path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
 /// The name with `end` appended.
-fn with(path: &Path, end: &str) -> PathBuf {
+pub(super) fn with(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     PathBuf::from(name)
 }
 
-fn failed(path: &Path, source: io::Error) -> OpenError {
+pub(super) fn failed(path: &Path, source: io::Error) -> OpenError {
     OpenError::File { path: path.to_owned(), source }
 }

@@ -111,6 +111,17 @@ pub(super) fn check_ours(connection: &Connection) -> Result<(), OpenError> {
     }
 }
 
+/// As [`check_ours`], and that the file is of today's version.
+pub(super) fn check_current(connection: &Connection) -> Result<(), OpenError> {
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(refused)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    match check(connection)? {
+        0 => Err(OpenError::Damaged("there is nothing in it".into())),
+        found if found == MIGRATIONS.len() => Ok(()),
+        found => Err(OpenError::Older { found: found as i64, known: MIGRATIONS.len() as i64 }),
+    }
+}
+
 /// How many migrations the file has seen.
 fn check(connection: &Connection) -> Result<usize, OpenError> {
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(refused);

@@ -27,6 +27,17 @@ pub trait Broker: Send {
         limit: ReadLimit,
     ) -> Result<Vec<Message>, Trouble>;
 
+    /// As [`Broker::read`], of several subjects at once, each from and until a number.
+    fn read_each(
+        &mut self,
+        wanted: &[(Subject, u64, u64)],
+        limit: ReadLimit,
+    ) -> Result<Vec<Vec<Message>>, Trouble> {
+        let read =
+            wanted.iter().map(|(subject, from, until)| self.read(subject, *from, *until, limit));
+        read.collect()
+    }
+
     /// Bans and invites that were written after this number, in their order; an empty body says that
     /// there is none any more. All are there, if they are asked for `freshly`; otherwise perhaps not those of the
     /// last moment.

@@ -22,6 +22,7 @@ mod run;
 mod subject;
 #[cfg(test)]
 mod tests;
+pub(crate) mod whole;
 pub(crate) mod wire;
 mod write;
 

@@ -5,6 +5,7 @@
 
 mod api;
 pub(super) mod connect;
+mod marks;
 
 pub use connect::OpenError;
 
@@ -16,6 +17,7 @@ use super::{
 use crate::store::ReadLimit;
 use api::{Api, Failure};
 use async_nats::HeaderMap;
+use connect::Opening;
 use futures_util::future::join_all;
 use pychat_proto::UserName;
 use serde_json::{Value, json};
@@ -68,6 +70,13 @@ impl Nats {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(options: &Options) -> Result<Self, OpenError> {
+        let nats = Self::connect(options)?;
+        nats.prepare(options, Opening::Serve)?;
+        Ok(nats)
+    }
+
+    /// Connects, whatever streams there are.
+    fn connect(options: &Options) -> Result<Self, OpenError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("nats")
@@ -75,16 +84,18 @@ impl Nats {
             .build()
             .map_err(OpenError::Thread)?;
         let client = runtime.block_on(connect::connect(options))?;
-        let api = Api::new(client);
-        runtime.block_on(connect::prepare(&api, options))?;
         Ok(Self {
             runtime,
-            api,
+            api: Api::new(client),
             prefix: options.prefix.clone(),
             streams: options.streams,
             purges: Arc::new(Semaphore::new(PURGES_MAX)),
             waiting: Arc::new(Semaphore::new(PURGES_WAITING_MAX)),
         })
+    }
+
+    fn prepare(&self, options: &Options, opening: Opening) -> Result<(), OpenError> {
+        self.runtime.block_on(connect::prepare(&self.api, options, opening))
     }
 
     fn stream(&self, subject: &Subject) -> String {
@@ -96,7 +107,7 @@ impl Nats {
     }
 
     /// Reads a stream's messages of a subject, or of several; `until` has to be among what is known.
-    fn read_all(
+    async fn read_all(
         &self,
         stream: &str,
         subject: &str,
@@ -106,22 +117,30 @@ impl Nats {
     ) -> Result<Vec<api::Found>, Trouble> {
         let messages_max = limit.entries.clamp(1, MESSAGES_PER_READ_MAX);
         let bytes_max = limit.bytes.clamp(1, BYTES_PER_READ_MAX);
-        self.runtime.block_on(async {
-            let give_up = tokio::time::Instant::now() + LAG_MAX;
-            loop {
-                let read = self.api.read(stream, subject, from, messages_max, bytes_max).await?;
-                let is_cut = read.more || read.messages.len() >= messages_max;
-                let reached = read.messages.last().map_or(0, |it| it.message.number);
-                if is_cut || reached >= until {
-                    return Ok(read.messages);
-                }
-                if tokio::time::Instant::now() >= give_up {
-                    let why = format!("no replica of {stream} has what was acknowledged");
-                    return Err(Trouble::NotDone(why));
-                }
-                tokio::time::sleep(ASK_AGAIN).await;
+        let give_up = tokio::time::Instant::now() + LAG_MAX;
+        loop {
+            let read = self.api.read(stream, subject, from, messages_max, bytes_max).await?;
+            let is_cut = read.more || read.messages.len() >= messages_max;
+            let reached = read.messages.last().map_or(0, |it| it.message.number);
+            if is_cut || reached >= until {
+                return Ok(read.messages);
             }
-        })
+            if tokio::time::Instant::now() >= give_up {
+                let why = format!("no replica of {stream} has what was acknowledged");
+                return Err(Trouble::NotDone(why));
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    async fn read_subject(
+        &self,
+        (subject, from, until): &(Subject, u64, u64),
+        limit: ReadLimit,
+    ) -> Result<Vec<Message>, Trouble> {
+        let name = subject.render(&self.prefix, self.streams);
+        let found = self.read_all(&self.stream(subject), &name, *from, *until, limit).await?;
+        Ok(found.into_iter().map(|found| found.message).collect())
     }
 }
 
@@ -188,9 +207,16 @@ impl Broker for Nats {
         until: u64,
         limit: ReadLimit,
     ) -> Result<Vec<Message>, Trouble> {
-        let name = subject.render(&self.prefix, self.streams);
-        let found = self.read_all(&self.stream(subject), &name, from, until, limit)?;
-        Ok(found.into_iter().map(|found| found.message).collect())
+        self.runtime.block_on(self.read_subject(&(subject.clone(), from, until), limit))
+    }
+
+    fn read_each(
+        &mut self,
+        wanted: &[(Subject, u64, u64)],
+        limit: ReadLimit,
+    ) -> Result<Vec<Vec<Message>>, Trouble> {
+        let read = join_all(wanted.iter().map(|wanted| self.read_subject(wanted, limit)));
+        self.runtime.block_on(read).into_iter().collect()
     }
 
     fn rules(&mut self, after: u64, freshly: bool) -> Result<Vec<(Subject, Message)>, Trouble> {
@@ -210,7 +236,8 @@ impl Broker for Nats {
         loop {
             // A replica that has nothing new is believed, unless it is known better.
             let until = if freshly { until } else { 0 };
-            let found = self.read_all(&stream, &subjects, from, until, limit)?;
+            let found = self.read_all(&stream, &subjects, from, until, limit);
+            let found = self.runtime.block_on(found)?;
             let Some(end) = found.last().map(|it| it.message.number) else { return Ok(rules) };
             let is_full = found.len() >= MESSAGES_PER_READ_MAX;
             rules.extend(found.into_iter().filter_map(|it| {

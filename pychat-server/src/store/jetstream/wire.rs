@@ -22,6 +22,13 @@ pub(crate) enum WireError {
     Subscribe(#[from] async_nats::SubscribeError),
 }
 
+impl WireError {
+    /// There is no thread for it.
+    pub(crate) const fn thread(source: std::io::Error) -> Self {
+        Self::Open(super::OpenError::Thread(source))
+    }
+}
+
 impl Wire {
     /// Connects and listens.
     pub(crate) async fn open(options: &Options, node: Node) -> Result<Self, WireError> {

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of entries in one message of a mailbox: well below what NATS takes by default (1 MiB), and small
 /// enough to be read again for one entry in it.
-const PART_BYTES_MAX: usize = 128 * 1024;
+pub(super) const PART_BYTES_MAX: usize = 128 * 1024;
 
 /// What stands in the way of a batch.
 #[derive(Default)]

@@ -76,6 +76,7 @@ pub(super) struct Read {
 /// How a stream stands.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct State {
+    pub(super) messages: u64,
     pub(super) bytes: u64,
     #[serde(rename = "last_seq")]
     pub(super) last: u64,
@@ -225,9 +226,16 @@ impl Api {
 
     /// How a stream stands.
     pub(super) async fn state(&self, stream: &str) -> Result<State, Failure> {
+        Ok(self.info(stream).await?.1)
+    }
+
+    /// A stream's configuration, and how it stands.
+    pub(super) async fn info(&self, stream: &str) -> Result<(Value, State), Failure> {
         let answer = self.api(&format!("STREAM.INFO.{stream}"), Value::Null).await?;
-        let state = answer.get("state").cloned().unwrap_or_default();
-        State::deserialize(state).map_err(|error| Failure::Senseless(error.to_string()))
+        let field = |name: &str| answer.get(name).cloned().unwrap_or_default();
+        let state = State::deserialize(field("state"));
+        let state = state.map_err(|error| Failure::Senseless(error.to_string()))?;
+        Ok((field("config"), state))
     }
 
     /// A stream's subjects that match.

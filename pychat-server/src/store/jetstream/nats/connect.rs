@@ -2,7 +2,8 @@
 
 use super::{
     STREAMS_KEY,
-    api::{Api, Failure},
+    api::{Api, Failure, State},
+    marks::Mark,
     stream_config, stream_name,
 };
 use crate::store::jetstream::options::Options;
@@ -20,7 +21,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 const PING_EVERY: Duration = Duration::from_secs(1);
 
 /// What NATS calls "there is no such stream".
-const NO_STREAM: u64 = 10_059;
+pub(super) const NO_STREAM: u64 = 10_059;
 
 /// How often a stream is asked for that others are making or electing a leader for, and how long in between.
 const TRIES: u32 = 50;
@@ -78,7 +79,7 @@ pub enum OpenError {
     },
     /// A stream could not be made.
     #[error(
-        "making the NATS stream {stream}: {why}\n\
+        "making the NATS stream {stream}, or looking at it: {why}\n\
          hint: JetStream needs as many servers as replicas (replicas=1 for a single one), and room on disk"
     )]
     Make {
@@ -86,6 +87,50 @@ pub enum OpenError {
         stream: String,
         /// What was said.
         why: String,
+    },
+    /// There is nothing to read.
+    #[error(
+        "there is no stream {stream} at NATS\n\
+         hint: is it the right cluster, and the right prefix=.. and streams=..?"
+    )]
+    NoStore {
+        /// Which was looked for.
+        stream: String,
+    },
+    /// There is something already where everything is to be new.
+    #[error(
+        "the NATS stream {stream} is in use: a migration fills new streams only\n\
+         hint: choose another prefix=.., or, if nothing there is wanted, remove the streams with `nats stream rm`"
+    )]
+    Occupied {
+        /// Which.
+        stream: String,
+    },
+    /// There is nothing to go on with.
+    #[error("the NATS stream {stream} is not half filled")]
+    Gone {
+        /// Which.
+        stream: String,
+    },
+    /// What moves there is not all there yet.
+    #[error(
+        "mailboxes are being moved to this cluster from {from}, and not all of them are there\n\
+         hint: run the same `pychat-server migrate` again, which goes on where it was; to give it up, remove the streams \
+         with `nats stream rm`"
+    )]
+    Unfinished {
+        /// Where they come from.
+        from: String,
+    },
+    /// What was there is elsewhere now, and goes on there.
+    #[error(
+        "the mailboxes of this cluster were moved to {to}, and what came since then is there\n\
+         hint: serve from there. To serve from here all the same, without what came since: \
+         `pychat-server migrate --reopen` with this place"
+    )]
+    Moved {
+        /// Where to.
+        to: String,
     },
 }
 
@@ -134,49 +179,107 @@ fn version(text: &str) -> Option<(u64, u64)> {
     Some((numbers.next()??, numbers.next()??))
 }
 
-/// Makes the streams that are missing, and looks at those that are there.
-pub(super) async fn prepare(api: &Api, options: &Options) -> Result<(), OpenError> {
-    for stream in (0..options.streams).map(Some).chain([None]) {
+/// What the streams are wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// To serve from: those that are missing are made, and none may be marked.
+    Serve,
+    /// To fill them: those that are missing are made.
+    Make,
+    /// To read them: all are there.
+    Read,
+}
+
+/// Looks at the streams, and makes those that are missing where that is wanted.
+pub(super) async fn prepare(
+    api: &Api,
+    options: &Options,
+    opening: Opening,
+) -> Result<(), OpenError> {
+    // What may keep a node from using any of them stands in the first.
+    for stream in [None].into_iter().chain((0..options.streams).map(Some)) {
         let name = stream_name(&options.prefix, stream);
-        let config = find_or_make(api, &name, &stream_config(options, stream)).await?;
-        let streams = config.pointer(&format!("/metadata/{STREAMS_KEY}")).and_then(Value::as_str);
-        let streams = streams.and_then(|it| it.parse().ok()).unwrap_or_default();
-        if streams != u64::from(options.streams) {
-            return Err(OpenError::Stream {
-                stream: name,
-                what: "streams beside it",
-                found: streams,
-                wanted: options.streams.into(),
-                hint: "how many there are is fixed when they are made: put that number as streams=.. into the store's address",
-            });
-        }
-        let replicas = config.get("num_replicas").and_then(Value::as_u64).unwrap_or_default();
-        if replicas < u64::from(options.replicas) {
-            return Err(OpenError::Stream {
-                stream: name,
-                what: "replicas",
-                found: replicas,
-                wanted: options.replicas.into(),
-                hint: "let NATS keep more with `nats stream edit --replicas`, or ask for fewer with replicas=..",
-            });
+        let config = match opening {
+            Opening::Serve | Opening::Make => {
+                find_or_make(api, &name, &stream_config(options, stream)).await?
+            }
+            Opening::Read => match look(api, &name).await? {
+                Some((config, _)) => config,
+                None => return Err(OpenError::NoStore { stream: name }),
+            },
+        };
+        check(&name, &config, options)?;
+        if let (Opening::Serve, Some(mark)) = (opening, Mark::of(&config)) {
+            return Err(mark.refusal());
         }
     }
     Ok(())
 }
 
+/// Checks that a stream is made as it is asked for.
+pub(super) fn check(name: &str, config: &Value, options: &Options) -> Result<(), OpenError> {
+    let streams = config.pointer(&format!("/metadata/{STREAMS_KEY}")).and_then(Value::as_str);
+    let streams = streams.and_then(|it| it.parse().ok()).unwrap_or_default();
+    if streams != u64::from(options.streams) {
+        return Err(OpenError::Stream {
+            stream: name.to_owned(),
+            what: "streams beside it",
+            found: streams,
+            wanted: options.streams.into(),
+            hint: "how many there are is fixed when they are made: put that number as streams=.. into the store's address",
+        });
+    }
+    let replicas = config.get("num_replicas").and_then(Value::as_u64).unwrap_or_default();
+    if replicas < u64::from(options.replicas) {
+        return Err(OpenError::Stream {
+            stream: name.to_owned(),
+            what: "replicas",
+            found: replicas,
+            wanted: options.replicas.into(),
+            hint: "let NATS keep more with `nats stream edit --replicas`, or ask for fewer with replicas=..",
+        });
+    }
+    Ok(())
+}
+
+/// A stream's configuration, and how it stands, if it is there.
+pub(super) async fn look(api: &Api, name: &str) -> Result<Option<(Value, State)>, OpenError> {
+    let look = || async {
+        match api.info(name).await {
+            Err(Failure::Refused { code: NO_STREAM, .. }) => Ok(None),
+            found => found.map(Some),
+        }
+    };
+    ask(name, look).await
+}
+
 /// A stream's configuration.
-async fn find_or_make(api: &Api, name: &str, wanted: &Value) -> Result<Value, OpenError> {
+pub(super) async fn find_or_make(
+    api: &Api,
+    name: &str,
+    wanted: &Value,
+) -> Result<Value, OpenError> {
+    let find = || async {
+        match api.info(name).await {
+            Err(Failure::Refused { code: NO_STREAM, .. }) => {
+                let made = api.api(&format!("STREAM.CREATE.{name}"), wanted.clone()).await?;
+                Ok(made.get("config").cloned().unwrap_or_else(|| json!({})))
+            }
+            found => found.map(|(config, _)| config),
+        }
+    };
+    ask(name, find).await
+}
+
+/// Asks about a stream that others may be making, or electing a leader for.
+pub(super) async fn ask<T, F: Future<Output = Result<T, Failure>>>(
+    name: &str,
+    question: impl Fn() -> F,
+) -> Result<T, OpenError> {
     let mut why = String::new();
     for _ in 0..TRIES {
-        let found = api.api(&format!("STREAM.INFO.{name}"), Value::Null).await;
-        let found = match found {
-            Err(Failure::Refused { code: NO_STREAM, .. }) => {
-                api.api(&format!("STREAM.CREATE.{name}"), wanted.clone()).await
-            }
-            other => other,
-        };
-        match found {
-            Ok(answer) => return Ok(answer.get("config").cloned().unwrap_or_else(|| json!({}))),
+        match question().await {
+            Ok(answer) => return Ok(answer),
             Err(failure) => why = failure.to_string(),
         }
         tokio::time::sleep(BETWEEN_TRIES).await;
