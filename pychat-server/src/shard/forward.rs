@@ -37,7 +37,7 @@ use crate::{
     store::{Node, StoreError},
 };
 use pychat_proto::{
-    CloseCode, Instant, SessionId, Urgency, UserName,
+    CloseCode, Fill, Instant, SessionId, Urgency, UserName,
     chat::{Presence, UnixMillis},
 };
 use std::{
@@ -48,7 +48,8 @@ use std::{
 /// Mailboxes of which a shard remembers whose they are. Beyond it all are forgotten and asked for again.
 const ROUTES_MAX: usize = 65_536;
 
-/// Runs of which a parcel was sent back. Beyond it those of nodes are forgotten that have sent none of late.
+/// Runs of which a parcel was sent back. Beyond it the older half is forgotten: a mailbox's run is over when its
+/// next one begins, and each has begun after fewer others than that.
 const BOUNCED_MAX: usize = 65_536;
 
 /// Before anything happened.
@@ -143,6 +144,37 @@ enum SentState {
     CameBack(Parcel),
     /// The recipient has it, and no disk of ours does: it is done with when its receipt is safe.
     Delivered(Record),
+}
+
+impl Forwards {
+    fn note_bounced(&mut self, whose: (Node, UserName), run: u32) {
+        if self.bounced.len() >= BOUNCED_MAX && !self.bounced.contains_key(&whose) {
+            let mut runs: Vec<u32> = self.bounced.values().copied().collect();
+            let middle = runs.len() / 2;
+            let (_, middle, _) = runs.select_nth_unstable(middle);
+            self.bounced.retain(|_, run| *run > *middle);
+        }
+        self.bounced.insert(whose, run);
+    }
+
+    fn learn(&mut self, mailbox: UserName, whose: Whose) {
+        if self.routes.get(&mailbox).is_some_and(|route| route.whose == whose) {
+            return;
+        }
+        if self.routes.len() >= ROUTES_MAX {
+            self.routes.clear();
+        }
+        self.routes.insert(mailbox, Route { whose, proven_at: LONG_AGO });
+    }
+
+    /// Shows each table with its bound. What is under way to other nodes is bounded by the windows of the sessions
+    /// that it comes from.
+    pub(super) fn fills(&self, each: &mut impl FnMut(Fill)) {
+        let routes = self.routes.len();
+        each(Fill::new("mailboxes of which it is known whose they are", routes, ROUTES_MAX));
+        let bounced = self.bounced.len();
+        each(Fill::new("mailboxes of which something was sent back", bounced, BOUNCED_MAX));
+    }
 }
 
 impl Shard {
@@ -303,7 +335,7 @@ impl Shard {
         let Some(Way::Asking { parked }) = self.forwards.ways.remove(&mailbox) else { return };
         match outcome {
             Ok(Outcome::Owner(owner)) => {
-                self.learn(mailbox, owner.map_or(Whose::Here, Whose::At));
+                self.forwards.learn(mailbox, owner.map_or(Whose::Here, Whose::At));
                 self.take_again(now, parked);
             }
             Ok(_) | Err(_) => {
@@ -313,16 +345,6 @@ impl Shard {
                 }
             }
         }
-    }
-
-    fn learn(&mut self, mailbox: UserName, whose: Whose) {
-        if self.forwards.routes.get(&mailbox).is_some_and(|route| route.whose == whose) {
-            return;
-        }
-        if self.forwards.routes.len() >= ROUTES_MAX {
-            self.forwards.routes.clear();
-        }
-        self.forwards.routes.insert(mailbox, Route { whose, proven_at: LONG_AGO });
     }
 
     /// Whether a node is to prove that a mailbox is its own, for an entry that has to know since then.
@@ -485,10 +507,7 @@ impl Shard {
     }
 
     fn bounce(&mut self, hop: &Hop, fate: NodeFate) {
-        if self.forwards.bounced.len() >= BOUNCED_MAX {
-            self.forwards.bounced.retain(|(node, _), _| *node == hop.node);
-        }
-        self.forwards.bounced.insert((hop.node, hop.mailbox), hop.run);
+        self.forwards.note_bounced((hop.node, hop.mailbox), hop.run);
         self.tell_node(hop.node, hop.number, fate);
     }
 
@@ -533,7 +552,7 @@ impl Shard {
     /// The store was to write an entry, and the mailbox is another node's.
     pub(super) fn on_elsewhere(&mut self, now: Now, owner: Node, parcel: Parcel) {
         let mailbox = parcel.mailbox;
-        self.learn(mailbox, Whose::At(owner));
+        self.forwards.learn(mailbox, Whose::At(owner));
         if let Some(id) = self.reader(&mailbox) {
             self.lose(now, id);
         }
@@ -563,7 +582,7 @@ impl Shard {
         self.forwards.losing.remove(&id);
         let taken = Taken { number, since: now.unix_ms, leased_at: LONG_AGO };
         self.forwards.taken.insert(id, taken);
-        self.learn(mailbox, Whose::Here);
+        self.forwards.learn(mailbox, Whose::Here);
         self.tell_nodes_of(now, id, Standing::Here);
     }
 
@@ -628,7 +647,7 @@ impl Shard {
             let reason = "this name has logged in anew";
             self.close(now, id, CloseCode::Replaced, Duration::ZERO, reason);
         }
-        self.learn(user, Whose::At(node));
+        self.forwards.learn(user, Whose::At(node));
     }
 
     /// What was under way to a node may be lost: it is handed over anew.
@@ -745,3 +764,38 @@ const MOVED: &str = "your mailbox is with another of the servers";
 
 /// What clients hear of a node that cannot reach the store.
 const CUT_OFF: &str = "this server has lost its store; another one has it";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(number: usize) -> UserName {
+        format!("user{number}").parse().expect("it is a name")
+    }
+
+    #[test]
+    fn of_so_many_mailboxes_it_is_known_whose_they_are_and_then_of_none() {
+        let mut forwards = Forwards::default();
+        (0..ROUTES_MAX).for_each(|it| forwards.learn(name(it), Whose::At(Node(1))));
+        assert_eq!(forwards.routes.len(), ROUTES_MAX);
+        // What is known already takes no more room.
+        forwards.learn(name(0), Whose::At(Node(1)));
+        assert_eq!(forwards.routes.len(), ROUTES_MAX);
+        forwards.learn(name(ROUTES_MAX), Whose::Here);
+        assert_eq!(forwards.routes.len(), 1);
+    }
+
+    #[test]
+    fn of_too_many_runs_that_were_sent_back_the_older_half_is_forgotten() {
+        let mut forwards = Forwards::default();
+        let run = |number: usize| u32::try_from(number).expect("it is a small number");
+        for number in 0..=BOUNCED_MAX {
+            forwards.note_bounced((Node(1), name(number)), run(number));
+        }
+        assert!(forwards.bounced.len() <= BOUNCED_MAX / 2 + 1);
+        assert!(!forwards.bounced.contains_key(&(Node(1), name(0))));
+        for number in [BOUNCED_MAX - 1, BOUNCED_MAX] {
+            assert_eq!(forwards.bounced.get(&(Node(1), name(number))), Some(&run(number)));
+        }
+    }
+}

@@ -335,6 +335,7 @@ impl Shard {
         each(Fill::new("logins that wait for the store", waiting, LOGINS_WAITING_MAX));
         let (claiming, sessions) = (self.claims.len(), self.sessions.len());
         each(Fill::follower("sessions that took keys within a minute", claiming, sessions));
+        self.forwards.fills(&mut each);
         for hot in self.sessions.values().filter_map(|session| session.hot.as_deref()) {
             each(Fill::of_session("messages under way", hot.uplink.pending(), uplink::PENDING_MAX));
         }

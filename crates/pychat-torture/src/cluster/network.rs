@@ -31,7 +31,8 @@ impl Network {
         ensure!(names.len() <= MACHINES_MAX, "{} machines are too many", names.len());
         let own = |name: &str| format!("pychat-{}-{name}", process::id());
         let machines: Vec<String> = names.iter().map(|name| own(name)).collect();
-        let network = Self { machines, hub: own("hub"), cuts: BTreeSet::new() };
+        let hub = format!("{}-hub", own(names.first().map_or("", |name| name)));
+        let network = Self { machines, hub, cuts: BTreeSet::new() };
         ip(&format!("netns add {}\n", network.hub))?;
         ip_in(&network.hub, "link add bridge type bridge\nlink set bridge up\nlink set lo up\n")?;
         for (number, machine) in network.machines.iter().enumerate() {

@@ -85,6 +85,14 @@ const ACCEPTED_ONE_IN: u64 = 10;
 /// What each kind of mishap cost.
 type Costs = Mutex<BTreeMap<&'static str, Cost>>;
 
+/// Whether this machine lets us make the network that a run takes.
+///
+/// # Errors
+/// It does not; why.
+pub fn is_possible() -> Result<()> {
+    Network::new(&["try".to_owned()]).map(drop)
+}
+
 /// Runs it.
 ///
 /// # Errors
