@@ -147,6 +147,16 @@ enum SentState {
 }
 
 impl Forwards {
+    /// A parcel that no answer is waited for any more is to be handed over anew.
+    fn bring_back(&mut self, number: u64) {
+        let Some(Sent { to, mailbox, state }) = self.sent.remove(&number) else { return };
+        let state = match state {
+            SentState::Waiting(parcel) => SentState::CameBack(parcel),
+            other => other,
+        };
+        self.sent.insert(number, Sent { to, mailbox, state });
+    }
+
     fn note_bounced(&mut self, whose: (Node, UserName), run: u32) {
         if self.bounced.len() >= BOUNCED_MAX && !self.bounced.contains_key(&whose) {
             let mut runs: Vec<u32> = self.bounced.values().copied().collect();
@@ -583,6 +593,7 @@ impl Shard {
         let taken = Taken { number, since: now.unix_ms, leased_at: LONG_AGO };
         self.forwards.taken.insert(id, taken);
         self.forwards.learn(mailbox, Whose::Here);
+        self.recall(now, mailbox, Whose::Here);
         self.tell_nodes_of(now, id, Standing::Here);
     }
 
@@ -648,6 +659,7 @@ impl Shard {
             self.close(now, id, CloseCode::Replaced, Duration::ZERO, reason);
         }
         self.forwards.learn(user, Whose::At(node));
+        self.recall(now, user, Whose::At(node));
     }
 
     /// What was under way to a node may be lost: it is handed over anew.
@@ -669,12 +681,7 @@ impl Shard {
                 SentState::CameBack(_) => {}
                 SentState::Waiting(_) => {
                     mailboxes.insert(sent.mailbox);
-                    if let Some(Sent { to, mailbox, state: SentState::Waiting(parcel) }) =
-                        self.forwards.sent.remove(&number)
-                    {
-                        let state = SentState::CameBack(parcel);
-                        self.forwards.sent.insert(number, Sent { to, mailbox, state });
-                    }
+                    self.forwards.bring_back(number);
                 }
             }
         }
@@ -684,6 +691,24 @@ impl Shard {
             }
             self.finish_way(now, mailbox);
         }
+    }
+
+    /// A user has moved: what is under way to where the user was is handed over anew, without waiting for a node that
+    /// may be gone.
+    fn recall(&mut self, now: Now, mailbox: UserName, is: Whose) {
+        let Some(Way::Going { to, under_way, came_back, .. }) =
+            self.forwards.ways.get_mut(&mailbox)
+        else {
+            return;
+        };
+        if is == Whose::At(*to) {
+            return;
+        }
+        *came_back = true;
+        for number in under_way.clone() {
+            self.forwards.bring_back(number);
+        }
+        self.finish_way(now, mailbox);
     }
 
     /// Finds out of all who are here whether others have taken their mailboxes.

@@ -9,26 +9,30 @@ pub(super) const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// The longest pause.
 pub(super) const RETRY_MAX: Duration = Duration::from_secs(5);
 
+/// The longest pause where the store is a cluster: it is back as soon as it has elected a leader, and does not mind
+/// being asked.
+pub(super) const RETRY_CLUSTER_MAX: Duration = Duration::from_millis(500);
+
 /// One ability of the store. `Working --failure--> Pausing --time--> Trying --success--> Working`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Health {
     state: State,
+    retry_max: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum State {
-    #[default]
     Working,
-    Pausing {
-        until: Instant,
-        pause: Duration,
-    },
-    Trying {
-        pause: Duration,
-    },
+    Pausing { until: Instant, pause: Duration },
+    Trying { pause: Duration },
 }
 
 impl Health {
+    /// A store that works, with the longest pause there is to be.
+    pub(super) const fn new(retry_max: Duration) -> Self {
+        Self { state: State::Working, retry_max }
+    }
+
     /// Whether to hold back what one would ask.
     pub(super) const fn is_pausing(&self) -> bool {
         matches!(self.state, State::Pausing { .. })
@@ -66,7 +70,7 @@ impl Health {
     pub(super) fn failed(&mut self, now: Instant) {
         let pause = match self.state {
             State::Working => RETRY_FIRST,
-            State::Trying { pause } => (pause * 2).min(RETRY_MAX),
+            State::Trying { pause } => (pause * 2).min(self.retry_max),
             State::Pausing { .. } => return,
         };
         self.state = State::Pausing { until: now + pause, pause };
@@ -79,7 +83,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_bound_and_end_with_success() {
-        let mut health = Health::default();
+        let mut health = Health::new(RETRY_MAX);
         let mut now = Instant::ZERO;
         let mut expected = RETRY_FIRST;
         for _ in 0..10 {
@@ -100,7 +104,7 @@ mod tests {
 
     #[test]
     fn an_answer_from_before_the_failure_does_not_end_a_pause() {
-        let mut health = Health::default();
+        let mut health = Health::new(RETRY_MAX);
         health.failed(Instant::ZERO);
         health.succeeded();
         assert!(health.is_pausing());

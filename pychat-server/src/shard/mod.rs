@@ -48,7 +48,7 @@ use crate::{
 };
 use claims::Claims;
 use forward::Forwards;
-use health::Health;
+use health::{Health, RETRY_CLUSTER_MAX, RETRY_MAX};
 use jobs::{Jobs, Purpose};
 use logins::Applicants;
 use pychat_proto::{
@@ -173,6 +173,8 @@ impl Shard {
         };
         let mut endpoint = Endpoint::new(endpoint, endpoint_seed);
         endpoint.set_nodes(config.node.as_ref().map(NodeTag::of), []);
+        let is_cluster = config.member.is_some();
+        let retry_max = if is_cluster { RETRY_CLUSTER_MAX } else { RETRY_MAX };
         Self {
             endpoint,
             applicants: Applicants::default(),
@@ -188,8 +190,8 @@ impl Shard {
             positions_at: None,
             forwards: Forwards::default(),
             claims: Claims::default(),
-            writes: Health::default(),
-            reads: Health::default(),
+            writes: Health::new(retry_max),
+            reads: Health::new(retry_max),
             broken: None,
             stalled: BTreeSet::new(),
             stats: ShardStats::default(),

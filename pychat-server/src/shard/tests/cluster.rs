@@ -491,6 +491,24 @@ fn what_a_node_had_when_it_died_is_handed_over_anew() {
 }
 
 #[test]
+fn texts_for_one_who_has_moved_do_not_wait_until_the_old_node_is_given_up() {
+    let mut cluster = Cluster::new(3);
+    let (alice, bob) = (cluster.join("alice", 0), cluster.join("bob", 1));
+    let texts = numbered(30);
+    texts[..10].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(2));
+    // It is dead, and nobody knows.
+    cluster.server(1).is_frozen = true;
+    texts[10..20].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_millis(200));
+    cluster.go_to(bob, 2);
+    texts[20..].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(2));
+    assert_eq!(once(cluster.texts(bob)), texts);
+    assert_eq!(cluster.delivered(alice), texts.len());
+}
+
+#[test]
 fn a_node_that_only_stood_still_spoils_nothing() {
     let mut cluster = Cluster::new(3);
     let (alice, bob) = (cluster.join("alice", 0), cluster.join("bob", 1));
