@@ -4,6 +4,7 @@ use crate::scenario::{Load, Relay};
 use clap::{Args, Parser, Subcommand};
 use pychat_proto::JoinLink;
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -198,6 +199,9 @@ pub struct Common {
     /// users named b00000a, b00000b, ...
     #[arg(long, value_name = "LINK")]
     pub server: Option<JoinLink>,
+    /// Where those log in who are written to, if that is another of that server's nodes
+    #[arg(long, value_name = "ADDR", requires = "server")]
+    pub recipients: Option<SocketAddr>,
     /// The process of that server, to see what it uses, if it runs on this machine
     #[arg(long, value_name = "PID", requires = "server")]
     pub server_pid: Option<u32>,

@@ -41,6 +41,8 @@ const RETRY: u8 = 0x02;
 pub struct CrowdConfig {
     /// Where the server is.
     pub server: SocketAddr,
+    /// Where those log in who are written to, if that is another of its nodes.
+    pub recipients: Option<SocketAddr>,
     /// Its key.
     pub key: PublicKey,
     /// How many sockets the members share.
@@ -50,6 +52,13 @@ pub struct CrowdConfig {
     pub seed: u64,
     /// Tells this run's streams and texts from those of other runs on the same server.
     pub run: u32,
+}
+
+impl CrowdConfig {
+    /// Where a member logs in: of each pair the second one is written to.
+    fn node_of(&self, member: u32) -> SocketAddr {
+        self.recipients.filter(|_| member % 2 == 1).unwrap_or(self.server)
+    }
 }
 
 /// Many clients.
@@ -103,7 +112,7 @@ impl Crowd {
 
     /// A member logs in.
     pub fn log_in(&mut self, now: Instant, member: u32) {
-        self.members[member as usize].client.set_addresses(now, vec![self.config.server]);
+        self.members[member as usize].client.set_addresses(now, vec![self.config.node_of(member)]);
         self.note_ids(member);
         self.touch(member);
     }
@@ -179,7 +188,7 @@ impl Crowd {
         for at in 0..self.touched.len() {
             let index = self.touched[at];
             let member = &mut self.members[index as usize];
-            match member.serve(now, self.config.server, &mut self.tally) {
+            match member.serve(now, self.config.node_of(index), &mut self.tally) {
                 Ids::Changed => self.note_ids(index),
                 Ids::Same => {}
             }

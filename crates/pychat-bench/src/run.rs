@@ -112,6 +112,7 @@ async fn once(asked: &Scenario, choice: &Choice) -> Result<Run> {
     let link = BadLink::before(&server, asked)?;
     let config = CrowdConfig {
         server: link.as_ref().map_or(server.address(), |link| link.0.address()),
+        recipients: common.recipients,
         key: server.key(),
         sockets: usize::from(common.sockets),
         seed: common.seed,

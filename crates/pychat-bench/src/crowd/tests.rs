@@ -33,6 +33,7 @@ impl World {
         });
         let config = CrowdConfig {
             server: SERVER.parse().unwrap(),
+            recipients: None,
             key: secrets.identity.public(),
             sockets: 1,
             seed: 1,

@@ -6,6 +6,7 @@
 mod api;
 pub(super) mod connect;
 mod marks;
+mod monitor;
 
 pub use connect::OpenError;
 
@@ -72,6 +73,7 @@ impl Nats {
     pub fn open(options: &Options) -> Result<Self, OpenError> {
         let nats = Self::connect(options)?;
         nats.prepare(options, Opening::Serve)?;
+        nats.runtime.block_on(monitor::check(options))?;
         Ok(nats)
     }
 

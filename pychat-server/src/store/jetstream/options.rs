@@ -34,6 +34,8 @@ pub struct Options {
     pub streams: u8,
     /// Replicas of each stream.
     pub replicas: u8,
+    /// The port at which each host tells about itself, if it is to be asked.
+    pub monitor: Option<u16>,
 }
 
 /// Why a link is none.
@@ -47,14 +49,14 @@ pub enum BadOptions {
     Host(String),
     /// What comes after `?`.
     #[error(
-        "{0:?} is not known here; there are prefix, streams (1 to {STREAMS_MAX}), replicas (1 to 5), creds and ca, as in \
+        "{0:?} is not known here; there are prefix, streams (1 to {STREAMS_MAX}), replicas (1 to 5), monitor (a port), creds and ca, as in \
          nats://n1,n2,n3?replicas=3&creds=/etc/pychat-server/nats.creds"
     )]
     Option(String),
 }
 
 impl Options {
-    /// Reads `nats://[USER[:PASSWORD]@]HOST[:PORT],..[?prefix=..&streams=..&replicas=..&creds=..&ca=..]`.
+    /// Reads `nats://[USER[:PASSWORD]@]HOST[:PORT],..[?prefix=..&streams=..&replicas=..&monitor=..&creds=..&ca=..]`.
     ///
     /// # Errors
     /// See [`BadOptions`].
@@ -86,6 +88,7 @@ impl Options {
             prefix: PREFIX.to_owned(),
             streams: STREAMS,
             replicas: REPLICAS,
+            monitor: None,
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             options.set(pair)?;
@@ -110,6 +113,9 @@ impl Options {
             }
             "streams" => self.streams = number(STREAMS_MAX)?,
             "replicas" => self.replicas = number(5)?,
+            "monitor" => {
+                self.monitor = Some(value.parse().ok().filter(|it| *it > 0).ok_or_else(bad)?)
+            }
             "creds" => self.credentials = Some(value.into()),
             "ca" => self.authority = Some(value.into()),
             _ => return Err(bad()),

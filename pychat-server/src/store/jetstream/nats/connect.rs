@@ -77,6 +77,19 @@ pub enum OpenError {
         /// What to do.
         hint: &'static str,
     },
+    /// It acknowledges what a power cut takes away.
+    #[error(
+        "NATS at {host} acknowledges what it has not synced: it syncs every {interval:?}, and what was acknowledged since is \
+         lost when power fails at all servers at once\n\
+         hint: put `sync_interval: always` into `jetstream {{ }}` in its configuration and start it again; or, if you accept \
+         that, leave monitor=.. out of the store's address"
+    )]
+    Syncs {
+        /// Which server.
+        host: String,
+        /// How often it syncs.
+        interval: Duration,
+    },
     /// A stream could not be made.
     #[error(
         "making the NATS stream {stream}, or looking at it: {why}\n\

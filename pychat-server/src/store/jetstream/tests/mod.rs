@@ -1,6 +1,6 @@
 //! The contract on this engine, on a real `nats-server`, and what is its own.
 
-use super::{JetStream, Model, Nats, Options};
+use super::{JetStream, Model, Nats, OpenError, Options};
 use crate::store::{
     MailboxStore, Quota,
     contract::{Engine, contract},
@@ -48,6 +48,24 @@ mod on_nats {
     super::contract!(super::OnNats);
 }
 mod nodes;
+
+/// What comes of opening a cluster of one that syncs so, and is asked about it at this port.
+fn open_monitored(sync: Sync, port: impl Fn(&NatsCluster) -> u16) -> Result<(), OpenError> {
+    let cluster = NatsCluster::start(1, sync);
+    let link = format!("{}?replicas=1&streams=2&monitor={}", cluster.link(), port(&cluster));
+    Nats::open(&Options::parse(&link).unwrap()).map(drop)
+}
+
+#[test]
+fn nats_that_does_not_sync_what_it_acknowledges_is_refused_if_it_is_asked() {
+    let refused = open_monitored(Sync::Sometimes, |cluster| cluster.monitor(0)).unwrap_err();
+    let text = refused.to_string();
+    assert!(matches!(refused, OpenError::Syncs { .. }), "{text}");
+    assert!(text.contains("120s") && text.contains("sync_interval: always"), "{text}");
+    open_monitored(Sync::Always, |cluster| cluster.monitor(0)).unwrap();
+    // Who cannot be asked may be down: that is logged, and no reason to stay away.
+    open_monitored(Sync::Sometimes, |cluster| cluster.port(0)).unwrap();
+}
 
 /// A node's engine on the model of a cluster, which has to keep the same promises as the real one.
 struct OnModel {
