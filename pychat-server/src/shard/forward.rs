@@ -59,6 +59,9 @@ pub(super) const LONG_AGO: Instant = Instant::from_micros(0);
 const CHECKED_AT_ONCE: usize = 256;
 const CHECK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long what another node's store did not take waits until it is handed over anew.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// How long a session whose mailbox another node has taken waits to hear that its user is there. Then its
 /// client is sent away, to come back wherever it likes.
 const LOSING: Duration = Duration::from_secs(2);
@@ -92,6 +95,8 @@ pub(super) struct Forwards {
     unchecked: Vec<SessionId>,
     check_at: Option<Instant>,
     is_checking: bool,
+    /// When what waits for other nodes' stores is handed over anew, in that order.
+    pauses: VecDeque<(Instant, UserName)>,
     to_nodes: VecDeque<ToNodes>,
 }
 
@@ -127,8 +132,17 @@ enum Way {
     Asking { parked: Vec<Parcel> },
     /// The store has sent some back, as it is another node's, and has not answered all that it was given.
     Back { parked: Vec<Parcel> },
+    /// The store of the node that has it fails: some were sent back, and are handed over anew after a while.
+    Pausing { parked: Vec<Parcel> },
     /// Parcels of this run are with that node; by their numbers, in their order.
-    Going { to: Node, run: u32, under_way: VecDeque<u64>, came_back: bool, parked: Vec<Parcel> },
+    Going {
+        to: Node,
+        run: u32,
+        under_way: VecDeque<u64>,
+        came_back: bool,
+        failed: bool,
+        parked: Vec<Parcel>,
+    },
 }
 
 /// A parcel that another node was handed.
@@ -296,6 +310,7 @@ impl Shard {
             Some(
                 Way::Asking { parked }
                 | Way::Back { parked }
+                | Way::Pausing { parked }
                 | Way::Going { parked, came_back: true, .. },
             ) => {
                 parked.push(parcel);
@@ -317,7 +332,8 @@ impl Shard {
                 self.forwards.runs = self.forwards.runs.wrapping_add(1);
                 let run = self.forwards.runs;
                 let (under_way, parked) = (VecDeque::new(), Vec::new());
-                let way = Way::Going { to, run, under_way, came_back: false, parked };
+                let way =
+                    Way::Going { to, run, under_way, came_back: false, failed: false, parked };
                 self.forwards.ways.insert(mailbox, way);
                 self.send_on(now, parcel);
                 None
@@ -442,6 +458,9 @@ impl Shard {
                 Some((parcel, Fate::Refused(code)))
             }
             (SentState::Waiting(parcel), NodeFate::Failed | NodeFate::Bounced) => {
+                if let Some(Way::Going { failed, .. }) = self.forwards.ways.get_mut(&mailbox) {
+                    *failed |= fate == NodeFate::Failed;
+                }
                 let state = SentState::CameBack(parcel);
                 self.forwards.sent.insert(number, Sent { to, mailbox, state });
                 None
@@ -473,7 +492,8 @@ impl Shard {
         if !under_way.iter().all(came_back) {
             return;
         }
-        let Some(Way::Going { under_way, came_back, parked, .. }) = forwards.ways.remove(&mailbox)
+        let Some(Way::Going { under_way, came_back, failed, parked, .. }) =
+            forwards.ways.remove(&mailbox)
         else {
             return;
         };
@@ -490,6 +510,11 @@ impl Shard {
             // Whose it is has to be asked anew.
             forwards.routes.remove(&mailbox);
         }
+        if failed {
+            forwards.pauses.push_back((now.mono + PAUSE, mailbox));
+            forwards.ways.insert(mailbox, Way::Pausing { parked: again });
+            return;
+        }
         self.take_again(now, again);
     }
 
@@ -504,16 +529,25 @@ impl Shard {
             NodeAsker::Receipt { at_once } => (Hopped::Receipt(word_back(at_once)), None),
         };
         let hop = Hop { node, mailbox, number, run, what };
-        let is_known_elsewhere = self.reader(&mailbox).is_none()
-            && (self.forwards.ways.contains_key(&mailbox)
-                || self.forwards.routes.get(&mailbox).is_some_and(|it| it.whose != Whose::Here));
-        if self.forwards.bounced.get(&(node, mailbox)) == Some(&run) || is_known_elsewhere {
+        let is_sent_back = self.forwards.bounced.get(&(node, mailbox)) == Some(&run)
+            || self.reader(&mailbox).is_none() && self.is_elsewhere(&mailbox);
+        if is_sent_back {
             return self.bounce(&hop, NodeFate::Bounced);
         }
         let generation = self.jobs.generation();
         let (entry, asker) = (entry.into(), Asker::Hop(hop));
         let since = if proves { now.mono } else { LONG_AGO };
         self.take_in(now, Parcel { mailbox, entry, owed, asker, since, generation });
+    }
+
+    /// Whether a mailbox is another node's, as far as is known. Who hands something over for it may know better: next
+    /// time the store decides.
+    fn is_elsewhere(&mut self, mailbox: &UserName) -> bool {
+        if self.forwards.ways.contains_key(mailbox) {
+            return true;
+        }
+        let route = self.forwards.routes.get(mailbox).filter(|route| route.whose != Whose::Here);
+        route.is_some() && self.forwards.routes.remove(mailbox).is_some()
     }
 
     fn bounce(&mut self, hop: &Hop, fate: NodeFate) {
@@ -572,7 +606,9 @@ impl Shard {
                 let back = Way::Back { parked: Vec::new() };
                 match self.forwards.ways.entry(mailbox).or_insert(back) {
                     Way::Back { parked } => parked.push(parcel),
-                    Way::Asking { .. } | Way::Going { .. } => self.take_again(now, vec![parcel]),
+                    Way::Asking { .. } | Way::Going { .. } | Way::Pausing { .. } => {
+                        self.take_again(now, vec![parcel]);
+                    }
                 }
             }
         }
@@ -619,7 +655,9 @@ impl Shard {
 
     /// When a session is sent away that has lost its mailbox.
     pub(super) fn losing_timeout(&self) -> Option<Instant> {
-        self.forwards.losing.values().chain(&self.forwards.check_at).min().copied()
+        let pause = self.forwards.pauses.front().map(|(until, _)| until);
+        let losing = self.forwards.losing.values();
+        losing.chain(&self.forwards.check_at).chain(pause).min().copied()
     }
 
     /// Sends sessions away that have lost their mailbox, and of whose users nothing was heard.
@@ -631,6 +669,12 @@ impl Shard {
         }
         if self.forwards.check_at.is_some_and(|at| at <= now.mono) {
             self.check();
+        }
+        while self.forwards.pauses.front().is_some_and(|(until, _)| *until <= now.mono)
+            && let Some((_, mailbox)) = self.forwards.pauses.pop_front()
+            && let Some(Way::Pausing { parked }) = self.forwards.ways.remove(&mailbox)
+        {
+            self.take_again(now, parked);
         }
     }
 

@@ -76,8 +76,8 @@ const LIVES_MAX: usize = 10;
 /// How long a command waits whose wait is measured.
 const PROBE_TIMEOUT: &str = "60s";
 
-/// So long after the end of a mishap texts may still take longer for it.
-const SETTLES: Duration = Duration::from_secs(5);
+/// So long after the end of a mishap texts may still take longer for it: NATS may be electing leaders.
+const SETTLES: Duration = Duration::from_secs(15);
 
 /// Of so many texts one is waited for until it is accepted.
 const ACCEPTED_ONE_IN: u64 = 10;

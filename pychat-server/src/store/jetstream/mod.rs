@@ -41,7 +41,7 @@ use pychat_proto::{Cursor, Seq, StreamId, UserName, chat::OwnKeys};
 use records::Streams;
 use run::Run;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -71,6 +71,8 @@ pub struct JetStream<B> {
     /// The newest ban or invite that is known.
     rules_up_to: u64,
     live: LiveNodes,
+    /// Mailboxes of which this batch has sent something back, and to whom.
+    sent_back: BTreeMap<UserName, Node>,
 }
 
 /// The other nodes that are there, as far as is known: a mailbox of one that is not is taken over. Shared
@@ -136,6 +138,7 @@ impl<B: Broker> JetStream<B> {
             rules: Rules::default(),
             rules_up_to: 0,
             live: LiveNodes::default(),
+            sent_back: BTreeMap::new(),
         }
     }
 
@@ -169,6 +172,7 @@ impl<B: Broker> JetStream<B> {
 impl<B: Broker> MailboxStore for JetStream<B> {
     fn commit(&mut self, batch: &[Command]) -> Result<Vec<Answer>, StoreError> {
         self.forget();
+        self.sent_back.clear();
         let mut answers: Vec<Option<Answer>> = vec![None; batch.len()];
         let mut open: Vec<usize> = (0..batch.len()).collect();
         for _ in 0..ROUNDS_MAX {

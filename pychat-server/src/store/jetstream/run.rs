@@ -150,9 +150,14 @@ impl<'a, B: Broker> Run<'a, B> {
         if !self.is_claimed(&append.mailbox) {
             return Appended::NoSuchUser;
         }
+        // What was sent back is not passed by what comes after it, though the mailbox was taken in between.
+        if let Some(owner) = self.store.sent_back.get(&append.mailbox) {
+            return Appended::Elsewhere(*owner);
+        }
         if let Some(owner) = self.elsewhere(&append.mailbox)
             && (append.place.is_some() || self.store.live.has(owner))
         {
+            self.store.sent_back.insert(append.mailbox, owner);
             return Appended::Elsewhere(owner);
         }
         let quota = self.store.quota;
