@@ -906,6 +906,7 @@ fn whatever_happens_to_nodes_in_whatever_order_each_text_arrives_in_its_order() 
     let asked = asked.as_deref().and_then(|it| it.split_once(".."));
     let seeds = asked.map_or(SEEDS, |(from, to)| from.parse().unwrap()..to.parse().unwrap());
     for seed in seeds {
+        println!("seed {seed}");
         let mut fate = Fate::new(seed);
         for _ in 0..STEPS {
             for _ in 0..fate.below(4) {

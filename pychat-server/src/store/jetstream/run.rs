@@ -144,6 +144,8 @@ impl<'a, B: Broker> Run<'a, B> {
             }
             let text = TextOrigin { user: *user, stream: *stream, last: *last };
             if append.place.is_none() && self.mailbox(&append.mailbox).has(&text) {
+                // By what this batch adds, perhaps: if that is not written, this is to be.
+                self.now_touched.push(Touched::Mailbox(append.mailbox));
                 return Appended::Duplicate;
             }
         }
