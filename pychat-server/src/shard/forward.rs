@@ -97,6 +97,8 @@ pub(super) struct Forwards {
     is_checking: bool,
     /// When what waits for other nodes' stores is handed over anew, in that order.
     pauses: VecDeque<(Instant, UserName)>,
+    /// Texts that arrived and whose receipts did not, and when they are sent again, in that order.
+    again: VecDeque<(Instant, Record)>,
     to_nodes: VecDeque<ToNodes>,
 }
 
@@ -439,7 +441,8 @@ impl Shard {
                 return self.tell(record.shard, FromShard::Fate(record, Fate::Settled));
             }
             (SentState::Delivered(record), _) => {
-                return self.tell(record.shard, FromShard::Fate(record, Fate::Again));
+                // A store fails, which it may do for a while.
+                return self.forwards.again.push_back((now.mono + PAUSE, record));
             }
             (SentState::CameBack(parcel), _) => {
                 let state = SentState::CameBack(parcel);
@@ -656,8 +659,9 @@ impl Shard {
     /// When a session is sent away that has lost its mailbox.
     pub(super) fn losing_timeout(&self) -> Option<Instant> {
         let pause = self.forwards.pauses.front().map(|(until, _)| until);
+        let again = self.forwards.again.front().map(|(until, _)| until);
         let losing = self.forwards.losing.values();
-        losing.chain(&self.forwards.check_at).chain(pause).min().copied()
+        losing.chain(&self.forwards.check_at).chain(pause).chain(again).min().copied()
     }
 
     /// Sends sessions away that have lost their mailbox, and of whose users nothing was heard.
@@ -669,6 +673,11 @@ impl Shard {
         }
         if self.forwards.check_at.is_some_and(|at| at <= now.mono) {
             self.check();
+        }
+        while self.forwards.again.front().is_some_and(|(until, _)| *until <= now.mono)
+            && let Some((_, record)) = self.forwards.again.pop_front()
+        {
+            self.tell(record.shard, FromShard::Fate(record, Fate::Again));
         }
         while self.forwards.pauses.front().is_some_and(|(until, _)| *until <= now.mono)
             && let Some((_, mailbox)) = self.forwards.pauses.pop_front()
