@@ -213,7 +213,7 @@ impl Shard {
     /// Has the store take an entry and find its place.
     fn append(&mut self, now: Now, parcel: Parcel, reader: Option<SessionId>) {
         if self.writes.is_pausing() {
-            return self.answer(parcel.asker, self.failed());
+            return self.paused.push(parcel);
         }
         if self.jobs.has_earlier_writes() {
             return self.behind.push(parcel.asker);
@@ -229,6 +229,14 @@ impl Shard {
         self.note_writing(mailbox);
         let write = Write { mailbox, entry, owed, asker, place: None, reader, asked_at };
         self.write(Purpose::Append(Box::new(write)), Command::Append(append));
+    }
+
+    /// Takes in what came while the store was left alone after a failure. To send it back at once would have its
+    /// senders' shards leave the store alone too, and so on in turns.
+    pub(super) fn take_in_paused(&mut self, now: Now) {
+        for parcel in std::mem::take(&mut self.paused) {
+            self.take_in(now, parcel);
+        }
     }
 
     /// Sends back what came after entries that the store was given, has not answered and will not take: once it
