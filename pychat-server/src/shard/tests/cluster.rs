@@ -834,10 +834,12 @@ impl Fate {
                 self.flee();
             }
             4 | 5 => self.thaw(node),
-            6 if node != other && self.is_well(node) && self.is_well(other) => {
-                if self.missing.insert((node, other)) {
-                    self.cluster.miss(node, other);
-                }
+            6 if node != other
+                && self.is_well(node)
+                && self.is_well(other)
+                && self.missing.insert((node, other)) =>
+            {
+                self.cluster.miss(node, other);
             }
             7 => self.meet(node, other),
             8 if self.is_well(node) => {

@@ -114,7 +114,7 @@ impl Options {
             "streams" => self.streams = number(STREAMS_MAX)?,
             "replicas" => self.replicas = number(5)?,
             "monitor" => {
-                self.monitor = Some(value.parse().ok().filter(|it| *it > 0).ok_or_else(bad)?)
+                self.monitor = Some(value.parse().ok().filter(|it| *it > 0).ok_or_else(bad)?);
             }
             "creds" => self.credentials = Some(value.into()),
             "ca" => self.authority = Some(value.into()),

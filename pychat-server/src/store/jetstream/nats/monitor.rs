@@ -33,7 +33,7 @@ pub(super) async fn check(options: &Options) -> Result<(), OpenError> {
         let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
         match timeout(TELL_WITHIN, ask(name, port)).await.unwrap_or_else(|_| Err(silent())) {
             Ok(config) if config["sync_always"] == true => {
-                info!(host, "NATS syncs what it acknowledges")
+                info!(host, "NATS syncs what it acknowledges");
             }
             Ok(config) => {
                 let interval =
@@ -41,7 +41,7 @@ pub(super) async fn check(options: &Options) -> Result<(), OpenError> {
                 return Err(OpenError::Syncs { host: host.clone(), interval });
             }
             Err(error) => {
-                warn!(host, port, %error, "NATS does not tell whether it syncs what it acknowledges")
+                warn!(host, port, %error, "NATS does not tell whether it syncs what it acknowledges");
             }
         }
     }
