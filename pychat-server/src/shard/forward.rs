@@ -62,6 +62,10 @@ const CHECK_AGAIN: Duration = Duration::from_secs(1);
 /// How long what another node's store did not take waits until it is handed over anew.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// The same for what that node says is another's: mostly the user has just moved. But it may itself wait for a node that is
+/// silent, and say so until that one counts as gone.
+const BOUNCE_PAUSE: Duration = Duration::from_millis(10);
+
 /// How long a session whose mailbox another node has taken waits to hear that its user is there. Then its
 /// client is sent away, to come back wherever it likes.
 const LOSING: Duration = Duration::from_secs(2);
@@ -95,8 +99,8 @@ pub(super) struct Forwards {
     unchecked: Vec<SessionId>,
     check_at: Option<Instant>,
     is_checking: bool,
-    /// When what waits for other nodes' stores is handed over anew, in that order.
-    pauses: VecDeque<(Instant, UserName)>,
+    /// When what other nodes did not take is handed over anew.
+    pauses: BTreeSet<(Instant, UserName)>,
     /// Texts that arrived and whose receipts did not, and when they are sent again, in that order.
     again: VecDeque<(Instant, Record)>,
     to_nodes: VecDeque<ToNodes>,
@@ -134,7 +138,7 @@ enum Way {
     Asking { parked: Vec<Parcel> },
     /// The store has sent some back, as it is another node's, and has not answered all that it was given.
     Back { parked: Vec<Parcel> },
-    /// The store of the node that has it fails: some were sent back, and are handed over anew after a while.
+    /// The node that has it did not take some, and they are handed over anew after a while.
     Pausing { parked: Vec<Parcel> },
     /// Parcels of this run are with that node; by their numbers, in their order.
     Going {
@@ -142,7 +146,8 @@ enum Way {
         run: u32,
         under_way: VecDeque<u64>,
         came_back: bool,
-        failed: bool,
+        /// How long what came back waits.
+        pause: Duration,
         parked: Vec<Parcel>,
     },
 }
@@ -334,8 +339,14 @@ impl Shard {
                 self.forwards.runs = self.forwards.runs.wrapping_add(1);
                 let run = self.forwards.runs;
                 let (under_way, parked) = (VecDeque::new(), Vec::new());
-                let way =
-                    Way::Going { to, run, under_way, came_back: false, failed: false, parked };
+                let way = Way::Going {
+                    to,
+                    run,
+                    under_way,
+                    came_back: false,
+                    pause: Duration::ZERO,
+                    parked,
+                };
                 self.forwards.ways.insert(mailbox, way);
                 self.send_on(now, parcel);
                 None
@@ -461,8 +472,9 @@ impl Shard {
                 Some((parcel, Fate::Refused(code)))
             }
             (SentState::Waiting(parcel), NodeFate::Failed | NodeFate::Bounced) => {
-                if let Some(Way::Going { failed, .. }) = self.forwards.ways.get_mut(&mailbox) {
-                    *failed |= fate == NodeFate::Failed;
+                if let Some(Way::Going { pause, .. }) = self.forwards.ways.get_mut(&mailbox) {
+                    let asked = if fate == NodeFate::Failed { PAUSE } else { BOUNCE_PAUSE };
+                    *pause = asked.max(*pause);
                 }
                 let state = SentState::CameBack(parcel);
                 self.forwards.sent.insert(number, Sent { to, mailbox, state });
@@ -495,7 +507,7 @@ impl Shard {
         if !under_way.iter().all(came_back) {
             return;
         }
-        let Some(Way::Going { under_way, came_back, failed, parked, .. }) =
+        let Some(Way::Going { under_way, came_back, pause, parked, .. }) =
             forwards.ways.remove(&mailbox)
         else {
             return;
@@ -513,8 +525,8 @@ impl Shard {
             // Whose it is has to be asked anew.
             forwards.routes.remove(&mailbox);
         }
-        if failed {
-            forwards.pauses.push_back((now.mono + PAUSE, mailbox));
+        if !pause.is_zero() {
+            forwards.pauses.insert((now.mono + pause, mailbox));
             forwards.ways.insert(mailbox, Way::Pausing { parked: again });
             return;
         }
@@ -658,7 +670,7 @@ impl Shard {
 
     /// When a session is sent away that has lost its mailbox.
     pub(super) fn losing_timeout(&self) -> Option<Instant> {
-        let pause = self.forwards.pauses.front().map(|(until, _)| until);
+        let pause = self.forwards.pauses.first().map(|(until, _)| until);
         let again = self.forwards.again.front().map(|(until, _)| until);
         let losing = self.forwards.losing.values();
         losing.chain(&self.forwards.check_at).chain(pause).chain(again).min().copied()
@@ -679,8 +691,8 @@ impl Shard {
         {
             self.tell(record.shard, FromShard::Fate(record, Fate::Again));
         }
-        while self.forwards.pauses.front().is_some_and(|(until, _)| *until <= now.mono)
-            && let Some((_, mailbox)) = self.forwards.pauses.pop_front()
+        while self.forwards.pauses.first().is_some_and(|(until, _)| *until <= now.mono)
+            && let Some((_, mailbox)) = self.forwards.pauses.pop_first()
             && let Some(Way::Pausing { parked }) = self.forwards.ways.remove(&mailbox)
         {
             self.take_again(now, parked);
