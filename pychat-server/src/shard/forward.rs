@@ -352,8 +352,7 @@ impl Shard {
                 None
             }
             None if self.reads.is_pausing() => {
-                let failed = self.failed();
-                self.answer(parcel.asker, failed);
+                self.send_back_one(parcel.asker);
                 None
             }
             None => {
@@ -379,8 +378,7 @@ impl Shard {
             }
             Ok(_) | Err(_) => {
                 for parcel in parked {
-                    let failed = self.failed();
-                    self.answer(parcel.asker, failed);
+                    self.send_back_one(parcel.asker);
                 }
             }
         }

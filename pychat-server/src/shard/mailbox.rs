@@ -239,10 +239,28 @@ impl Shard {
         }
     }
 
+    /// What waits for the end of a pause, and came before a failure that was heard of since, is sent back with what
+    /// failed: nothing that comes later may find its place taken.
+    pub(super) fn send_back_paused(&mut self) {
+        let generation = self.jobs.generation();
+        let is_late = |parcel: &mut Parcel| parcel.generation != generation;
+        let late: Vec<Parcel> = self.paused.extract_if(.., is_late).collect();
+        for parcel in late {
+            self.answer(parcel.asker, self.failed());
+        }
+    }
+
+    /// Sends an entry back that the store was not asked for; all that was handed over behind it comes back too.
+    pub(super) fn send_back_one(&mut self, asker: Asker) {
+        self.jobs.begin_generation();
+        self.answer(asker, self.failed());
+    }
+
     /// Sends back what came after entries that the store was given, has not answered and will not take: once it
     /// has, so that its senders hear of those first.
     pub(super) fn send_back(&mut self) {
         if !self.behind.is_empty() && !self.jobs.has_earlier_writes() {
+            self.jobs.begin_generation();
             for asker in std::mem::take(&mut self.behind) {
                 self.answer(asker, self.failed());
             }

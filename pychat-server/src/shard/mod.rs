@@ -225,6 +225,7 @@ impl Shard {
             self.note_health(now, &purpose, outcome.as_ref().err());
             self.handle_outcome(now, purpose, outcome);
             self.send_back();
+            self.send_back_paused();
         }
         self.handle_events(now);
     }
