@@ -18,6 +18,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail, ensure};
 use pychat_testkit::{dice::Dice, harness};
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -66,6 +67,9 @@ const AWAY_EVERY: usize = 12;
 
 /// In each round everything has arrived within this time of the end of all faults.
 const HEAL_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Then everybody who wrote knows of it within this time.
+const RECEIPTS_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Between two looks at whether it is time.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -467,12 +471,15 @@ impl<'a> World<'a> {
             for item in items.iter().filter(|item| item["from"] == writer.name()) {
                 records.add(&arrived(item, false)?);
             }
-            let list = writer.ctl_ok(&["history", reader.name(), "-n", "1000000"])?;
-            let items = list["items"].as_array().context("a list has items")?;
-            for item in items.iter().filter(|item| item["from"] == writer.name()) {
-                if !matches!(item["state"].as_str(), Some("delivered" | "read")) {
-                    self.talk.surprise(format!("what arrived is not known to be: {item}"));
-                }
+            // Receipts of what arrived last are still on their way.
+            let end = Instant::now() + RECEIPTS_DEADLINE;
+            let mut unknown = undelivered(writer, reader)?;
+            while !unknown.is_empty() && Instant::now() < end {
+                thread::sleep(LOOK_EVERY);
+                unknown = undelivered(writer, reader)?;
+            }
+            for item in unknown {
+                self.talk.surprise(format!("what arrived is not known to be: {item}"));
             }
         }
         let verdict = |arrived| check::ask(&settings.checker, self.talk.sent.path(), arrived);
@@ -528,6 +535,17 @@ impl<'a> World<'a> {
         let parts = parts.filter_map(|(name, process)| Some((name, process?.resident_kib()?)));
         parts.chain(most).collect()
     }
+}
+
+/// What somebody wrote and does not know to be delivered.
+fn undelivered(writer: &Person, reader: &Person) -> Result<Vec<Value>> {
+    let mut list = writer.ctl_ok(&["history", reader.name(), "-n", "1000000"])?;
+    let Value::Array(mut items) = list["items"].take() else { bail!("a list has items: {list}") };
+    items.retain(|item| {
+        item["from"] == writer.name()
+            && !matches!(item["state"].as_str(), Some("delivered" | "read"))
+    });
+    Ok(items)
 }
 
 /// Whether texts to people who are away may have to wait for it.
