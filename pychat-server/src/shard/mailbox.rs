@@ -212,11 +212,14 @@ impl Shard {
 
     /// Has the store take an entry and find its place.
     fn append(&mut self, now: Now, parcel: Parcel, reader: Option<SessionId>) {
+        // What waits here is as good as given to the store: what follows it comes here too.
         if self.writes.is_pausing() {
+            self.note_writing(parcel.mailbox);
             return self.paused.push(parcel);
         }
         if self.jobs.has_earlier_writes() {
-            return self.behind.push(parcel.asker);
+            self.note_writing(parcel.mailbox);
+            return self.behind.push((parcel.mailbox, parcel.asker));
         }
         if let Some(session) = reader.and_then(|id| self.sessions.get_mut(&id)) {
             session.hot().appends += 1;
@@ -235,18 +238,20 @@ impl Shard {
     /// senders' shards leave the store alone too, and so on in turns.
     pub(super) fn take_in_paused(&mut self, now: Now) {
         for parcel in std::mem::take(&mut self.paused) {
+            self.note_written(now, parcel.mailbox);
             self.take_in(now, parcel);
         }
     }
 
     /// What waits for the end of a pause, and came before a failure that was heard of since, is sent back with what
     /// failed: nothing that comes later may find its place taken.
-    pub(super) fn send_back_paused(&mut self) {
+    pub(super) fn send_back_paused(&mut self, now: Now) {
         let generation = self.jobs.generation();
         let is_late = |parcel: &mut Parcel| parcel.generation != generation;
         let late: Vec<Parcel> = self.paused.extract_if(.., is_late).collect();
         for parcel in late {
             self.answer(parcel.asker, self.failed());
+            self.note_written(now, parcel.mailbox);
         }
     }
 
@@ -258,11 +263,12 @@ impl Shard {
 
     /// Sends back what came after entries that the store was given, has not answered and will not take: once it
     /// has, so that its senders hear of those first.
-    pub(super) fn send_back(&mut self) {
+    pub(super) fn send_back(&mut self, now: Now) {
         if !self.behind.is_empty() && !self.jobs.has_earlier_writes() {
             self.jobs.begin_generation();
-            for asker in std::mem::take(&mut self.behind) {
+            for (mailbox, asker) in std::mem::take(&mut self.behind) {
                 self.answer(asker, self.failed());
+                self.note_written(now, mailbox);
             }
         }
     }

@@ -136,7 +136,7 @@ pub struct Shard {
     handed_out: BTreeMap<UserName, Cursor>,
     /// Who hears of a failure once the store has answered all that it was given before the last one. Bounded as
     /// jobs are.
-    behind: Vec<parcel::Asker>,
+    behind: Vec<(UserName, parcel::Asker)>,
     /// What came while the store is left alone after a failure. Bounded by the windows of whom it comes from.
     paused: Vec<parcel::Parcel>,
     /// When what is held back from the disk is due there, for each session that anything is held for.
@@ -224,8 +224,8 @@ impl Shard {
             let Done { outcome, .. } = done;
             self.note_health(now, &purpose, outcome.as_ref().err());
             self.handle_outcome(now, purpose, outcome);
-            self.send_back();
-            self.send_back_paused();
+            self.send_back(now);
+            self.send_back_paused(now);
         }
         self.handle_events(now);
     }
