@@ -352,7 +352,8 @@ impl Shard {
                 None
             }
             None if self.reads.is_pausing() => {
-                self.send_back_one(parcel.asker);
+                let failed = self.failed();
+                self.answer(parcel.asker, failed);
                 None
             }
             None => {
@@ -378,7 +379,8 @@ impl Shard {
             }
             Ok(_) | Err(_) => {
                 for parcel in parked {
-                    self.send_back_one(parcel.asker);
+                    let failed = self.failed();
+                    self.answer(parcel.asker, failed);
                 }
             }
         }

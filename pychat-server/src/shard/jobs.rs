@@ -148,20 +148,14 @@ impl Jobs {
             Ok(_) => false,
         };
         if given.writes && failed && given.generation == self.generation {
-            self.begin_generation();
+            self.generation = self.generation.wrapping_add(1);
+            self.earlier_writes += std::mem::take(&mut self.writes);
         }
         Some(given.purpose)
     }
 
-    /// What was handed over so far and comes later is not taken, and is handed over anew behind what is sent back
-    /// now.
-    pub(super) fn begin_generation(&mut self) {
-        self.generation = self.generation.wrapping_add(1);
-        self.earlier_writes += std::mem::take(&mut self.writes);
-    }
-
     /// Whether something was given before a failure that was heard of since, and has not come back. It
-    /// may fail where what is given now does not, and would be overtaken.
+    /// will fail; what is given now would not, and overtake it.
     pub(super) const fn has_earlier_writes(&self) -> bool {
         self.earlier_writes > 0
     }

@@ -212,14 +212,11 @@ impl Shard {
 
     /// Has the store take an entry and find its place.
     fn append(&mut self, now: Now, parcel: Parcel, reader: Option<SessionId>) {
-        // What waits here is as good as given to the store: what follows it comes here too.
         if self.writes.is_pausing() {
-            self.note_writing(parcel.mailbox);
-            return self.paused.push(parcel);
+            return self.answer(parcel.asker, self.failed());
         }
         if self.jobs.has_earlier_writes() {
-            self.note_writing(parcel.mailbox);
-            return self.behind.push((parcel.mailbox, parcel.asker));
+            return self.behind.push(parcel.asker);
         }
         if let Some(session) = reader.and_then(|id| self.sessions.get_mut(&id)) {
             session.hot().appends += 1;
@@ -234,41 +231,12 @@ impl Shard {
         self.write(Purpose::Append(Box::new(write)), Command::Append(append));
     }
 
-    /// Takes in what came while the store was left alone after a failure. To send it back at once would have its
-    /// senders' shards leave the store alone too, and so on in turns.
-    pub(super) fn take_in_paused(&mut self, now: Now) {
-        for parcel in std::mem::take(&mut self.paused) {
-            self.note_written(now, parcel.mailbox);
-            self.take_in(now, parcel);
-        }
-    }
-
-    /// What waits for the end of a pause, and came before a failure that was heard of since, is sent back with what
-    /// failed: nothing that comes later may find its place taken.
-    pub(super) fn send_back_paused(&mut self, now: Now) {
-        let generation = self.jobs.generation();
-        let is_late = |parcel: &mut Parcel| parcel.generation != generation;
-        let late: Vec<Parcel> = self.paused.extract_if(.., is_late).collect();
-        for parcel in late {
-            self.answer(parcel.asker, self.failed());
-            self.note_written(now, parcel.mailbox);
-        }
-    }
-
-    /// Sends an entry back that the store was not asked for; all that was handed over behind it comes back too.
-    pub(super) fn send_back_one(&mut self, asker: Asker) {
-        self.jobs.begin_generation();
-        self.answer(asker, self.failed());
-    }
-
     /// Sends back what came after entries that the store was given, has not answered and will not take: once it
     /// has, so that its senders hear of those first.
-    pub(super) fn send_back(&mut self, now: Now) {
+    pub(super) fn send_back(&mut self) {
         if !self.behind.is_empty() && !self.jobs.has_earlier_writes() {
-            self.jobs.begin_generation();
-            for (mailbox, asker) in std::mem::take(&mut self.behind) {
+            for asker in std::mem::take(&mut self.behind) {
                 self.answer(asker, self.failed());
-                self.note_written(now, mailbox);
             }
         }
     }

@@ -136,9 +136,7 @@ pub struct Shard {
     handed_out: BTreeMap<UserName, Cursor>,
     /// Who hears of a failure once the store has answered all that it was given before the last one. Bounded as
     /// jobs are.
-    behind: Vec<(UserName, parcel::Asker)>,
-    /// What came while the store is left alone after a failure. Bounded by the windows of whom it comes from.
-    paused: Vec<parcel::Parcel>,
+    behind: Vec<parcel::Asker>,
     /// When what is held back from the disk is due there, for each session that anything is held for.
     holds: BTreeSet<(Instant, SessionId)>,
     /// Sessions whose position is on no disk of ours, and when it will be.
@@ -187,7 +185,6 @@ impl Shard {
             generations: vec![0; usize::from(config.shards)],
             handed_out: BTreeMap::new(),
             behind: Vec::new(),
-            paused: Vec::new(),
             holds: BTreeSet::new(),
             unwritten: BTreeSet::new(),
             positions_at: None,
@@ -224,8 +221,7 @@ impl Shard {
             let Done { outcome, .. } = done;
             self.note_health(now, &purpose, outcome.as_ref().err());
             self.handle_outcome(now, purpose, outcome);
-            self.send_back(now);
-            self.send_back_paused(now);
+            self.send_back();
         }
         self.handle_events(now);
     }
@@ -267,9 +263,6 @@ impl Shard {
         self.claims.handle_timeout(now.mono);
         let writes = self.writes.handle_timeout(now.mono);
         let reads = self.reads.handle_timeout(now.mono);
-        if writes {
-            self.take_in_paused(now);
-        }
         if writes || reads {
             for session in std::mem::take(&mut self.stalled) {
                 self.pump(now, session);
