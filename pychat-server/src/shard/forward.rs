@@ -8,19 +8,12 @@
 //!
 //! ```text
 //!            known --> Going --- all answered --> (nothing)
-//! parcel --<                '--- some came back, all others answered --> anew
+//! parcel --<                '--- some came back, all others answered --> (Pausing, a moment) --> anew
 //!            unknown --> Asking --- the store says --> Going, or it is ours
 //!            ours, says the store not --> Back --- all others answered --> anew
 //! ```
 //! What is lost on the way, or with a node, is handed over anew: then its recipient may get it twice, and
 //! knows it by its id.
-//!
-//! A node whose signs of life were lost goes on, while others take its mailboxes over and write to them. A
-//! text must not reach its reader there, unwritten, before others of the same sender that were written
-//! meanwhile. So a text goes unwritten only under a lease that was asked of the store later than
-//! - the last time that something between this node and another was lost, or one of them was gone;
-//! - its sender's login here, as what the sender wrote before may be in the log; or, if it comes by another
-//!   node, than that node first used its knowledge of whose the mailbox is for a session as young.
 
 use super::{
     Now, Shard,
@@ -28,18 +21,15 @@ use super::{
     mail::{
         FromNodes, NodeAsker, NodeFate, NodeMail, NodeParcel, Seated, ToNodes, number, word_back,
     },
+    ownership::LONG_AGO,
     parcel::{Asker, Fate, FromShard, Hop, Hopped, Parcel, Place, Record},
-    session::{Delivery, Step},
     unsettled::Owed,
 };
 use crate::{
     committer::{Outcome, Work},
     store::{Node, StoreError},
 };
-use pychat_proto::{
-    CloseCode, Fill, Instant, SessionId, Urgency, UserName,
-    chat::{Presence, UnixMillis},
-};
+use pychat_proto::{CloseCode, Fill, Instant, SessionId, Urgency, UserName, chat::Presence};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::Duration,
@@ -52,30 +42,12 @@ const ROUTES_MAX: usize = 65_536;
 /// next one begins, and each has begun after fewer others than that.
 const BOUNCED_MAX: usize = 65_536;
 
-/// Before anything happened.
-pub(super) const LONG_AGO: Instant = Instant::from_micros(0);
-
-/// Sessions whose mailboxes are looked after at once, and how long after a try that failed.
-const CHECKED_AT_ONCE: usize = 256;
-const CHECK_AGAIN: Duration = Duration::from_secs(1);
-
 /// How long what another node's store did not take waits until it is handed over anew.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// The same for what that node says is another's: mostly the user has just moved. But it may itself wait for a node that is
 /// silent, and say so until that one counts as gone.
 const BOUNCE_PAUSE: Duration = Duration::from_millis(10);
-
-/// How long a session whose mailbox another node has taken waits to hear that its user is there. Then its
-/// client is sent away, to come back wherever it likes.
-const LOSING: Duration = Duration::from_secs(2);
-
-/// Whether a session's user is told of as one who is here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    Here,
-    Gone,
-}
 
 /// What a shard of a node knows of other nodes.
 #[derive(Default)]
@@ -86,19 +58,8 @@ pub(super) struct Forwards {
     runs: u32,
     routes: HashMap<UserName, Route>,
     bounced: BTreeMap<(Node, UserName), u32>,
-    /// Sessions whose mailbox is theirs.
-    taken: BTreeMap<SessionId, Taken>,
-    losing: BTreeMap<SessionId, Instant>,
     /// How many entries of each mailbox the store was given.
     writing: BTreeMap<UserName, u32>,
-    /// When each session began.
-    since: BTreeMap<SessionId, Instant>,
-    /// Others may have taken any mailbox since.
-    doubt_at: Option<Instant>,
-    /// Sessions of which that is to be found out, and when that is tried again.
-    unchecked: Vec<SessionId>,
-    check_at: Option<Instant>,
-    is_checking: bool,
     /// When what other nodes did not take is handed over anew.
     pauses: BTreeSet<(Instant, UserName)>,
     /// Texts that arrived and whose receipts did not, and when they are sent again, in that order.
@@ -116,20 +77,9 @@ struct Route {
 
 /// See [`Route`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
+pub(super) enum Whose {
     Here,
     At(Node),
-}
-
-/// A mailbox is a session's.
-#[derive(Clone, Copy, Debug)]
-struct Taken {
-    /// The mailbox's number since when.
-    number: u64,
-    /// Since when its user is as the others were told.
-    since: UnixMillis,
-    /// When the lease under which places are handed out was asked for.
-    leased_at: Instant,
 }
 
 /// What is under way for a mailbox.
@@ -188,7 +138,7 @@ impl Forwards {
         self.bounced.insert(whose, run);
     }
 
-    fn learn(&mut self, mailbox: UserName, whose: Whose) {
+    pub(super) fn learn(&mut self, mailbox: UserName, whose: Whose) {
         if self.routes.get(&mailbox).is_some_and(|route| route.whose == whose) {
             return;
         }
@@ -196,6 +146,11 @@ impl Forwards {
             self.routes.clear();
         }
         self.routes.insert(mailbox, Route { whose, proven_at: LONG_AGO });
+    }
+
+    /// Has something told to other nodes.
+    pub(super) fn tell(&mut self, news: ToNodes) {
+        self.to_nodes.push_back(news);
     }
 
     /// Shows each table with its bound. What is under way to other nodes is bounded by the windows of the sessions
@@ -225,45 +180,11 @@ impl Shard {
             FromNodes::Lost(node) => self.on_lost(now, node),
             FromNodes::Check => self.check_all(),
             FromNodes::Took(mailbox) => {
-                self.forwards.unchecked.extend(self.sessions.of_user(&mailbox));
-                self.check();
+                self.check_user(&mailbox);
             }
             FromNodes::CutOff => self.send_all_away(now),
         }
         self.handle_events(now);
-    }
-
-    /// Users who are here, for a node that has just come.
-    #[must_use]
-    pub fn seated(&self) -> Vec<Seated> {
-        self.forwards.taken.iter().filter_map(|(id, taken)| self.seated_at(id, *taken)).collect()
-    }
-
-    fn seated_at(&self, id: &SessionId, taken: Taken) -> Option<Seated> {
-        let session = self.sessions.get(id)?;
-        let (user, name) = (session.user(), session.person.display_name());
-        let Taken { number, since, .. } = taken;
-        Some(Seated { user, name, presence: session.presence, since, taken: number })
-    }
-
-    /// The session of a mailbox's user, if the mailbox is still that session's.
-    pub(super) fn reader(&self, mailbox: &UserName) -> Option<SessionId> {
-        let id = self.sessions.of_user(mailbox)?;
-        (!self.forwards.losing.contains_key(&id)).then_some(id)
-    }
-
-    /// A session has begun here.
-    pub(super) fn note_login(&mut self, now: Now, id: SessionId) {
-        if self.config.member.is_some() {
-            self.forwards.since.insert(id, now.mono);
-        }
-    }
-
-    /// Since when what others wrote cannot matter to the order of an asker's entries. That of receipts means
-    /// nothing.
-    pub(super) fn since(&self, asker: &Asker) -> Instant {
-        let Asker::Stream(record, _) = asker else { return LONG_AGO };
-        self.forwards.since.get(&record.session).copied().unwrap_or(LONG_AGO)
     }
 
     /// The store is given an entry of this mailbox.
@@ -286,22 +207,6 @@ impl Shard {
         {
             self.take_again(now, parked);
         }
-    }
-
-    /// A lease of places that was asked for at this time.
-    pub(super) fn note_lease(&mut self, id: SessionId, asked_at: Instant) {
-        if let Some(taken) = self.forwards.taken.get_mut(&id) {
-            taken.leased_at = asked_at;
-        }
-    }
-
-    /// Whether a session's mailbox is surely still this node's, for an entry that has to know since then.
-    pub(super) fn is_sure_of(&self, id: SessionId, since: Instant) -> bool {
-        if self.config.member.is_none() {
-            return true;
-        }
-        let Some(Taken { leased_at, .. }) = self.forwards.taken.get(&id) else { return false };
-        *leased_at > since && self.forwards.doubt_at.is_none_or(|doubt_at| *leased_at > doubt_at)
     }
 
     /// Hands a parcel to the node that has its mailbox; comes back if that is this one.
@@ -434,7 +339,7 @@ impl Shard {
         };
         let (mailbox, entry) = (parcel.mailbox, parcel.entry.to_vec());
         let mail = NodeMail::Parcel(NodeParcel { number, run, mailbox, entry, proves, what });
-        self.forwards.to_nodes.push_back(ToNodes::Mail(to, mail));
+        self.forwards.tell(ToNodes::Mail(to, mail));
         let state = SentState::Waiting(parcel);
         self.forwards.sent.insert(number, Sent { to, mailbox, state });
     }
@@ -571,7 +476,7 @@ impl Shard {
     }
 
     fn tell_node(&mut self, node: Node, number: u64, fate: NodeFate) {
-        self.forwards.to_nodes.push_back(ToNodes::Mail(node, NodeMail::Fate { number, fate }));
+        self.forwards.tell(ToNodes::Mail(node, NodeMail::Fate { number, fate }));
     }
 
     /// Tells the node that handed a parcel over what became of it.
@@ -605,7 +510,7 @@ impl Shard {
         {
             return;
         }
-        self.forwards.to_nodes.push_back(ToNodes::Took(mailbox));
+        self.forwards.tell(ToNodes::Took(mailbox));
     }
 
     /// The store was to write an entry, and the mailbox is another node's.
@@ -629,63 +534,15 @@ impl Shard {
         }
     }
 
-    /// A session's mailbox is another node's by now: its user is there, or will come back.
-    fn lose(&mut self, now: Now, id: SessionId) {
-        self.forwards.losing.insert(id, now.mono + LOSING);
-        self.forwards.taken.remove(&id);
-        self.end_lease(id);
+    /// When something is handed over or sent again.
+    pub(super) fn forwards_timeout(&self) -> Option<Instant> {
+        let pause = self.forwards.pauses.first().map(|(until, _)| *until);
+        let again = self.forwards.again.front().map(|(until, _)| *until);
+        pause.into_iter().chain(again).min()
     }
 
-    /// The mailbox is this session's.
-    pub(super) fn on_taken(&mut self, now: Now, id: SessionId, number: u64) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        let mailbox = session.user();
-        self.forwards.losing.remove(&id);
-        let taken = Taken { number, since: now.unix_ms, leased_at: LONG_AGO };
-        self.forwards.taken.insert(id, taken);
-        self.forwards.learn(mailbox, Whose::Here);
-        self.recall(now, mailbox, Whose::Here);
-        self.tell_nodes_of(now, id, Standing::Here);
-    }
-
-    /// Tells other nodes of a user who is here, if the mailbox is that session's.
-    pub(super) fn tell_nodes_of(&mut self, now: Now, id: SessionId, standing: Standing) {
-        let Some(taken) = self.forwards.taken.get_mut(&id) else { return };
-        taken.since = now.unix_ms;
-        let taken = *taken;
-        let Some(mut seated) = self.seated_at(&id, taken) else { return };
-        if standing == Standing::Gone {
-            seated.presence = Presence::Offline;
-            self.forwards.taken.remove(&id);
-        }
-        self.forwards.to_nodes.push_back(ToNodes::Presence(seated));
-    }
-
-    /// A session has ended.
-    pub(super) fn forget_taken(&mut self, id: SessionId) {
-        self.forwards.taken.remove(&id);
-        self.forwards.losing.remove(&id);
-        self.forwards.since.remove(&id);
-    }
-
-    /// When a session is sent away that has lost its mailbox.
-    pub(super) fn losing_timeout(&self) -> Option<Instant> {
-        let pause = self.forwards.pauses.first().map(|(until, _)| until);
-        let again = self.forwards.again.front().map(|(until, _)| until);
-        let losing = self.forwards.losing.values();
-        losing.chain(&self.forwards.check_at).chain(pause).chain(again).min().copied()
-    }
-
-    /// Sends sessions away that have lost their mailbox, and of whose users nothing was heard.
-    pub(super) fn expire_losing(&mut self, now: Now) {
-        let due = self.forwards.losing.iter().filter(|(_, at)| **at <= now.mono);
-        let due: Vec<SessionId> = due.map(|(id, _)| *id).collect();
-        for id in due {
-            self.close(now, id, CloseCode::Restarting, Duration::ZERO, MOVED);
-        }
-        if self.forwards.check_at.is_some_and(|at| at <= now.mono) {
-            self.check();
-        }
+    /// Hands over and sends again what has waited for that long enough.
+    pub(super) fn expire_forwards(&mut self, now: Now) {
         while self.forwards.again.front().is_some_and(|(until, _)| *until <= now.mono)
             && let Some((_, record)) = self.forwards.again.pop_front()
         {
@@ -693,9 +550,12 @@ impl Shard {
         }
         while self.forwards.pauses.first().is_some_and(|(until, _)| *until <= now.mono)
             && let Some((_, mailbox)) = self.forwards.pauses.pop_first()
-            && let Some(Way::Pausing { parked }) = self.forwards.ways.remove(&mailbox)
         {
-            self.take_again(now, parked);
+            if let Some(Way::Pausing { .. }) = self.forwards.ways.get(&mailbox)
+                && let Some(Way::Pausing { parked }) = self.forwards.ways.remove(&mailbox)
+            {
+                self.take_again(now, parked);
+            }
         }
     }
 
@@ -710,16 +570,16 @@ impl Shard {
             return;
         }
         if let Some(id) = self.sessions.of_user(&user) {
-            if self.forwards.taken.get(&id).is_some_and(|ours| ours.number > seated.taken) {
+            if self.ownership.taken.get(&id).is_some_and(|ours| ours.number > seated.taken) {
                 return;
             }
             // One that has not taken its mailbox yet will, and is the newer.
             let is_newer =
-                !self.forwards.taken.contains_key(&id) && !self.forwards.losing.contains_key(&id);
+                !self.ownership.taken.contains_key(&id) && !self.ownership.losing.contains_key(&id);
             if is_newer {
                 return;
             }
-            self.forwards.taken.remove(&id);
+            self.ownership.taken.remove(&id);
             let reason = "this name has logged in anew";
             self.close(now, id, CloseCode::Replaced, Duration::ZERO, reason);
         }
@@ -729,7 +589,7 @@ impl Shard {
 
     /// What was under way to a node may be lost: it is handed over anew.
     fn on_lost(&mut self, now: Now, node: Node) {
-        self.forwards.doubt_at = Some(now.mono);
+        self.ownership.doubt(now.mono);
         self.forwards.routes.retain(|_, route| route.whose != Whose::At(node));
         self.forwards.bounced.retain(|(other, _), _| *other != node);
         let numbers = self.forwards.sent.iter().filter(|(_, sent)| sent.to == node);
@@ -760,7 +620,7 @@ impl Shard {
 
     /// A user has moved: what is under way to where the user was is handed over anew, without waiting for a node that
     /// may be gone.
-    fn recall(&mut self, now: Now, mailbox: UserName, is: Whose) {
+    pub(super) fn recall(&mut self, now: Now, mailbox: UserName, is: Whose) {
         let Some(Way::Going { to, under_way, came_back, .. }) =
             self.forwards.ways.get_mut(&mailbox)
         else {
@@ -776,70 +636,6 @@ impl Shard {
         self.finish_way(now, mailbox);
     }
 
-    /// Finds out of all who are here whether others have taken their mailboxes.
-    fn check_all(&mut self) {
-        self.forwards.unchecked = self.sessions.ids().collect();
-        self.check();
-    }
-
-    /// Asks for the next of them.
-    fn check(&mut self) {
-        self.forwards.check_at = None;
-        if self.forwards.is_checking {
-            return;
-        }
-        let left = self.forwards.unchecked.len().saturating_sub(CHECKED_AT_ONCE);
-        let mut sessions = self.forwards.unchecked.split_off(left);
-        sessions.retain(|id| self.sessions.contains(id));
-        if sessions.is_empty() {
-            return;
-        }
-        let mailboxes = sessions.iter().filter_map(|id| Some(self.sessions.get(id)?.user()));
-        let work = Work::Elsewhere { mailboxes: mailboxes.collect() };
-        self.forwards.is_checking = true;
-        self.jobs.push(Purpose::Elsewhere(sessions), work);
-    }
-
-    /// The store says which mailboxes others have taken: their users are here, so they are taken back.
-    pub(super) fn on_checked(
-        &mut self,
-        now: Now,
-        sessions: Vec<SessionId>,
-        outcome: Result<Outcome, StoreError>,
-    ) {
-        self.forwards.is_checking = false;
-        match outcome {
-            Ok(Outcome::Elsewhere(mailboxes)) => {
-                for mailbox in mailboxes {
-                    if let Some(id) = self.sessions.of_user(&mailbox) {
-                        self.take_back(now, id);
-                    }
-                }
-                self.check();
-            }
-            Ok(_) | Err(_) => {
-                self.forwards.unchecked.extend(sessions);
-                self.forwards.check_at = Some(now.mono + CHECK_AGAIN);
-            }
-        }
-    }
-
-    /// Makes a session's mailbox this node's again, whoever has it.
-    fn take_back(&mut self, now: Now, id: SessionId) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        if matches!(session.delivery, Delivery::Claiming(_) | Delivery::Raising(_)) {
-            return;
-        }
-        self.end_lease(id);
-        self.forwards.taken.remove(&id);
-        self.forwards.losing.remove(&id);
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.delivery = Delivery::Raising(Step::Waiting);
-            session.hot();
-        }
-        self.pump(now, id);
-    }
-
     fn send_all_away(&mut self, now: Now) {
         let sessions: Vec<SessionId> = self.sessions.ids().collect();
         for session in sessions {
@@ -848,9 +644,6 @@ impl Shard {
         }
     }
 }
-
-/// What a client hears whose mailbox another node has.
-const MOVED: &str = "your mailbox is with another of the servers";
 
 /// What clients hear of a node that cannot reach the store.
 const CUT_OFF: &str = "this server has lost its store; another one has it";

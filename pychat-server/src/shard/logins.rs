@@ -2,10 +2,10 @@
 
 use super::{
     FromShard, Now, Shard,
-    forward::Standing,
     goodbye::RESTARTING,
     jobs::Purpose,
     mailbox::USUAL_FIRST,
+    ownership::Standing,
     session::{Claim, Delivery, Hot, Session, Step},
 };
 use crate::{

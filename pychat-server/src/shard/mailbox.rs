@@ -14,8 +14,8 @@
 
 use super::{
     Now, Shard,
-    forward::LONG_AGO,
     jobs::{Purpose, Write},
+    ownership::LONG_AGO,
     parcel::{Asker, Failed, Fate, FromShard, Hop, Hopped, Parcel, Receipt, Unwritten},
     session::{Delivery, Session},
     unsettled::Held,

@@ -26,6 +26,7 @@ mod mailbox;
 mod message;
 mod nodes;
 mod operator;
+mod ownership;
 mod parcel;
 mod receipts;
 mod session;
@@ -51,6 +52,7 @@ use forward::Forwards;
 use health::{Health, RETRY_CLUSTER_MAX, RETRY_MAX};
 use jobs::{Jobs, Purpose};
 use logins::Applicants;
+use ownership::Ownership;
 use pychat_proto::{
     ConnectionId, Cursor, Endpoint, EndpointConfig, EndpointEvent, EndpointStats, Fill, Instant,
     NodeTag, Place, ServerSecrets, SessionId, Transmit, UserName,
@@ -143,6 +145,7 @@ pub struct Shard {
     unwritten: BTreeSet<SessionId>,
     positions_at: Option<Instant>,
     forwards: Forwards,
+    ownership: Ownership,
     claims: Claims,
     writes: Health,
     reads: Health,
@@ -189,6 +192,7 @@ impl Shard {
             unwritten: BTreeSet::new(),
             positions_at: None,
             forwards: Forwards::default(),
+            ownership: Ownership::default(),
             claims: Claims::default(),
             writes: Health::new(retry_max),
             reads: Health::new(retry_max),
@@ -258,7 +262,8 @@ impl Shard {
         self.handle_events(now);
         self.applicants.expire(now.mono);
         self.expire_holds(now);
-        self.expire_losing(now);
+        self.expire_ownership(now);
+        self.expire_forwards(now);
         self.write_positions(now);
         self.claims.handle_timeout(now.mono);
         let writes = self.writes.handle_timeout(now.mono);
@@ -280,7 +285,8 @@ impl Shard {
             self.endpoint.poll_timeout(),
             self.applicants.poll_timeout(),
             held,
-            self.losing_timeout(),
+            self.ownership_timeout(),
+            self.forwards_timeout(),
             self.positions_at,
             self.claims.poll_timeout(),
         ];
