@@ -216,7 +216,9 @@ impl Shard {
             return self.answer(parcel.asker, self.failed());
         }
         if self.jobs.has_earlier_writes() {
-            return self.behind.push(parcel.asker);
+            // As good as given to the store: what follows it does not go to another node meanwhile.
+            self.note_writing(parcel.mailbox);
+            return self.behind.push((parcel.mailbox, parcel.asker));
         }
         if let Some(session) = reader.and_then(|id| self.sessions.get_mut(&id)) {
             session.hot().appends += 1;
@@ -233,10 +235,11 @@ impl Shard {
 
     /// Sends back what came after entries that the store was given, has not answered and will not take: once it
     /// has, so that its senders hear of those first.
-    pub(super) fn send_back(&mut self) {
+    pub(super) fn send_back(&mut self, now: Now) {
         if !self.behind.is_empty() && !self.jobs.has_earlier_writes() {
-            for asker in std::mem::take(&mut self.behind) {
+            for (mailbox, asker) in std::mem::take(&mut self.behind) {
                 self.answer(asker, self.failed());
+                self.note_written(now, mailbox);
             }
         }
     }

@@ -138,7 +138,7 @@ pub struct Shard {
     handed_out: BTreeMap<UserName, Cursor>,
     /// Who hears of a failure once the store has answered all that it was given before the last one. Bounded as
     /// jobs are.
-    behind: Vec<parcel::Asker>,
+    behind: Vec<(UserName, parcel::Asker)>,
     /// When what is held back from the disk is due there, for each session that anything is held for.
     holds: BTreeSet<(Instant, SessionId)>,
     /// Sessions whose position is on no disk of ours, and when it will be.
@@ -225,7 +225,7 @@ impl Shard {
             let Done { outcome, .. } = done;
             self.note_health(now, &purpose, outcome.as_ref().err());
             self.handle_outcome(now, purpose, outcome);
-            self.send_back();
+            self.send_back(now);
         }
         self.handle_events(now);
     }
