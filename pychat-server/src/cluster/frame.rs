@@ -40,7 +40,7 @@ pub(super) enum What {
 }
 
 /// The form of all frames that there are.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 impl Frame {
     pub(super) fn encode(&self) -> Vec<u8> {

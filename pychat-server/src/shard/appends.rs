@@ -5,7 +5,7 @@ use super::{
     jobs::Purpose,
     logins::SKIP_MAX,
     message::{Malformed, translate},
-    parcel::{Asker, Failed, Fate, Place, Record},
+    parcel::{Asker, Fate, Place, Record},
     uplink::{Overrun, Step},
 };
 use crate::{committer::home, store::Command};
@@ -63,6 +63,7 @@ impl Shard {
     /// Hands on what waits, in order, as far as it may go.
     pub(super) fn pump_appends(&mut self, now: Now, id: SessionId) {
         loop {
+            let is_holding_back = self.is_holding_back();
             let Some(session) = self.sessions.get_mut(&id) else { return };
             if !session.is_claimed() {
                 return;
@@ -72,7 +73,7 @@ impl Shard {
             if let Some((last, code)) = hot.uplink.refusal() {
                 self.endpoint.refuse_message(now.mono, id, Lane::CHAT, last, code);
             }
-            if self.writes.is_pausing() {
+            if is_holding_back {
                 // Once a pause: its person should not have to guess why nothing goes on.
                 if !hot.uplink.is_empty() && self.stalled.insert(id) {
                     self.endpoint.note(now.mono, id, &chat::encode(&Note::NotStoring));
@@ -80,10 +81,10 @@ impl Shard {
                 return;
             }
             match hot.uplink.step() {
-                Some(Step::Send { first, last, message }) => {
+                Some(Step::Send { first, last, after, message }) => {
                     let user = session.person.user();
                     let record = Record { shard: self.config.shard, session: id, last };
-                    let place = Place { user, stream, safe, first };
+                    let place = Place { user, stream, safe, first, after };
                     let asker = Asker::Stream(record, place);
                     let (to, entry) = (message.to, Arc::clone(&message.entry));
                     let owed = message.owed(&user);
@@ -101,8 +102,10 @@ impl Shard {
 
     /// What became of a message of a session's stream.
     pub(super) fn on_fate(&mut self, now: Now, record: Record, fate: Fate) {
-        if let Fate::Failed(failed) = fate {
-            self.note_failed(now, failed);
+        match fate {
+            Fate::Failed => self.note_failed(now),
+            Fate::Delivered | Fate::Settled | Fate::Refused(_) => self.sends.succeeded(),
+            Fate::Again | Fate::OutOfTurn => {}
         }
         let Record { session: id, last, .. } = record;
         let Some(hot) = self.sessions.get_mut(&id).and_then(|s| s.hot.as_deref_mut()) else {
@@ -112,7 +115,8 @@ impl Shard {
             Fate::Delivered => hot.uplink.accept(last),
             Fate::Settled => hot.uplink.settle(last),
             Fate::Refused(code) => hot.uplink.refuse(last, code),
-            Fate::Failed(_) | Fate::Again => hot.uplink.fail(last),
+            Fate::Failed | Fate::Again => hot.uplink.fail(last),
+            Fate::OutOfTurn => hot.uplink.put_back(last),
         }
         self.follow(now, id);
     }
@@ -161,7 +165,7 @@ impl Shard {
         }
         self.positions_at = None;
         for id in std::mem::take(&mut self.unwritten) {
-            if self.writes.is_pausing() {
+            if self.is_holding_back() {
                 self.note_unwritten(now.mono, id);
             } else {
                 self.write_position(id);
@@ -182,12 +186,12 @@ impl Shard {
         }
     }
 
-    /// A shard's store has failed, which is ours too.
-    pub(super) fn note_failed(&mut self, now: Now, failed: Failed) {
-        if let Some(generation) = self.generations.get_mut(usize::from(failed.shard)) {
-            *generation = failed.generation;
+    /// A shard's store has failed, which is ours too. What others said is no reason to fail them in turn: see
+    /// [`Shard::is_holding_back`].
+    pub(super) fn note_failed(&mut self, now: Now) {
+        if !self.writes.is_pausing() {
+            self.sends.failed(now.mono);
         }
-        self.writes.failed(now.mono);
     }
 
     fn close_for_breach(&mut self, now: Now, id: SessionId, reason: &str) {

@@ -39,7 +39,7 @@ impl Shard {
     /// Whether a session's question may change something now.
     fn may_write(&mut self, now: Now, id: SessionId, command: &Command) -> bool {
         // Until then the name may turn out to be somebody else's.
-        if !self.sessions.get(&id).is_some_and(Session::is_claimed) || self.writes.is_pausing() {
+        if !self.sessions.get(&id).is_some_and(Session::is_claimed) || self.is_holding_back() {
             return false;
         }
         !matches!(command, Command::ClaimPrekey { .. }) || self.claims.take(now.mono, id)

@@ -8,7 +8,7 @@ use super::{
     Now, Shard,
     jobs::Purpose,
     mailbox::with_place,
-    parcel::{Asker, Failed, Fate, FromShard, Parcel, Receipt},
+    parcel::{Asker, Fate, FromShard, Parcel, Receipt, Unsafe},
     receipts::{self, Next},
     session::{Delivery, Session},
     unsettled::{Owed, Settled, owed_for},
@@ -186,9 +186,8 @@ impl Shard {
         owed: Option<Owed>,
         asker: Asker,
     ) {
-        let generation = self.generations.get(usize::from(home)).copied().unwrap_or_default();
         let since = self.since(&asker);
-        let parcel = Parcel { mailbox, entry, owed, asker, since, generation };
+        let parcel = Parcel { mailbox, entry, owed, asker, since };
         self.tell(home, FromShard::Parcel(parcel));
     }
 
@@ -203,12 +202,13 @@ impl Shard {
     /// Sends the receipts that are owed, and trims behind them.
     pub(super) fn pump_receipts(&mut self, now: Now, id: SessionId) {
         loop {
+            let is_holding_back = self.is_holding_back();
             let Some(session) = self.sessions.get_mut(&id) else { return };
             let Some(hot) = session.hot.as_deref_mut() else { return };
             if hot.receipts.is_empty() {
                 return session.cool();
             }
-            if self.writes.is_pausing() {
+            if is_holding_back {
                 self.stalled.insert(id);
                 return;
             }
@@ -234,10 +234,12 @@ impl Shard {
         now: Now,
         id: SessionId,
         number: usize,
-        safe: Result<(), Failed>,
+        safe: Result<(), Unsafe>,
     ) {
-        if let Err(failed) = safe {
-            self.note_failed(now, failed);
+        match safe {
+            Ok(()) => self.sends.succeeded(),
+            Err(Unsafe::Failed) => self.note_failed(now),
+            Err(Unsafe::OutOfTurn) => {}
         }
         let Some(hot) = self.sessions.get_mut(&id).and_then(|s| s.hot.as_deref_mut()) else {
             return;

@@ -65,9 +65,13 @@ pub(super) struct Jobs {
     given: VecDeque<Option<Given>>,
     first_ticket: u64,
     under_way: usize,
-    /// Writes under way, of this generation and of earlier ones.
-    writes: usize,
-    earlier_writes: usize,
+}
+
+/// A job that has come back.
+pub(super) struct Finished {
+    pub(super) purpose: Purpose,
+    /// Something that was given no later was not written: that this was not either is no news.
+    pub(super) is_late: bool,
 }
 
 struct Given {
@@ -86,8 +90,6 @@ impl Jobs {
             given,
             first_ticket: 0,
             under_way: 0,
-            writes: 0,
-            earlier_writes: 0,
         }
     }
 
@@ -103,11 +105,6 @@ impl Jobs {
     /// For work that was decided on in an earlier generation: the store does not do it if one has passed.
     pub(super) fn push_of(&mut self, generation: u32, purpose: Purpose, work: Work) {
         let writes = matches!(work, Work::Commit(_));
-        if writes && generation == self.generation {
-            self.writes += 1;
-        } else if writes {
-            self.earlier_writes += 1;
-        }
         self.give(Some(Given { purpose, generation, writes }), generation, work);
     }
 
@@ -130,7 +127,7 @@ impl Jobs {
     }
 
     /// Why the job was given that came back.
-    pub(super) fn finish(&mut self, done: &Done) -> Option<Purpose> {
+    pub(super) fn finish(&mut self, done: &Done) -> Option<Finished> {
         let index = usize::try_from(done.ticket.checked_sub(self.first_ticket)?).ok()?;
         let given = self.given.get_mut(index)?.take()?;
         self.under_way -= 1;
@@ -138,26 +135,15 @@ impl Jobs {
             self.given.pop_front();
             self.first_ticket += 1;
         }
-        if given.writes && given.generation == self.generation {
-            self.writes -= 1;
-        } else if given.writes {
-            self.earlier_writes -= 1;
-        }
         let failed = match &done.outcome {
             Ok(Outcome::Committed(Answer::Append(Appended::Elsewhere(_)))) | Err(_) => true,
             Ok(_) => false,
         };
-        if given.writes && failed && given.generation == self.generation {
+        let is_late = given.writes && given.generation != self.generation;
+        if given.writes && failed && !is_late {
             self.generation = self.generation.wrapping_add(1);
-            self.earlier_writes += std::mem::take(&mut self.writes);
         }
-        Some(given.purpose)
-    }
-
-    /// Whether something was given before a failure that was heard of since, and has not come back. It
-    /// will fail; what is given now would not, and overtake it.
-    pub(super) const fn has_earlier_writes(&self) -> bool {
-        self.earlier_writes > 0
+        Some(Finished { purpose: given.purpose, is_late })
     }
 
     /// Jobs that have not come back.

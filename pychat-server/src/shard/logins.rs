@@ -289,6 +289,7 @@ impl Shard {
 
     /// Submits the claim and then the client's cursor, unless they are submitted or done.
     pub(super) fn pump_claim(&mut self, id: SessionId) {
+        let is_holding_back = self.is_holding_back();
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(hot) = session.hot.as_deref() else { return };
         let (submitted, purpose, command) = match (session.delivery, &hot.claim) {
@@ -320,7 +321,7 @@ impl Shard {
                 _,
             ) => return,
         };
-        if self.writes.is_pausing() {
+        if is_holding_back {
             self.stalled.insert(id);
             return;
         }

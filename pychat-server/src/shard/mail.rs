@@ -89,7 +89,6 @@ impl NodeMail {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeParcel {
     pub(super) number: u64,
-    pub(super) run: u32,
     pub(super) mailbox: UserName,
     pub(super) entry: Vec<u8>,
     /// Whether it is to be written, which proves whose the mailbox is.
@@ -106,6 +105,8 @@ pub(super) enum NodeAsker {
         safe: Seq,
         first: Seq,
         last: Seq,
+        /// See [`super::parcel::Place`].
+        after: Option<Seq>,
         /// The text that a receipt is due for, if one is.
         owed: Option<MessageId>,
     },
@@ -123,10 +124,12 @@ pub enum NodeFate {
     Settled,
     /// It cannot be taken.
     Refused(RefuseCode),
-    /// The store failed, or had failed before it came.
+    /// The store failed.
     Failed,
-    /// The mailbox is not that node's, or what came before it was not taken.
+    /// The mailbox is not that node's.
     Bounced,
+    /// The text before it was not there.
+    OutOfTurn,
 }
 
 /// A parcel's number names its shard in the first byte.

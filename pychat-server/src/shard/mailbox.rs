@@ -16,7 +16,7 @@ use super::{
     Now, Shard,
     jobs::{Purpose, Write},
     ownership::LONG_AGO,
-    parcel::{Asker, Failed, Fate, FromShard, Hop, Hopped, Parcel, Receipt, Unwritten},
+    parcel::{Asker, Fate, FromShard, Hop, Hopped, Parcel, Receipt, Unsafe, Unwritten},
     session::{Delivery, Session},
     unsettled::Held,
 };
@@ -46,24 +46,33 @@ const PLACES_LOW: u64 = 1024;
 impl Shard {
     /// Takes an entry for a mailbox that lives here.
     pub(super) fn take_in(&mut self, now: Now, parcel: Parcel) {
-        if parcel.generation != self.jobs.generation() {
-            return self.answer(parcel.asker, self.failed());
-        }
         if let Some(parcel) = self.route(now, parcel) {
             self.put_in(now, parcel);
         }
     }
 
-    /// Takes an entry for a mailbox that is this server's.
-    pub(super) fn put_in(&mut self, now: Now, parcel: Parcel) {
-        match self.reader(&parcel.mailbox) {
-            Some(id) => {
-                if let Some(parcel) = self.send_at_once(now, id, parcel) {
-                    self.end_lease(id);
-                    self.append(now, parcel, Some(id));
-                }
+    /// Takes an entry for a mailbox that is this server's, if it is its turn.
+    fn put_in(&mut self, now: Now, parcel: Parcel) {
+        let (turn, generation) = (self.turns.of(&parcel), self.jobs.generation());
+        if turn.is_some_and(|turn| !self.turns.is_now(turn, generation)) {
+            return self.answer(parcel.asker, Fate::OutOfTurn);
+        }
+        let reader = self.reader(&parcel.mailbox);
+        let left = match reader {
+            Some(id) => self.send_at_once(now, id, parcel),
+            None => Some(parcel),
+        };
+        if let Some(parcel) = left {
+            if let Some(id) = reader {
+                self.end_lease(id);
             }
-            None => self.append(now, parcel, None),
+            if self.writes.is_pausing() {
+                return self.answer(parcel.asker, Fate::Failed);
+            }
+            self.append(now, parcel, reader);
+        }
+        if let Some(turn) = turn {
+            self.turns.note(turn, generation);
         }
     }
 
@@ -86,8 +95,8 @@ impl Shard {
             return Some(parcel);
         };
         session.sent = place;
-        let Parcel { entry, asker, generation, .. } = parcel;
-        let held = Held { entry, asker, generation };
+        let Parcel { entry, asker, .. } = parcel;
+        let held = Held { entry, asker, generation: self.jobs.generation() };
         session.hot().unsettled.push_held(last, place, now.mono, parcel.owed, held);
         let left = session.reserved.0 - place.0;
         match session.hold(urgency, self.config.always_write) {
@@ -157,7 +166,6 @@ impl Shard {
             let (place, reader, asked_at) = (Some(place), Some(id), LONG_AGO);
             let write = Write { mailbox, entry, owed, asker, place, reader, asked_at };
             let work = Work::Commit(Command::Append(append));
-            self.note_writing(mailbox);
             self.jobs.push_of(generation, Purpose::Append(Box::new(write)), work);
         }
         self.forget_hold(id);
@@ -212,14 +220,6 @@ impl Shard {
 
     /// Has the store take an entry and find its place.
     fn append(&mut self, now: Now, parcel: Parcel, reader: Option<SessionId>) {
-        if self.writes.is_pausing() {
-            return self.answer(parcel.asker, self.failed());
-        }
-        if self.jobs.has_earlier_writes() {
-            // As good as given to the store: what follows it does not go to another node meanwhile.
-            self.note_writing(parcel.mailbox);
-            return self.behind.push((parcel.mailbox, parcel.asker));
-        }
         if let Some(session) = reader.and_then(|id| self.sessions.get_mut(&id)) {
             session.hot().appends += 1;
         }
@@ -228,35 +228,18 @@ impl Shard {
         let origin = origin(&asker);
         let append = Append { mailbox, origin, place: None, entry: Arc::clone(&entry) };
         let asked_at = now.mono;
-        self.note_writing(mailbox);
         let write = Write { mailbox, entry, owed, asker, place: None, reader, asked_at };
         self.write(Purpose::Append(Box::new(write)), Command::Append(append));
     }
 
-    /// Sends back what came after entries that the store was given, has not answered and will not take: once it
-    /// has, so that its senders hear of those first.
-    pub(super) fn send_back(&mut self, now: Now) {
-        if !self.behind.is_empty() && !self.jobs.has_earlier_writes() {
-            for (mailbox, asker) in std::mem::take(&mut self.behind) {
-                self.answer(asker, self.failed());
-                self.note_written(now, mailbox);
-            }
-        }
-    }
-
-    /// What became of an entry that the store was given.
+    /// What became of an entry that the store was given; whether something given no later was not written before.
     pub(super) fn on_written(
         &mut self,
         now: Now,
         write: Write,
         outcome: Result<Outcome, StoreError>,
+        is_late: bool,
     ) {
-        let mailbox = write.mailbox;
-        self.on_answered(now, write, outcome);
-        self.note_written(now, mailbox);
-    }
-
-    fn on_answered(&mut self, now: Now, write: Write, outcome: Result<Outcome, StoreError>) {
         let Write { mailbox, entry, owed, asker, place, reader, asked_at } = write;
         let mut alone = false;
         if let (None, Some(session)) = (place, reader.and_then(|id| self.sessions.get_mut(&id))) {
@@ -273,7 +256,8 @@ impl Shard {
                 if let (Some(place), Some(session)) = (place, session) {
                     session.hot().unsettled.failed(place, &asker);
                 }
-                return self.answer(asker, self.failed());
+                let fate = if is_late { Fate::OutOfTurn } else { Fate::Failed };
+                return self.answer(asker, fate);
             }
         };
         match appended {
@@ -299,9 +283,7 @@ impl Shard {
             Appended::Full => self.answer(asker, Fate::Refused(RefuseCode::MailboxFull)),
             Appended::NoSuchUser => self.answer(asker, Fate::Refused(RefuseCode::NoSuchUser)),
             Appended::Elsewhere(owner) => {
-                let generation = self.jobs.generation();
-                let since = now.mono;
-                let parcel = Parcel { mailbox, entry, owed, asker, since, generation };
+                let parcel = Parcel { mailbox, entry, owed, asker, since: now.mono };
                 self.on_elsewhere(now, owner, parcel);
             }
         }
@@ -324,8 +306,8 @@ impl Shard {
         // A receipt for somebody who is no user any more is as good as written.
         let safe = match fate {
             Fate::Delivered | Fate::Settled | Fate::Refused(_) => Ok(()),
-            Fate::Failed(failed) => Err(failed),
-            Fate::Again => Err(self.failure()),
+            Fate::Failed => Err(Unsafe::Failed),
+            Fate::Again | Fate::OutOfTurn => Err(Unsafe::OutOfTurn),
         };
         match asker {
             Asker::Hop(hop) => self.answer_hop(&hop, fate),
@@ -336,7 +318,7 @@ impl Shard {
                 self.tell(record.shard, FromShard::Fate(record, fate));
             }
             Asker::Receipt(Receipt { round, settles, word_back: _ }) => {
-                let fate = safe.map_or_else(Fate::Failed, |()| Fate::Settled);
+                let fate = if safe.is_ok() { Fate::Settled } else { fate };
                 for text in settles {
                     self.settle(text, fate);
                 }
@@ -345,15 +327,6 @@ impl Shard {
                 }
             }
         }
-    }
-
-    /// What whoever handed an entry in hears when the store has failed.
-    pub(super) fn failed(&self) -> Fate {
-        Fate::Failed(self.failure())
-    }
-
-    fn failure(&self) -> Failed {
-        Failed { shard: self.config.shard, generation: self.jobs.generation() }
     }
 
     /// Says what became of a text that is on no disk of ours, after its recipient had it.

@@ -6,6 +6,7 @@
 //!
 //! - `logins`: who may come in, and the older session that has to go. `goodbye`: when all have to.
 //! - `appends`: from a session's outbox to the recipients' mailboxes (`uplink`).
+//! - `turns`: in which order texts are taken.
 //! - `mailbox`: what comes into the mailboxes that live here (`parcel`), to the readers and to the store.
 //! - `delivery`: from a user's mailbox to the session, in order and once (`unsettled`), and the
 //!   receipts that follow (`receipts`).
@@ -32,6 +33,7 @@ mod receipts;
 mod session;
 mod sessions;
 mod stats;
+mod turns;
 mod unsettled;
 mod uplink;
 
@@ -50,7 +52,7 @@ use crate::{
 use claims::Claims;
 use forward::Forwards;
 use health::{Health, RETRY_CLUSTER_MAX, RETRY_MAX};
-use jobs::{Jobs, Purpose};
+use jobs::{Finished, Jobs, Purpose};
 use logins::Applicants;
 use ownership::Ownership;
 use pychat_proto::{
@@ -63,6 +65,7 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 use sessions::Sessions;
+use turns::{TURNS_MAX, Turns};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
@@ -131,14 +134,9 @@ pub struct Shard {
     to_shards: VecDeque<(u8, FromShard)>,
     /// What this shard tells itself.
     to_self: VecDeque<FromShard>,
-    /// How many failures of each shard's store were heard of.
-    generations: Vec<u32>,
     /// Mailboxes of which the store may not know how many places this shard has handed out: those of users
     /// who were here since the last write that succeeded.
     handed_out: BTreeMap<UserName, Cursor>,
-    /// Who hears of a failure once the store has answered all that it was given before the last one. Bounded as
-    /// jobs are.
-    behind: Vec<(UserName, parcel::Asker)>,
     /// When what is held back from the disk is due there, for each session that anything is held for.
     holds: BTreeSet<(Instant, SessionId)>,
     /// Sessions whose position is on no disk of ours, and when it will be.
@@ -147,8 +145,11 @@ pub struct Shard {
     forwards: Forwards,
     ownership: Ownership,
     claims: Claims,
+    turns: Turns,
     writes: Health,
     reads: Health,
+    /// What other shards answer to what this one sends to their mailboxes.
+    sends: Health,
     broken: Option<String>,
     /// Sessions that hold something back until the store works again.
     stalled: BTreeSet<SessionId>,
@@ -185,16 +186,16 @@ impl Shard {
             jobs: Jobs::new(config.shard),
             to_shards: VecDeque::new(),
             to_self: VecDeque::new(),
-            generations: vec![0; usize::from(config.shards)],
             handed_out: BTreeMap::new(),
-            behind: Vec::new(),
             holds: BTreeSet::new(),
             unwritten: BTreeSet::new(),
             positions_at: None,
             forwards: Forwards::default(),
             ownership: Ownership::default(),
             claims: Claims::default(),
+            turns: Turns::default(),
             writes: Health::new(retry_max),
+            sends: Health::new(retry_max),
             reads: Health::new(retry_max),
             broken: None,
             stalled: BTreeSet::new(),
@@ -221,11 +222,12 @@ impl Shard {
 
     /// Takes what the committer says.
     pub fn handle_committer(&mut self, now: Now, done: Done) {
-        if let Some(purpose) = self.jobs.finish(&done) {
+        if let Some(Finished { purpose, is_late }) = self.jobs.finish(&done) {
             let Done { outcome, .. } = done;
-            self.note_health(now, &purpose, outcome.as_ref().err());
-            self.handle_outcome(now, purpose, outcome);
-            self.send_back(now);
+            if !is_late {
+                self.note_health(now, &purpose, outcome.as_ref().err());
+            }
+            self.handle_outcome(now, purpose, outcome, is_late);
         }
         self.handle_events(now);
     }
@@ -267,8 +269,9 @@ impl Shard {
         self.write_positions(now);
         self.claims.handle_timeout(now.mono);
         let writes = self.writes.handle_timeout(now.mono);
+        let sends = self.sends.handle_timeout(now.mono);
         let reads = self.reads.handle_timeout(now.mono);
-        if writes || reads {
+        if reads || (writes || sends) && !self.is_holding_back() {
             for session in std::mem::take(&mut self.stalled) {
                 self.pump(now, session);
             }
@@ -279,7 +282,7 @@ impl Shard {
     /// When `handle_timeout` is due.
     #[must_use]
     pub fn poll_timeout(&mut self) -> Option<Instant> {
-        let store = [self.writes.poll_timeout(), self.reads.poll_timeout()];
+        let store = [&self.writes, &self.sends, &self.reads].map(Health::poll_timeout);
         let held = self.holds.first().map(|(at, _)| *at);
         let others = [
             self.endpoint.poll_timeout(),
@@ -344,6 +347,7 @@ impl Shard {
         let (claiming, sessions) = (self.claims.len(), self.sessions.len());
         each(Fill::follower("sessions that took keys within a minute", claiming, sessions));
         self.forwards.fills(&mut each);
+        each(Fill::new("streams whose last text is known", self.turns.len(), TURNS_MAX));
         for hot in self.sessions.values().filter_map(|session| session.hot.as_deref()) {
             each(Fill::of_session("messages under way", hot.uplink.pending(), uplink::PENDING_MAX));
         }
@@ -402,7 +406,13 @@ impl Shard {
         }
     }
 
-    fn handle_outcome(&mut self, now: Now, purpose: Purpose, outcome: Result<Outcome, StoreError>) {
+    fn handle_outcome(
+        &mut self,
+        now: Now,
+        purpose: Purpose,
+        outcome: Result<Outcome, StoreError>,
+        is_late: bool,
+    ) {
         match purpose {
             Purpose::Login(incoming) => self.on_login_known(now, incoming, outcome),
             Purpose::Claim(session) => self.on_claimed(now, session, &outcome),
@@ -411,7 +421,7 @@ impl Shard {
             Purpose::Elsewhere(sessions) => self.on_checked(now, sessions, outcome),
             Purpose::Append(write) => {
                 let reader = write.reader;
-                self.on_written(now, *write, outcome);
+                self.on_written(now, *write, outcome, is_late);
                 self.cool(reader);
             }
             Purpose::Reserve(session) => {
@@ -459,6 +469,12 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// Whether what sessions have for mailboxes waits, as the store fails here or where it last went. Entries of
+    /// others are only refused where the store failed here: two shards would keep each other waiting for good.
+    const fn is_holding_back(&self) -> bool {
+        self.writes.is_pausing() || self.sends.is_pausing()
     }
 
     /// Submits whatever a session holds back.

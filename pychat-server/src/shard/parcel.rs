@@ -20,9 +20,6 @@ pub struct Parcel {
     /// It may go to its reader unwritten only under a lease that was asked for later than this. See
     /// [`super::forward`].
     pub(super) since: Instant,
-    /// How many failures of that shard's store its sender had heard of. One from before the last of them
-    /// is sent back, so that it does not overtake what failed.
-    pub(super) generation: u32,
 }
 
 /// Names a message of a session's stream.
@@ -58,11 +55,8 @@ pub(super) enum Asker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hop {
     pub(super) node: Node,
-    pub(super) mailbox: UserName,
     /// Its number there.
     pub(super) number: u64,
-    /// See [`super::forward`].
-    pub(super) run: u32,
     pub(super) what: Hopped,
 }
 
@@ -114,6 +108,9 @@ pub(super) struct Place {
     pub(super) safe: Seq,
     /// The message's first record.
     pub(super) first: Seq,
+    /// The message before it in the same mailbox, by its last record, if nobody knows yet what became of it. See
+    /// [`super::turns`].
+    pub(super) after: Option<Seq>,
 }
 
 /// What waits for a receipt to be safe.
@@ -137,18 +134,21 @@ pub enum Fate {
     Settled,
     /// It cannot be taken.
     Refused(RefuseCode),
-    /// Not written, to be handed over again.
-    Failed(Failed),
-    /// The node that had it is gone, and what it knew: it is to be handed over again.
+    /// The store failed: it is to be handed over again after a while.
+    Failed,
+    /// The mailbox is somewhere else by now, or whoever had it is gone: it is to be handed over again.
     Again,
+    /// The one before it was not there: it is to be handed over again when it is known what became of that.
+    OutOfTurn,
 }
 
-/// A shard's store failed, or had failed before the parcel came.
+/// A receipt is not safe, and to be handed over again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failed {
-    pub(super) shard: u8,
-    /// Of parcels that are taken from here on.
-    pub(super) generation: u32,
+pub enum Unsafe {
+    /// The store failed: after a while.
+    Failed,
+    /// Something before it was not written: at once.
+    OutOfTurn,
 }
 
 /// What one shard tells another. None of it may be lost but a login; none may overtake another.
@@ -162,7 +162,7 @@ pub enum FromShard {
     /// What became of a message.
     Fate(Record, Fate),
     /// Whether a receipt of a session's round is safe; its number.
-    Receipted(SessionId, usize, Result<(), Failed>),
+    Receipted(SessionId, usize, Result<(), Unsafe>),
 }
 
 #[cfg(test)]

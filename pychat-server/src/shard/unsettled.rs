@@ -185,7 +185,7 @@ mod tests {
     fn asker() -> Asker {
         let record = Record { shard: 0, session: SessionId::NONE, last: Seq(1) };
         let (user, stream) = (UserName::parse("bob").unwrap(), StreamId([1; 16]));
-        Asker::Stream(record, Place { user, stream, safe: Seq::NONE, first: Seq(1) })
+        Asker::Stream(record, Place { user, stream, safe: Seq::NONE, first: Seq(1), after: None })
     }
 
     fn held() -> Held {

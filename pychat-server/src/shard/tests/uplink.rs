@@ -69,6 +69,56 @@ fn what_failed_is_handed_on_again_in_order() {
     assert_eq!(steps(&mut uplink), [1, 2, 3], "one that was accepted may have to go again too");
 }
 
+fn sent(uplink: &mut Uplink) -> Vec<(u64, Option<u64>)> {
+    let mut sent = Vec::new();
+    while let Some(Step::Send { last, after, .. }) = uplink.step() {
+        sent.push((last.0, after.map(|after| after.0)));
+    }
+    sent
+}
+
+#[test]
+fn each_text_says_which_one_before_it_is_under_way_to_the_same_mailbox() {
+    let mut uplink = Uplink::default();
+    for (seq, to) in [(1, "bob"), (2, "carol"), (3, "bob"), (4, "carol"), (5, "bob")] {
+        let to = UserName::parse(to).unwrap();
+        uplink.push(Seq(seq), Seq(seq), Message { to, ..message(Kind::Text) }).unwrap();
+    }
+    let first = [(1, None), (2, None), (3, Some(1)), (4, Some(2)), (5, Some(3))];
+    assert_eq!(sent(&mut uplink), first);
+    uplink.accept(Seq(1));
+    [3, 5].into_iter().for_each(|last| uplink.fail(Seq(last)));
+    assert_eq!(sent(&mut uplink), [(3, None), (5, Some(3))]);
+    // One that was accepted is under way again, before what never came back.
+    uplink.fail(Seq(1));
+    assert_eq!(sent(&mut uplink), [(1, None)]);
+    uplink.fail(Seq(5));
+    assert_eq!(sent(&mut uplink), [(5, Some(3))]);
+}
+
+#[test]
+fn what_came_out_of_its_turn_waits_for_the_fate_of_the_one_before_it_and_those_behind_it_too() {
+    let bob = message(Kind::Text).to;
+    let carol = UserName::parse("carol").unwrap();
+    let mut uplink = Uplink::default();
+    for (seq, to) in [(1, bob), (2, bob), (3, bob), (4, carol)] {
+        uplink.push(Seq(seq), Seq(seq), Message { to, ..message(Kind::Text) }).unwrap();
+    }
+    assert_eq!(sent(&mut uplink).len(), 4);
+    [2, 3, 4].into_iter().for_each(|last| uplink.put_back(Seq(last)));
+    assert_eq!(sent(&mut uplink), [(4, None)], "nothing before it is missing any more");
+    uplink.push(Seq(5), Seq(5), message(Kind::Text)).unwrap();
+    uplink.push(Seq(6), Seq(6), Message { to: carol, ..message(Kind::Text) }).unwrap();
+    assert_eq!(sent(&mut uplink), [(6, Some(4))]);
+    // Failing is a fate: all go again, one behind the other.
+    uplink.fail(Seq(1));
+    assert_eq!(sent(&mut uplink), [(1, None), (2, Some(1)), (3, Some(2)), (5, Some(3))]);
+    [2, 3, 5].into_iter().for_each(|last| uplink.put_back(Seq(last)));
+    assert_eq!(sent(&mut uplink), []);
+    uplink.accept(Seq(1));
+    assert_eq!(sent(&mut uplink), [(2, None), (3, Some(2)), (5, Some(3))]);
+}
+
 #[test]
 fn a_refused_text_holds_up_what_follows_until_it_is_skipped() {
     let mut uplink = with_texts(2);

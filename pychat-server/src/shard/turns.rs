@@ -1,0 +1,96 @@
+//! In which order texts are taken: none before the one that its sender sent before it to the same mailbox.
+//!
+//! Each text names the one before it of its stream and mailbox, if that one's fate is not known yet where it
+//! comes from. Whoever takes texts for a mailbox remembers the last one of each stream, and takes the next only
+//! behind it; unless something was not written since, as it may have been that one. What is out of its turn is
+//! sent back, and comes again when the fate of the one before is known. So whatever way texts take, across
+//! shards, nodes and moving users, and whatever fails on it, no text overtakes another.
+
+use super::parcel::{Asker, Hop, Hopped, Parcel};
+use pychat_proto::Seq;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+};
+
+/// Streams and mailboxes whose last text a shard remembers. Beyond it all are forgotten: what is under way behind
+/// one of them is sent back, and comes again.
+pub(super) const TURNS_MAX: usize = 65_536;
+
+/// The last text of each stream and mailbox that a shard has taken.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    /// By the hash of stream and mailbox, with the generation in which it was taken. Two that share a hash send
+    /// each other's texts back at worst.
+    last: HashMap<u64, (Seq, u32)>,
+    hasher: RandomState,
+}
+
+/// A text's place behind others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    key: u64,
+    after: Option<Seq>,
+    last: Seq,
+}
+
+impl Turns {
+    /// Where a parcel stands; nowhere if its order means nothing.
+    pub(super) fn of(&self, parcel: &Parcel) -> Option<Turn> {
+        let (place, last) = match &parcel.asker {
+            Asker::Stream(record, place) => (place, record.last),
+            Asker::Hop(Hop { what: Hopped::Text(place, last), .. }) => (place, *last),
+            Asker::Receipt(_) | Asker::Hop(Hop { what: Hopped::Receipt(_), .. }) => return None,
+        };
+        let key = self.hasher.hash_one((&place.user, place.stream, &parcel.mailbox));
+        Some(Turn { key, after: place.after, last })
+    }
+
+    /// Whether it is this one's turn, in this generation of the shard's store.
+    pub(super) fn is_now(&self, turn: Turn, generation: u32) -> bool {
+        turn.after.is_none_or(|after| self.last.get(&turn.key) == Some(&(after, generation)))
+    }
+
+    /// It was taken.
+    pub(super) fn note(&mut self, turn: Turn, generation: u32) {
+        if self.last.len() >= TURNS_MAX && !self.last.contains_key(&turn.key) {
+            self.last.clear();
+        }
+        self.last.insert(turn.key, (turn.last, generation));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.last.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turn(key: u64, after: u64, last: u64) -> Turn {
+        Turn { key, after: Some(Seq(after)), last: Seq(last) }
+    }
+
+    #[test]
+    fn a_text_is_taken_behind_the_one_that_it_names_and_behind_no_other() {
+        let mut turns = Turns::default();
+        assert!(!turns.is_now(turn(7, 1, 2), 0), "nothing was taken");
+        assert!(turns.is_now(Turn { after: None, ..turn(7, 0, 1) }, 0));
+        turns.note(turn(7, 0, 1), 0);
+        assert!(turns.is_now(turn(7, 1, 2), 0));
+        assert!(!turns.is_now(turn(7, 2, 3), 0), "the one before it is missing");
+        assert!(!turns.is_now(turn(8, 1, 2), 0), "another stream or mailbox");
+        assert!(!turns.is_now(turn(7, 1, 2), 1), "it may have been what was not written");
+    }
+
+    #[test]
+    fn of_so_many_the_last_one_is_known_and_then_of_none() {
+        let mut turns = Turns::default();
+        (0..TURNS_MAX as u64).for_each(|key| turns.note(turn(key, 0, 1), 0));
+        turns.note(turn(0, 1, 2), 0);
+        assert_eq!(turns.len(), TURNS_MAX);
+        turns.note(turn(TURNS_MAX as u64, 0, 1), 0);
+        assert_eq!(turns.len(), 1);
+    }
+}
