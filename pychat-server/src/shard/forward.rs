@@ -347,10 +347,15 @@ impl Shard {
         if self.config.member.is_none() || self.reader(&mailbox).is_some() {
             return;
         }
-        if let Some(route) = self.forwards.routes.get_mut(&mailbox)
-            && std::mem::replace(&mut route.proven_at, now.mono) != LONG_AGO
-        {
-            return;
+        match self.forwards.routes.get_mut(&mailbox) {
+            Some(Route { whose: Whose::Here, proven_at: told_at }) => {
+                if std::mem::replace(told_at, now.mono) != LONG_AGO {
+                    return;
+                }
+            }
+            // What it has proven was before this.
+            Some(route) => route.proven_at = LONG_AGO,
+            None => {}
         }
         self.forwards.tell(ToNodes::Took(mailbox));
     }

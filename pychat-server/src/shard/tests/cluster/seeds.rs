@@ -115,8 +115,8 @@ impl Fate {
     fn thaw(&mut self, node: usize) {
         if self.cluster.servers[node].as_ref().is_some_and(|it| it.is_frozen) {
             self.cluster.thaw(node);
-            // Whoever missed it hears of it.
-            self.missing.retain(|(by, whom)| *by != node && *whom != node);
+            // Whoever missed it hears of it, and it looks itself; whom it missed does not know yet.
+            self.missing.retain(|(_, whom)| *whom != node);
         }
     }
 
@@ -136,6 +136,8 @@ impl Fate {
         self.cluster.loses.clear();
         self.cluster.loses_news = false;
         self.cluster.run(Duration::from_secs(20));
+        // All look now and then, whether or not they heard that they were missed.
+        (0..NODES).for_each(|node| self.cluster.wake(node));
         (0..NAMES.len()).for_each(|who| self.move_somebody(who));
         self.cluster.run(Duration::from_secs(60));
     }
