@@ -232,6 +232,33 @@ fn nothing_overtakes_what_is_being_written() {
 }
 
 #[test]
+fn nothing_overtakes_what_is_written_after_its_reader_has_moved() {
+    let (mut cluster, alice, bob, texts) = missed();
+    let carol = cluster.join("carol", 2);
+    cluster.miss(0, 2);
+    cluster.server(0).store_waits = true;
+    texts[40..45].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(1));
+    cluster.go_to(bob, 2);
+    // So that his new node is sure of his mailbox, and texts go to him unwritten.
+    for _ in 0..3 {
+        cluster.write(carol, "bob", "hello");
+        cluster.run(Duration::from_secs(1));
+    }
+    // Node 0 has heard where he is, and takes his mailbox from there all the same.
+    cluster.server(0).store_waits = false;
+    cluster.run(Duration::from_secs(1));
+    texts[45..].iter().for_each(|text| cluster.write(alice, "bob", text));
+    cluster.run(Duration::from_secs(5));
+    cluster.wake(2);
+    cluster.run(Duration::from_secs(30));
+    let mut heard = once(cluster.texts(bob));
+    heard.retain(|text| text != "hello");
+    assert_eq!(heard, texts);
+    assert_eq!(cluster.delivered(alice), texts.len());
+}
+
+#[test]
 fn nothing_overtakes_what_a_slow_store_will_not_write() {
     let mut cluster = Cluster::new(1);
     let (alice, bob) = (cluster.join("alice", 0), cluster.join("bob", 0));

@@ -159,7 +159,7 @@ impl Fate {
 }
 
 /// Seeds that the tests play; `PYCHAT_CLUSTER_SEEDS=FROM..TO` plays others.
-const SEEDS: std::ops::Range<u64> = 0..60;
+const SEEDS: std::ops::Range<u64> = 0..400;
 
 const STEPS: usize = 80;
 
