@@ -2,8 +2,9 @@
 //! committer and real SQLite databases, on a simulated network, with crashes at any write to disk.
 //!
 //! One seed decides everything. [`World::run`] plays it and checks the promises while it goes. [`soak`] plays
-//! the server alone, on a real disk, for a day.
+//! the server alone, on a real disk, for a day. [`capacity`] plays no code of PyChat's, but what it costs, with millions of users.
 
+pub mod capacity;
 mod daemon;
 mod disk;
 mod keys;

@@ -42,7 +42,8 @@ impl Kind {
 
 impl Subject {
     /// The stream that it lies in, of so many, or the one of bans and invites.
-    pub(super) fn stream(&self, streams: u8) -> Option<u8> {
+    #[must_use]
+    pub fn stream(&self, streams: u8) -> Option<u8> {
         match self {
             // Not the hash that names a shard's home: that one differs between servers of different size.
             Self::User(_, user) => Some(spread(user.as_str(), streams)),
