@@ -2,6 +2,7 @@
 
 mod attack;
 mod bench;
+mod capacity;
 mod cluster;
 mod commands;
 mod demo;
@@ -48,6 +49,8 @@ enum Task {
     Sim(sim::Arguments),
     /// Play a day of a thousand people under a virtual clock, and see whether anything of the server grows.
     Soak(soak::Arguments),
+    /// Compute what millions of users need, play the busiest hour of them, and print both.
+    Capacity(capacity::Arguments),
     /// Watch two people chat through a network that loses every fifth packet.
     Demo(demo::Arguments),
     /// Draw the README's pictures from the programs as they are, in tmux.
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Sim(arguments) => sim::run(&arguments),
         Task::Soak(arguments) => soak::run(&arguments),
+        Task::Capacity(arguments) => capacity::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Pictures(arguments) => pictures::run(&arguments),
         Task::Torture(arguments) => torture::run(&arguments),

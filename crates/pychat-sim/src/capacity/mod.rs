@@ -8,6 +8,7 @@
 
 mod cluster;
 mod death;
+mod errand;
 mod figures;
 mod model;
 mod people;
@@ -19,6 +20,7 @@ mod report;
 mod routes;
 mod traffic;
 
+pub use figures::ROUTES_MAX;
 pub use model::{Deployment, Model};
 pub use play::{Outcome, Plan, play};
 pub use report::report;

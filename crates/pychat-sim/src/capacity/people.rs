@@ -135,7 +135,7 @@ impl People {
 
     /// In each block of users each kind is there once.
     fn kind(&self, user: u32) -> u32 {
-        user % KINDS ^ self.shuffle(user / KINDS)
+        (user % KINDS) ^ self.shuffle(user / KINDS)
     }
 
     fn shuffle(&self, block: u32) -> u32 {

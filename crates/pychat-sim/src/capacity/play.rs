@@ -1,24 +1,26 @@
 //! The simulation: texts go their way through queues, in seconds in which all is well and in those after a node's death.
 
+#[cfg(test)]
+mod tests;
+mod texts;
+
 use super::{
     cluster::{Cluster, Cost},
     death::Death,
+    errand::{Errand, Event, Kind, Step},
     figures::{
-        AWAY_SHARE, GONE, LIVE_AT_NATS, LIVE_AT_RECIPIENT, LIVE_AT_SENDER, LOGIN, SECOND,
-        SESSION_SECONDS, TEXTS_AN_HOUR, WRITTEN_AT_RECIPIENT, WRITTEN_AT_SENDER,
+        AWAY_SHARE, GONE, LIVE_AT_NATS, LOGIN, SECOND, SESSION_SECONDS, TEXTS_AN_HOUR,
+        WRITTEN_AT_RECIPIENT,
     },
     model::Deployment,
     people::{People, unit, until_next},
     phase::Phase,
-    proofs::{Pair, Proof, Proofs},
+    proofs::Proofs,
     routes::Routes,
     traffic::{Text, Traffic},
 };
 use pychat_testkit::dice::Dice;
-use std::{
-    cmp::{Ordering, Reverse},
-    collections::BinaryHeap,
-};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// Seconds in which talks begin and no text is played, so that there are as many under way as ever.
 const WARM_UP_SECONDS: u64 = 240;
@@ -33,6 +35,8 @@ pub struct Plan {
     pub seed: u64,
     /// Registered.
     pub users: u32,
+    /// Mailboxes of which a shard remembers whose they are.
+    pub routes_max: u32,
     /// Seconds in which all is well, and then from a node's death on.
     pub seconds: [u64; 2],
 }
@@ -54,47 +58,6 @@ pub struct Outcome {
     pub delivered: u64,
     /// See [`Outcome::generated`].
     pub waiting: u64,
-}
-
-/// Something under way.
-#[derive(Clone, Copy)]
-struct Event {
-    at: u64,
-    number: u64,
-    step: Step,
-    errand: Errand,
-}
-
-/// Where it is.
-#[derive(Clone, Copy)]
-enum Step {
-    Begins,
-    /// At the NATS server of the sender's node, or of the recipient's.
-    LeavesBy,
-    ComesBy,
-    Arrives,
-    /// At the node that writes, before its stream, and at the stream.
-    Gathers,
-    IsWritten,
-    IsReplicated,
-}
-
-/// What it is.
-#[derive(Clone, Copy)]
-struct Errand {
-    kind: Kind,
-    from: u32,
-    to: u32,
-    talks: f32,
-    waited: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Text,
-    /// A text that a quorum writes.
-    Written,
-    Login,
 }
 
 /// Plays it.
@@ -136,7 +99,7 @@ struct Play {
 
 impl Play {
     fn new(plan: Plan) -> Self {
-        let Plan { seed, users, .. } = plan;
+        let Plan { seed, users, routes_max, .. } = plan;
         let deployment = Deployment::of(users);
         let mut dice = Dice::new(seed);
         let people = People::new(seed, users, deployment);
@@ -159,7 +122,7 @@ impl Play {
         };
         let traffic = Traffic::new(dice.below(u64::MAX), here);
         let (proofs, under_way, count) = (Proofs::default(), BinaryHeap::new(), 0);
-        let routes = Routes::new(deployment);
+        let routes = Routes::new(deployment, routes_max);
         Self {
             people,
             cluster,
@@ -230,12 +193,12 @@ impl Play {
                     break user;
                 }
             };
-            self.push(at, Step::Begins, login(user));
+            self.push(at, Step::Begins, Errand::login(user));
             at += until_next(a_second, &mut self.dice);
         }
         let come = self.death.as_mut().map(|death| death.come_in(&self.people, begin));
         let come = come.unwrap_or_default();
-        come.into_iter().for_each(|(user, at)| self.push(at, Step::Begins, login(user)));
+        come.into_iter().for_each(|(user, at)| self.push(at, Step::Begins, Errand::login(user)));
     }
 
     fn play_until(&mut self, until: u64) {
@@ -305,13 +268,14 @@ impl Play {
                 self.push(begun, Step::IsWritten, errand);
             }
             Step::IsWritten => {
-                let begun = self.cluster.write(stream(&self.people, errand), at, phase);
+                let begun = self.cluster.write(self.people.place(errand.mailbox()).1, at, phase);
                 phase.written.note();
                 errand.waited += begun - at;
                 self.push(begun, Step::IsReplicated, errand);
             }
             Step::IsReplicated => {
-                let served = self.cluster.replicate(stream(&self.people, errand), at, phase);
+                let served =
+                    self.cluster.replicate(self.people.place(errand.mailbox()).1, at, phase);
                 errand.waited += served.waited;
                 match errand.kind {
                     Kind::Login => phase.login_waits.saturating_record(errand.waited),
@@ -319,129 +283,5 @@ impl Play {
                 }
             }
         }
-    }
-
-    /// A text begins its way at its sender's shard.
-    fn begin(&mut self, at: u64, node: u16, mut errand: Errand) {
-        let Errand { from, to, .. } = errand;
-        let is_here = self.people.is_here(to);
-        let other = if is_here { self.node(to, at) } else { None };
-        if let (true, None, Some(death)) = (is_here, other, &self.death)
-            && at < death.known_at()
-        {
-            // Its mailbox is still a node's that does not answer.
-            let again_at = death.back_at(&self.people, to).min(death.known_at());
-            self.phase().held += 1;
-            return self.push(again_at, Step::Begins, errand);
-        }
-        let proof = other.map(|other| self.proof(at, [node, other], errand));
-        let is_live = proof == Some(Proof::Given);
-        let cost = if is_live { LIVE_AT_SENDER } else { WRITTEN_AT_SENDER };
-        let shard = self.cluster.shard(node, self.people.place(from).0);
-        let is_dying = self.death.is_some();
-        let Outcome { well, death, .. } = &mut self.outcome;
-        let phase = if is_dying { death } else { well };
-        match proof {
-            Some(Proof::Given) if other == Some(node) => phase.within += 1,
-            Some(Proof::Given) => phase.across += 1,
-            Some(Proof::First) => phase.first += 1,
-            Some(Proof::Forgotten) => phase.forgotten += 1,
-            None => phase.away += 1,
-        }
-        phase.others_node += u64::from(other.is_some_and(|other| other != node));
-        let served = self.cluster.serve(shard, at, Cost::of_text(cost), phase);
-        errand.waited += served.waited;
-        errand.kind = if is_live { Kind::Text } else { Kind::Written };
-        let step = match other {
-            Some(other) if is_live && other == node => Step::Arrives,
-            Some(_) if is_live => Step::LeavesBy,
-            Some(_) | None => Step::Gathers,
-        };
-        self.push(served.done_at, step, errand);
-    }
-
-    /// Whether a text between two who are at these nodes goes unwritten.
-    fn proof(&mut self, at: u64, [node, other]: [u16; 2], errand: Errand) -> Proof {
-        let Errand { from, to, talks, .. } = errand;
-        let login_at = self.death.as_ref().and_then(|death| {
-            let login = |user| death.login_at(&self.people, user, at);
-            login(from).max(login(to))
-        });
-        let forgotten_at = (node != other)
-            .then(|| self.cluster.shard(node, self.people.place(to).0))
-            .and_then(|shard| self.routes.forgotten_at(shard));
-        let pair = Pair { from, to, talks: f64::from(talks), login_at, forgotten_at };
-        self.proofs.of(&self.people, &pair, at)
-    }
-
-    /// A text is at its recipient's shard, or in the mailbox of somebody who is away.
-    fn arrive(&mut self, at: u64, errand: Errand) {
-        let Errand { to, kind, .. } = errand;
-        let is_here = self.people.is_here(to);
-        let node = if is_here { self.node(to, at) } else { None };
-        let is_dying = self.death.is_some();
-        let Outcome { well, death, delivered, waiting, .. } = &mut self.outcome;
-        let phase = if is_dying { death } else { well };
-        let mut waited = errand.waited;
-        match node {
-            Some(node) => {
-                let written = kind == Kind::Written;
-                let cost = if written { WRITTEN_AT_RECIPIENT } else { LIVE_AT_RECIPIENT };
-                let shard = self.cluster.shard(node, self.people.place(to).0);
-                waited += self.cluster.serve(shard, at, Cost::of_text(cost), phase).waited;
-                *delivered += 1;
-            }
-            // It went with a node that has just died, and is handed over anew.
-            None if is_here && kind == Kind::Text => {
-                return self.push(at, Step::Begins, errand);
-            }
-            None => *waiting += 1,
-        }
-        let waits =
-            if kind == Kind::Text { &mut phase.live_waits } else { &mut phase.written_waits };
-        waits.saturating_record(waited);
-    }
-
-    /// Somebody whose node has died has something to send, and goes elsewhere at once. What was under way begins anew.
-    fn hurry(&mut self, at: u64, errand: Errand) {
-        let Some(death) = &mut self.death else { return };
-        let (back_at, is_sooner) = death.hurry(&self.people, errand.from, at);
-        if is_sooner {
-            self.push(back_at, Step::Begins, login(errand.from));
-        }
-        self.phase().held += u64::from(errand.kind != Kind::Login);
-        if errand.kind != Kind::Login {
-            self.push(back_at, Step::Begins, Errand { kind: Kind::Text, ..errand });
-        }
-    }
-}
-
-/// The stream of the mailbox that is written to; that of a login is one's own.
-fn stream(people: &People, errand: Errand) -> u8 {
-    let mailbox = if errand.kind == Kind::Login { errand.from } else { errand.to };
-    people.place(mailbox).1
-}
-
-fn login(user: u32) -> Errand {
-    Errand { kind: Kind::Login, from: user, to: user, talks: 0.0, waited: 0 }
-}
-
-impl PartialEq for Event {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Event {}
-
-impl PartialOrd for Event {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Event {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
     }
 }

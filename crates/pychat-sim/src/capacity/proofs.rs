@@ -8,7 +8,7 @@ use super::people::{People, What, mix};
 use std::collections::HashMap;
 
 /// Pairs of whom it is remembered when there was proof; beyond it all are forgotten, and prove it again. Of a hundred
-/// million users five million pairs write in the simulated seconds.
+/// million users some ten million pairs write in the simulated minutes.
 const PAIRS_MAX: usize = 16 << 20;
 
 /// See the module.

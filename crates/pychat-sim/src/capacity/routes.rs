@@ -2,7 +2,7 @@
 //! of each of these learns it, with no proof. A table that is full forgets all, with what was proven.
 
 use super::{
-    figures::{ROUTES_MAX, SECOND, TOLD_EVERY},
+    figures::{SECOND, TOLD_EVERY},
     model::Deployment,
 };
 
@@ -10,6 +10,8 @@ use super::{
 pub(super) struct Routes {
     nodes: usize,
     shards: usize,
+    /// How many a shard remembers.
+    most: u32,
     /// Of each shard: how many it knows that are at each node.
     known: Vec<Vec<u32>>,
     /// Of each shard: when it last forgot all.
@@ -17,10 +19,10 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    pub(super) fn new(deployment: Deployment) -> Self {
+    pub(super) fn new(deployment: Deployment, most: u32) -> Self {
         let (nodes, shards) = (usize::from(deployment.nodes), usize::from(deployment.shards));
         let known = vec![vec![0; nodes]; nodes * shards];
-        Self { nodes, shards, known, forgotten_at: vec![None; nodes * shards] }
+        Self { nodes, shards, most, known, forgotten_at: vec![None; nodes * shards] }
     }
 
     /// In the second that begins now, some nodes tell who is there, each in a second of its own of each minute. `sessions`
@@ -33,7 +35,7 @@ impl Routes {
             for shard in (0..self.known.len()).filter(|shard| shard / self.shards != teller) {
                 // A user's home has the same number at each node.
                 let told = sessions[teller * self.shards + shard % self.shards];
-                if learn(&mut self.known[shard], teller, told) {
+                if learn(&mut self.known[shard], teller, told, self.most) {
                     self.forgotten_at[shard] = Some(begin);
                 }
             }
@@ -47,9 +49,9 @@ impl Routes {
 }
 
 /// Hears of so many at a node, and says whether there was too little room.
-fn learn(known: &mut [u32], teller: usize, told: u32) -> bool {
+fn learn(known: &mut [u32], teller: usize, told: u32, most: u32) -> bool {
     let others: u32 = known.iter().sum::<u32>() - known[teller];
-    if others + told <= ROUTES_MAX {
+    if others + told <= most {
         known[teller] = known[teller].max(told);
         return false;
     }
@@ -58,9 +60,9 @@ fn learn(known: &mut [u32], teller: usize, told: u32) -> bool {
     if new == 0 {
         return false;
     }
-    let left = new - (ROUTES_MAX - others - known[teller]).min(new - 1);
+    let left = new - (most - others - known[teller]).min(new - 1);
     known.fill(0);
-    known[teller] = (left - 1) % ROUTES_MAX + 1;
+    known[teller] = (left - 1) % most + 1;
     true
 }
 
@@ -68,23 +70,25 @@ fn learn(known: &mut [u32], teller: usize, told: u32) -> bool {
 mod tests {
     use super::*;
 
+    const MOST: u32 = 1_000;
+
     #[test]
     fn a_table_with_room_for_all_forgets_nothing() {
         let mut known = [0; 3];
         for teller in [1, 2, 1, 2] {
-            assert!(!learn(&mut known, teller, ROUTES_MAX / 2));
+            assert!(!learn(&mut known, teller, MOST / 2, MOST));
         }
-        assert_eq!(known, [0, ROUTES_MAX / 2, ROUTES_MAX / 2]);
+        assert_eq!(known, [0, MOST / 2, MOST / 2]);
     }
 
     #[test]
     fn a_table_with_too_little_room_forgets_all_whenever_it_is_full() {
         let mut known = [0; 3];
-        assert!(!learn(&mut known, 1, ROUTES_MAX));
-        assert!(learn(&mut known, 2, 10));
+        assert!(!learn(&mut known, 1, MOST, MOST));
+        assert!(learn(&mut known, 2, 10, MOST));
         assert_eq!(known, [0, 0, 10]);
         // Ten less fit before it is full, and as many as it holds again.
-        assert!(learn(&mut known, 1, 2 * ROUTES_MAX));
+        assert!(learn(&mut known, 1, 2 * MOST, MOST));
         assert_eq!(known, [0, 10, 0]);
     }
 }

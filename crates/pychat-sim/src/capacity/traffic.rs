@@ -15,9 +15,9 @@ const MONOLOGUE: f64 = 1.66;
 const MEETS: f64 = 0.326;
 /// How often the next text of a talk is the other one's.
 const ANSWERED: f64 = 0.6;
-/// Between two texts of a talk, on average: a tenth of a second answers nobody, and one in a hundred takes 37 s.
+/// Between two texts of a talk, on average, by chance: one in a hundred comes after more than 37 s.
 const PAUSE_SECONDS: f64 = 8.0;
-/// Longest talk; one in ten million would be longer.
+/// Longest talk, in texts: one in twenty million would be longer.
 const TALK_MAX: u32 = 128;
 /// Seconds that talks may last beyond the one that they begin in. What would come later is left out.
 const AHEAD_SECONDS: usize = 600;
