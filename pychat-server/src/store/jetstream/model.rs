@@ -14,6 +14,9 @@ use std::{
     },
 };
 
+/// Streams that users are spread over.
+pub(crate) const STREAMS: u8 = 3;
+
 /// One node's connection to a cluster that several share.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
@@ -32,9 +35,9 @@ pub enum Weather {
     Cut,
     /// What is published is done, and nothing is heard of it.
     Deaf,
-    /// No leader is elected: nothing is taken, which is told at once, and whoever asks for what is newest waits in
-    /// vain.
-    Leaderless,
+    /// This stream has no leader: nothing is taken for it, which is told at once, and whoever asks for what is newest
+    /// there waits in vain.
+    Leaderless(u8),
 }
 
 #[derive(Debug, Default)]
@@ -68,10 +71,10 @@ impl Model {
 
     fn log(&self) -> Result<MutexGuard<'_, Log>, Trouble> {
         match self.weather() {
-            Weather::Fair => Ok(self.log.lock().unwrap_or_else(PoisonError::into_inner)),
-            Weather::Cut | Weather::Deaf | Weather::Leaderless => {
-                Err(Trouble::NotDone("the connection is cut".into()))
+            Weather::Fair | Weather::Leaderless(_) => {
+                Ok(self.log.lock().unwrap_or_else(PoisonError::into_inner))
             }
+            Weather::Cut | Weather::Deaf => Err(Trouble::NotDone("the connection is cut".into())),
         }
     }
 }
@@ -99,17 +102,24 @@ impl Log {
 }
 
 impl Broker for Model {
+    fn stream(&self, subject: &Subject) -> Option<u8> {
+        subject.stream(STREAMS)
+    }
+
     fn publish(&mut self, batch: &[Publish]) -> Vec<Result<u64, PublishError>> {
         let weather = self.weather();
-        if matches!(weather, Weather::Cut | Weather::Leaderless) {
+        if weather == Weather::Cut {
             let cut = || PublishError::Trouble(Trouble::NotDone("the connection is cut".into()));
             return batch.iter().map(|_| Err(cut())).collect();
         }
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let results = batch.iter().map(|publish| {
+            if weather == Weather::Leaderless(self.stream(&publish.subject).unwrap_or(u8::MAX)) {
+                return Err(Trouble::NotDone("nobody answers".into()).into());
+            }
             let result = log.publish(publish);
             match weather {
-                Weather::Fair | Weather::Cut | Weather::Leaderless => result,
+                Weather::Fair | Weather::Cut | Weather::Leaderless(_) => result,
                 Weather::Deaf => Err(Trouble::Unknown("nothing was heard".into()).into()),
             }
         });
@@ -117,8 +127,10 @@ impl Broker for Model {
     }
 
     fn last(&mut self, subjects: &[Subject]) -> Result<Vec<Option<Message>>, Trouble> {
-        if self.weather() == Weather::Leaderless {
+        let streams = subjects.iter().map(|it| self.stream(it).unwrap_or(u8::MAX));
+        if streams.into_iter().any(|stream| self.weather() == Weather::Leaderless(stream)) {
             self.waited.fetch_add(1, Ordering::Relaxed);
+            return Err(Trouble::NotDone("nothing was heard".into()));
         }
         let log = self.log()?;
         let last = |subject| log.messages.get(subject).and_then(|it| it.last()).cloned();

@@ -300,14 +300,23 @@ impl<B: Broker> JetStream<B> {
                 .collect();
             let results = self.broker.publish(&publishes);
             let (mut conflicts, mut trouble) = (Vec::new(), None);
+            let advances = closed.iter().filter_map(|index| match &batch[*index] {
+                Command::Advance { user, .. } => Some(*user),
+                _ => None,
+            });
+            let advances: BTreeSet<UserName> = advances.collect();
             for (user, result) in moved.iter().zip(results) {
                 let Some(known) = self.positions.get_mut(user) else { continue };
                 match result {
                     Ok(number) => known.number = number,
                     Err(PublishError::Conflict) => conflicts.push(*user),
                     Err(PublishError::Trouble(it)) => {
-                        known.unsure = true;
-                        trouble = Some(it);
+                        known.unsure |= matches!(it, Trouble::Unknown(_));
+                        // A position that is behind costs a text that comes again. Only who asked for nothing else has
+                        // to know.
+                        if advances.contains(user) {
+                            trouble = Some(it);
+                        }
                     }
                 }
             }

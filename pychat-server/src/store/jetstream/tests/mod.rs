@@ -103,7 +103,8 @@ fn who_writes_to_a_stream_without_a_leader_asks_it_nothing_and_is_told_at_once()
     let mut store = JetStream::new(model.clone(), node(), ROOMY);
     store.commit(&[claim("ann"), claim("bob"), take("bob", 0)]).unwrap();
     store_one(&mut store, text("ann", 1, "bob", b"1"));
-    model.set_weather(Weather::Leaderless);
+    let stream = store.part(&take("bob", 0));
+    model.set_weather(Weather::Leaderless(stream));
     for _ in 0..3 {
         let refused = store.commit(&[text("ann", 2, "bob", b"2")]);
         assert!(matches!(refused, Err(StoreError::NotWritten(_))), "{refused:?}");
