@@ -18,7 +18,7 @@ pub struct CommitStats {
     pub commands: u64,
     /// Batches that failed.
     pub failed: u64,
-    /// Whether the last one failed.
+    /// Whether something was not written that nothing was since.
     pub is_failing: bool,
 }
 
@@ -35,12 +35,10 @@ impl CommitStats {
         self.by_duration[class] += 1;
         self.seconds += seconds;
         self.commands += commands as u64;
-        self.is_failing = false;
     }
 
-    pub(super) fn failed(&mut self) {
+    pub(super) const fn failed(&mut self) {
         self.failed += 1;
-        self.is_failing = true;
     }
 }
 

@@ -12,9 +12,17 @@ use pychat_proto::{
     chat::{OwnKeys, Presence, USERS_PER_PAGE_MAX, UnixMillis, UserKeys, UserState},
 };
 use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
 };
+
+/// Who asked for a command.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    shard: u8,
+    ticket: u64,
+    generation: u32,
+}
 
 /// Owns the store, and knows who is there.
 pub struct Committer {
@@ -26,8 +34,10 @@ pub struct Committer {
     generations: Vec<u32>,
     /// The batch, and who asked for each of its commands, of which generation. Empty between steps.
     batch: Vec<Command>,
-    asked: Vec<(u8, u64, u32)>,
+    asked: Vec<Asked>,
     questions: Vec<Job>,
+    /// Parts of the store that did not do what they were last asked. At most as many as it has.
+    failing: BTreeSet<u8>,
     stats: CommitStats,
 }
 
@@ -43,6 +53,7 @@ impl Committer {
             batch: Vec::new(),
             asked: Vec::new(),
             questions: Vec::new(),
+            failing: BTreeSet::new(),
             stats: CommitStats::default(),
         }
     }
@@ -64,7 +75,8 @@ impl Committer {
                 }
                 Work::Commit(command) => {
                     self.batch.push(command);
-                    self.asked.push((job.shard, job.ticket, job.generation));
+                    let Job { shard, ticket, generation, .. } = job;
+                    self.asked.push(Asked { shard, ticket, generation });
                 }
                 Work::Read { .. }
                 | Work::Login { .. }
@@ -103,49 +115,102 @@ impl Committer {
     }
 
     fn commit(&mut self, out: &mut Vec<(u8, Done)>) {
-        let began = Instant::now();
-        let committed = self.store.commit(&self.batch);
-        self.note(committed.as_ref().err(), began.elapsed());
+        let batch = std::mem::take(&mut self.batch);
+        let mut asked = std::mem::take(&mut self.asked);
+        // What was refused as a whole is not tried as a whole again before each part has done something.
+        let whole = self.failing.is_empty().then(|| self.try_to_commit(&batch)).transpose();
+        match whole {
+            Ok(Some(answers)) => self.tell(asked.drain(..), Ok(answers), out),
+            Ok(None) => self.commit_parts(&batch, &asked, None, out),
+            Err(error) => self.commit_parts(&batch, &asked, Some(&error), out),
+        }
+        (self.batch, self.asked) = (batch, asked);
         self.batch.clear();
-        match committed {
-            Ok(answers) => {
-                // Nothing passes what is another server's to write.
-                for ((shard, _, generation), answer) in self.asked.iter().zip(&answers) {
-                    if matches!(answer, Answer::Append(Appended::Elsewhere(_)))
-                        && let Some(first) = self.generations.get_mut(usize::from(*shard))
-                    {
-                        *first = (*first).max(generation + 1);
-                    }
+        self.asked.clear();
+    }
+
+    /// Commits each part of the store by itself, as others may do what one does not. `refused` is why all at once
+    /// was not done, if that was tried.
+    fn commit_parts(
+        &mut self,
+        batch: &[Command],
+        asked: &[Asked],
+        refused: Option<&StoreError>,
+        out: &mut Vec<(u8, Done)>,
+    ) {
+        let mut parts: BTreeMap<u8, Vec<usize>> = BTreeMap::new();
+        for (index, command) in batch.iter().enumerate() {
+            parts.entry(self.store.part(command)).or_default().push(index);
+        }
+        let was_failing = !self.failing.is_empty();
+        let (count, mut reason) = (parts.len(), None);
+        for (part, indices) in parts {
+            let committed = match refused {
+                Some(error) if count == 1 || matches!(error, StoreError::Fatal(_)) => {
+                    Err(error.clone())
                 }
-                let asked = self.asked.drain(..);
-                let done = |((shard, ticket, _), answer)| {
-                    (shard, Done { ticket, outcome: Ok(Outcome::Committed(answer)) })
-                };
-                out.extend(asked.zip(answers).map(done));
-            }
-            Err(error) => {
-                for (shard, ticket, generation) in self.asked.drain(..) {
-                    if let Some(first) = self.generations.get_mut(usize::from(shard)) {
-                        *first = (*first).max(generation + 1);
-                    }
-                    out.push((shard, Done { ticket, outcome: Err(error.clone()) }));
+                None if count == 1 => self.try_to_commit(batch),
+                Some(_) | None => {
+                    let commands = indices.iter().map(|index| batch[*index].clone());
+                    self.try_to_commit(&commands.collect::<Vec<_>>())
                 }
+            };
+            match &committed {
+                Ok(_) => self.failing.remove(&part),
+                Err(error) => {
+                    reason = Some(error.clone());
+                    self.failing.insert(part)
+                }
+            };
+            self.tell(indices.into_iter().map(|index| asked[index]), committed, out);
+        }
+        self.stats.is_failing = !self.failing.is_empty();
+        match (was_failing, reason) {
+            (false, Some(error)) => {
+                tracing::error!(%error, "the mailbox store fails; senders keep their messages and try again");
             }
+            (true, _) if self.failing.is_empty() => {
+                tracing::info!("the mailbox store works again");
+            }
+            (_, _) => {}
         }
     }
 
-    /// Logs when the store begins to fail and when it works again.
-    fn note(&mut self, error: Option<&StoreError>, took: Duration) {
-        match error {
-            Some(error) if !self.stats.is_failing => {
-                tracing::error!(%error, "the mailbox store fails; senders keep their messages and try again");
-            }
-            None if self.stats.is_failing => tracing::info!("the mailbox store works again"),
-            Some(_) | None => {}
+    fn try_to_commit(&mut self, batch: &[Command]) -> Result<Vec<Answer>, StoreError> {
+        let began = Instant::now();
+        let committed = self.store.commit(batch);
+        match committed {
+            Ok(_) => self.stats.committed(batch.len(), began.elapsed()),
+            Err(_) => self.stats.failed(),
         }
-        match error {
-            Some(_) => self.stats.failed(),
-            None => self.stats.committed(self.batch.len(), took),
+        committed
+    }
+
+    /// Tells who asked what came of it.
+    fn tell(
+        &mut self,
+        asked: impl Iterator<Item = Asked>,
+        committed: Result<Vec<Answer>, StoreError>,
+        out: &mut Vec<(u8, Done)>,
+    ) {
+        let mut answers = committed.map(Vec::into_iter);
+        for Asked { shard, ticket, generation } in asked {
+            let outcome = match &mut answers {
+                Ok(answers) => answers.next().map(Outcome::Committed).ok_or_else(unanswered),
+                Err(error) => Err(error.clone()),
+            };
+            // Nothing passes what failed, or what is another server's to write.
+            let is_passed = match &outcome {
+                Ok(Outcome::Committed(answer)) => {
+                    matches!(answer, Answer::Append(Appended::Elsewhere(_)))
+                }
+                Ok(_) => false,
+                Err(_) => true,
+            };
+            if is_passed && let Some(first) = self.generations.get_mut(usize::from(shard)) {
+                *first = (*first).max(generation + 1);
+            }
+            out.push((shard, Done { ticket, outcome }));
         }
     }
 
@@ -260,6 +325,11 @@ impl Committer {
 
 fn without_prekey(OwnKeys { device, .. }: OwnKeys) -> UserKeys {
     UserKeys { device, prekey: Vec::new() }
+}
+
+/// A store that does not answer each command has not done it, as far as anybody can tell.
+fn unanswered() -> StoreError {
+    StoreError::Unknown("the store did not answer".into())
 }
 
 /// What a command hears that came behind one that failed.

@@ -11,6 +11,7 @@ use crate::store::{
     Account, Answer, Append, Ban, Claimed, Command, DeviceKey, Invite, InviteCode, MailboxSize,
     MailboxStore, Origin, Page, Prekey, Quota, ReadLimit, StoreError, StoreSize,
     embedded::Embedded,
+    jetstream::{JetStream, Model, Weather},
 };
 use pychat_proto::{
     Cursor, DisplayName, PublicKey, Seq, StreamId, UserName,
@@ -114,6 +115,34 @@ fn nothing_passes_what_failed_until_its_shard_has_heard() {
     assert!(!ask(1, 4), "sent before the shard could know");
     assert!(ask(0, 0), "another shard's order is its own");
     assert!(ask(1, 5));
+}
+
+#[test]
+fn a_part_of_the_store_that_fails_does_not_keep_the_others_from_writing() {
+    let model = Model::default();
+    let store = JetStream::new(model.clone(), 1, Quota::default());
+    let part = |name| store.part(&Command::Take { mailbox: user(name), above: Cursor::NONE });
+    let failing = part("ann");
+    let other = ["bob", "carol", "dave"].into_iter().find(|name| part(name) != failing).unwrap();
+    let mut committer = Committer::new(Box::new(store), SHARDS);
+    step(&mut committer, vec![claim("ann"), claim(other)]);
+    let mut write = |generation| {
+        let jobs = [receipt("ann", b"1"), receipt(other, b"2"), receipt("ann", b"3")];
+        let jobs = (0..).zip(jobs);
+        let job = |(ticket, work)| Job { shard: 0, ticket, generation, work };
+        let mut out = Vec::new();
+        committer.step(jobs.map(job).collect(), &mut out);
+        let mut done: Vec<_> = out.iter().map(|(_, it)| (it.ticket, it.outcome.is_ok())).collect();
+        done.sort_unstable();
+        (done.into_iter().map(|(_, done)| done).collect::<Vec<_>>(), committer.stats().is_failing)
+    };
+    model.set_weather(Weather::Leaderless(failing));
+    for generation in 0..3 {
+        assert_eq!(write(generation), (vec![false, true, false], true));
+    }
+    assert_eq!(write(2), (vec![false; 3], true), "sent before the shard could know");
+    model.set_weather(Weather::Fair);
+    assert_eq!(write(3), (vec![true; 3], false));
 }
 
 #[test]

@@ -349,7 +349,8 @@ impl Shard {
         }
         match self.forwards.routes.get_mut(&mailbox) {
             Some(Route { whose: Whose::Here, proven_at: told_at }) => {
-                if std::mem::replace(told_at, now.mono) != LONG_AGO {
+                let was_told = std::mem::replace(told_at, now.mono) != LONG_AGO;
+                if was_told {
                     return;
                 }
             }

@@ -30,6 +30,12 @@ pub trait MailboxStore: Send {
     /// power cut; each command has an answer at its index. `Err` means as [`StoreError`] says.
     fn commit(&mut self, batch: &[Command]) -> Result<Vec<Answer>, StoreError>;
 
+    /// The part of the store that a command writes to. Parts fail by themselves: where a batch fails, those of its commands
+    /// that are for other parts may be done by themselves. All for one mailbox are for one part.
+    fn part(&self, _command: &Command) -> u8 {
+        0
+    }
+
     /// Entries of a mailbox after `after`, ascending, within the limit (at least one, if there is
     /// one). Sees all that was committed.
     fn read(
@@ -239,6 +245,35 @@ pub enum Origin {
     },
     /// The server itself (receipts): always stored, beyond any quota.
     Server,
+}
+
+impl Command {
+    /// Whose mailbox, position, name or keys it is about, if it is about anybody's.
+    #[must_use]
+    pub const fn user(&self) -> Option<&UserName> {
+        match self {
+            Self::Append(append) => Some(&append.mailbox),
+            Self::Advance { user, .. }
+            | Self::PublishDevice { user, .. }
+            | Self::PublishPrekeys { user, .. }
+            | Self::ClaimPrekey { user } => Some(user),
+            Self::Trim { mailbox, .. }
+            | Self::Raise { mailbox, .. }
+            | Self::Take { mailbox, .. }
+            | Self::Reserve { mailbox, .. } => Some(mailbox),
+            Self::Claim(account) | Self::ClaimInvited { account, .. } => Some(&account.user),
+            Self::Decide(decision) => match decision {
+                Decision::Free { user }
+                | Decision::Rebind { user, .. }
+                | Decision::Rename { user, .. } => Some(user),
+                Decision::Purge { mailbox } => Some(mailbox),
+                Decision::Ban { .. }
+                | Decision::Unban { .. }
+                | Decision::Invite(_)
+                | Decision::Revoke { .. } => None,
+            },
+        }
+    }
 }
 
 /// What a command came to.

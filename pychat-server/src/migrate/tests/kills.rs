@@ -24,6 +24,10 @@ struct Dying {
 }
 
 impl Broker for Dying {
+    fn stream(&self, subject: &Subject) -> Option<u8> {
+        self.model.stream(subject)
+    }
+
     fn publish(&mut self, batch: &[Publish]) -> Vec<Result<u64, PublishError>> {
         let lives = batch.len().min(self.messages);
         self.messages -= lives;

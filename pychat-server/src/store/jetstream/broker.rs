@@ -10,6 +10,9 @@ use pychat_proto::UserName;
 /// What was published and answered with a number is there after any crash of fewer than half of the
 /// replicas, and after a crash of all of them at once.
 pub trait Broker: Send {
+    /// The stream in which a subject lies; the one of bans and invites has no number.
+    fn stream(&self, subject: &Subject) -> Option<u8>;
+
     /// Publishes all of it at once, in no order. Each is taken only if its subject (or, for rules, all
     /// rules together) still ends where it was expected to. Answers in the order of the batch.
     fn publish(&mut self, batch: &[Publish]) -> Vec<Result<u64, PublishError>>;

@@ -27,6 +27,8 @@ pub(crate) mod wire;
 mod write;
 
 pub use broker::{Broker, Message, Publish, PublishError, Trouble};
+#[cfg(test)]
+pub(crate) use model::STREAMS;
 pub use model::{Model, Weather};
 pub use nats::{Nats, OpenError};
 pub use options::{BadOptions, Options};
@@ -192,6 +194,13 @@ impl<B: Broker> MailboxStore for JetStream<B> {
         }
         let why = "other servers write to the same users all the time".into();
         Err(StoreError::Unknown(why))
+    }
+
+    /// Each stream has a leader of its own.
+    fn part(&self, command: &Command) -> u8 {
+        command.user().map_or(u8::MAX, |user| {
+            self.broker.stream(&Subject::User(Kind::Mailbox, *user)).unwrap_or(u8::MAX)
+        })
     }
 
     fn read(

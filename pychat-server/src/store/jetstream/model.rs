@@ -8,14 +8,21 @@ use crate::store::ReadLimit;
 use pychat_proto::UserName;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
+
+/// Streams that users are spread over.
+pub(crate) const STREAMS: u8 = 3;
 
 /// One node's connection to a cluster that several share.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     log: Arc<Mutex<Log>>,
     weather: Arc<Mutex<Weather>>,
+    waited: Arc<AtomicUsize>,
 }
 
 /// How a connection is.
@@ -28,6 +35,9 @@ pub enum Weather {
     Cut,
     /// What is published is done, and nothing is heard of it.
     Deaf,
+    /// This stream has no leader: nothing is taken for it, which is told at once, and whoever asks for what is newest
+    /// there waits in vain.
+    Leaderless(u8),
 }
 
 #[derive(Debug, Default)]
@@ -41,12 +51,18 @@ impl Model {
     /// Another connection to the same cluster.
     #[must_use]
     pub fn connect(&self) -> Self {
-        Self { log: Arc::clone(&self.log), weather: Arc::default() }
+        Self { log: Arc::clone(&self.log), ..Self::default() }
     }
 
     /// From now on the connection is like this, for all of its clones.
     pub fn set_weather(&self, weather: Weather) {
         *self.weather.lock().unwrap_or_else(PoisonError::into_inner) = weather;
+    }
+
+    /// How often somebody has waited in vain.
+    #[cfg(test)]
+    pub(super) fn waited(&self) -> usize {
+        self.waited.load(Ordering::Relaxed)
     }
 
     fn weather(&self) -> Weather {
@@ -55,7 +71,9 @@ impl Model {
 
     fn log(&self) -> Result<MutexGuard<'_, Log>, Trouble> {
         match self.weather() {
-            Weather::Fair => Ok(self.log.lock().unwrap_or_else(PoisonError::into_inner)),
+            Weather::Fair | Weather::Leaderless(_) => {
+                Ok(self.log.lock().unwrap_or_else(PoisonError::into_inner))
+            }
             Weather::Cut | Weather::Deaf => Err(Trouble::NotDone("the connection is cut".into())),
         }
     }
@@ -84,6 +102,10 @@ impl Log {
 }
 
 impl Broker for Model {
+    fn stream(&self, subject: &Subject) -> Option<u8> {
+        subject.stream(STREAMS)
+    }
+
     fn publish(&mut self, batch: &[Publish]) -> Vec<Result<u64, PublishError>> {
         let weather = self.weather();
         if weather == Weather::Cut {
@@ -92,9 +114,12 @@ impl Broker for Model {
         }
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let results = batch.iter().map(|publish| {
+            if weather == Weather::Leaderless(self.stream(&publish.subject).unwrap_or(u8::MAX)) {
+                return Err(Trouble::NotDone("nobody answers".into()).into());
+            }
             let result = log.publish(publish);
             match weather {
-                Weather::Fair | Weather::Cut => result,
+                Weather::Fair | Weather::Cut | Weather::Leaderless(_) => result,
                 Weather::Deaf => Err(Trouble::Unknown("nothing was heard".into()).into()),
             }
         });
@@ -102,6 +127,11 @@ impl Broker for Model {
     }
 
     fn last(&mut self, subjects: &[Subject]) -> Result<Vec<Option<Message>>, Trouble> {
+        let streams = subjects.iter().map(|it| self.stream(it).unwrap_or(u8::MAX));
+        if streams.into_iter().any(|stream| self.weather() == Weather::Leaderless(stream)) {
+            self.waited.fetch_add(1, Ordering::Relaxed);
+            return Err(Trouble::NotDone("nothing was heard".into()));
+        }
         let log = self.log()?;
         let last = |subject| log.messages.get(subject).and_then(|it| it.last()).cloned();
         Ok(subjects.iter().map(last).collect())

@@ -100,7 +100,7 @@ impl Nats {
         self.runtime.block_on(connect::prepare(&self.api, options, opening))
     }
 
-    fn stream(&self, subject: &Subject) -> String {
+    fn name_of_stream(&self, subject: &Subject) -> String {
         stream_name(&self.prefix, subject.stream(self.streams))
     }
 
@@ -141,12 +141,17 @@ impl Nats {
         limit: ReadLimit,
     ) -> Result<Vec<Message>, Trouble> {
         let name = subject.render(&self.prefix, self.streams);
-        let found = self.read_all(&self.stream(subject), &name, *from, *until, limit).await?;
+        let found =
+            self.read_all(&self.name_of_stream(subject), &name, *from, *until, limit).await?;
         Ok(found.into_iter().map(|found| found.message).collect())
     }
 }
 
 impl Broker for Nats {
+    fn stream(&self, subject: &Subject) -> Option<u8> {
+        subject.stream(self.streams)
+    }
+
     fn publish(&mut self, batch: &[Publish]) -> Vec<Result<u64, PublishError>> {
         let publishes = batch.iter().map(|publish| {
             let subject = publish.subject.render(&self.prefix, self.streams);
@@ -188,7 +193,7 @@ impl Broker for Nats {
     fn last(&mut self, subjects: &[Subject]) -> Result<Vec<Option<Message>>, Trouble> {
         let asked = subjects.iter().map(|subject| {
             let name = subject.render(&self.prefix, self.streams);
-            self.api.last(self.stream(subject), name)
+            self.api.last(self.name_of_stream(subject), name)
         });
         let mut asked: Vec<_> = asked.collect();
         let mut found = Vec::with_capacity(asked.len());
@@ -255,7 +260,8 @@ impl Broker for Nats {
     fn purge(&mut self, subject: &Subject, up_to: u64) {
         let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else { return };
         let (api, purges) = (self.api.clone(), Arc::clone(&self.purges));
-        let (stream, name) = (self.stream(subject), subject.render(&self.prefix, self.streams));
+        let (stream, name) =
+            (self.name_of_stream(subject), subject.render(&self.prefix, self.streams));
         self.runtime.spawn(async move {
             let _place = place;
             let _turn = purges.acquire().await;
@@ -266,7 +272,8 @@ impl Broker for Nats {
     }
 
     fn remove(&mut self, subject: &Subject, up_to: u64) -> Result<(), Trouble> {
-        let (stream, name) = (self.stream(subject), subject.render(&self.prefix, self.streams));
+        let (stream, name) =
+            (self.name_of_stream(subject), subject.render(&self.prefix, self.streams));
         Ok(self.runtime.block_on(self.api.purge(&stream, &name, up_to))?)
     }
 

@@ -1,7 +1,7 @@
 //! What happens is drawn from a seed.
 
 use super::{once, world::Cluster};
-use crate::store::jetstream::Weather;
+use crate::store::jetstream::{STREAMS, Weather};
 use pychat_testkit::dice::Dice;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -96,7 +96,10 @@ impl Fate {
             }
             7 => self.meet(node, other),
             8 if self.is_well(node) => {
-                let weather = [Weather::Cut, Weather::Deaf, Weather::Fair][self.below(3)];
+                let stream = self.dice.below(u64::from(STREAMS)) as u8;
+                let weather = [Weather::Cut, Weather::Deaf, Weather::Fair];
+                let weather = [&weather[..], &[Weather::Leaderless(stream); 2]].concat();
+                let weather = weather[self.below(weather.len())];
                 self.cluster.server(node).store.set_weather(weather);
             }
             9 if self.is_well(node) => {
