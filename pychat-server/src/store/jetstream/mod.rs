@@ -28,7 +28,7 @@ mod write;
 
 pub use broker::{Broker, Message, Publish, PublishError, Trouble};
 pub use model::{Model, Weather};
-pub use nats::{Nats, OpenError};
+pub use nats::{BadFile, Nats, OpenError, Use};
 pub use options::{BadOptions, Options};
 pub use subject::{Kind, Subject};
 
