@@ -83,14 +83,7 @@ struct Given {
 impl Jobs {
     pub(super) fn new(shard: u8) -> Self {
         let (queue, given) = (VecDeque::new(), VecDeque::new());
-        Self {
-            shard,
-            generation: 0,
-            queue,
-            given,
-            first_ticket: 0,
-            under_way: 0,
-        }
+        Self { shard, generation: 0, queue, given, first_ticket: 0, under_way: 0 }
     }
 
     /// What the store did before the last failure that was heard of belongs to an earlier generation.

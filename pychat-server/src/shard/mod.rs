@@ -65,13 +65,13 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 use sessions::Sessions;
-use turns::{TURNS_MAX, Turns};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
+use turns::{TURNS_MAX, Turns};
 
 /// Logins per second on one shard beyond which every newcomer has to prove its address first.
 /// docs/PROTOCOL.md, "Limits".

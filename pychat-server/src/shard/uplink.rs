@@ -144,10 +144,12 @@ impl Uplink {
                 (State::Handed | State::Accepted | State::Settled, _) => {}
                 (State::Waiting, Write::Skip) if index > 0 => return None,
                 (State::Waiting, Write::Skip) => break (index, None),
-                (State::Waiting, Write::Message(message)) => match self.before(index, &message.to) {
-                    Some(before) if pending.waits_for(before) => self.passed = true,
-                    before => break (index, before.map(|before| before.last)),
-                },
+                (State::Waiting, Write::Message(message)) => {
+                    match self.before(index, &message.to) {
+                        Some(before) if pending.waits_for(before) => self.passed = true,
+                        before => break (index, before.map(|before| before.last)),
+                    }
+                }
             }
             self.next += 1;
         };

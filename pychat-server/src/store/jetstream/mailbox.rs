@@ -80,6 +80,17 @@ pub(super) struct Part {
     origins: Vec<TextOrigin>,
 }
 
+/// What became of what a batch added to a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is in the log.
+    Written,
+    /// It is not, and nothing else is.
+    NotWritten,
+    /// It may be, or something else is.
+    Unsure,
+}
+
 impl Mailbox {
     /// Learns the mailbox's newest message, where there was none or another one before.
     pub(super) fn found(
@@ -360,12 +371,12 @@ impl Mailbox {
     }
 
     /// The batch is over; what of it is not in the log has to be added anew.
-    pub(super) fn settle(&mut self, unsure: bool) {
-        if unsure {
-            self.unsure = true;
+    pub(super) fn settle(&mut self, end: End) {
+        if end != End::Written {
             // It may count what was never written.
             self.base = None;
         }
+        self.unsure |= end == End::Unsure;
         self.staged = None;
     }
 

@@ -8,7 +8,10 @@ use crate::store::ReadLimit;
 use pychat_proto::UserName;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// One node's connection to a cluster that several share.
@@ -16,6 +19,7 @@ use std::{
 pub struct Model {
     log: Arc<Mutex<Log>>,
     weather: Arc<Mutex<Weather>>,
+    waited: Arc<AtomicUsize>,
 }
 
 /// How a connection is.
@@ -28,6 +32,9 @@ pub enum Weather {
     Cut,
     /// What is published is done, and nothing is heard of it.
     Deaf,
+    /// No leader is elected: nothing is taken, which is told at once, and whoever asks for what is newest waits in
+    /// vain.
+    Leaderless,
 }
 
 #[derive(Debug, Default)]
@@ -41,12 +48,18 @@ impl Model {
     /// Another connection to the same cluster.
     #[must_use]
     pub fn connect(&self) -> Self {
-        Self { log: Arc::clone(&self.log), weather: Arc::default() }
+        Self { log: Arc::clone(&self.log), ..Self::default() }
     }
 
     /// From now on the connection is like this, for all of its clones.
     pub fn set_weather(&self, weather: Weather) {
         *self.weather.lock().unwrap_or_else(PoisonError::into_inner) = weather;
+    }
+
+    /// How often somebody has waited in vain.
+    #[cfg(test)]
+    pub(super) fn waited(&self) -> usize {
+        self.waited.load(Ordering::Relaxed)
     }
 
     fn weather(&self) -> Weather {
@@ -56,7 +69,9 @@ impl Model {
     fn log(&self) -> Result<MutexGuard<'_, Log>, Trouble> {
         match self.weather() {
             Weather::Fair => Ok(self.log.lock().unwrap_or_else(PoisonError::into_inner)),
-            Weather::Cut | Weather::Deaf => Err(Trouble::NotDone("the connection is cut".into())),
+            Weather::Cut | Weather::Deaf | Weather::Leaderless => {
+                Err(Trouble::NotDone("the connection is cut".into()))
+            }
         }
     }
 }
@@ -86,7 +101,7 @@ impl Log {
 impl Broker for Model {
     fn publish(&mut self, batch: &[Publish]) -> Vec<Result<u64, PublishError>> {
         let weather = self.weather();
-        if weather == Weather::Cut {
+        if matches!(weather, Weather::Cut | Weather::Leaderless) {
             let cut = || PublishError::Trouble(Trouble::NotDone("the connection is cut".into()));
             return batch.iter().map(|_| Err(cut())).collect();
         }
@@ -94,7 +109,7 @@ impl Broker for Model {
         let results = batch.iter().map(|publish| {
             let result = log.publish(publish);
             match weather {
-                Weather::Fair | Weather::Cut => result,
+                Weather::Fair | Weather::Cut | Weather::Leaderless => result,
                 Weather::Deaf => Err(Trouble::Unknown("nothing was heard".into()).into()),
             }
         });
@@ -102,6 +117,9 @@ impl Broker for Model {
     }
 
     fn last(&mut self, subjects: &[Subject]) -> Result<Vec<Option<Message>>, Trouble> {
+        if self.weather() == Weather::Leaderless {
+            self.waited.fetch_add(1, Ordering::Relaxed);
+        }
         let log = self.log()?;
         let last = |subject| log.messages.get(subject).and_then(|it| it.last()).cloned();
         Ok(subjects.iter().map(last).collect())

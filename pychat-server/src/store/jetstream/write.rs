@@ -6,7 +6,7 @@
 
 use super::{
     Broker, JetStream, Kind, Publish, PublishError, Subject, Trouble,
-    mailbox::Part,
+    mailbox::{End, Part},
     records,
     run::{Done, RuleName, Touched},
 };
@@ -24,14 +24,19 @@ pub(super) const PART_BYTES_MAX: usize = 128 * 1024;
 /// What stands in the way of a batch.
 #[derive(Default)]
 struct Outcome {
-    /// Somebody else was quicker with these.
+    /// Somebody else was quicker with these, or something is in the way.
     conflicts: BTreeSet<Touched>,
+    /// Those of them of which it is certain that nothing was written.
+    untouched: BTreeSet<Touched>,
     trouble: Option<Trouble>,
     written: bool,
 }
 
 impl Outcome {
     fn note(&mut self, touched: Touched, error: PublishError) {
+        if matches!(error, PublishError::Trouble(Trouble::NotDone(_))) {
+            self.untouched.insert(touched.clone());
+        }
         match error {
             PublishError::Conflict => {}
             // What is unknown stays so, whatever else is in the way.
@@ -41,6 +46,18 @@ impl Outcome {
             },
         }
         self.conflicts.insert(touched);
+    }
+
+    /// What became of a mailbox.
+    fn end_of(&self, user: UserName) -> End {
+        let mailbox = Touched::Mailbox(user);
+        if !self.conflicts.contains(&mailbox) {
+            End::Written
+        } else if self.untouched.contains(&mailbox) {
+            End::NotWritten
+        } else {
+            End::Unsure
+        }
     }
 
     /// What a caller is told of a batch that was not done.
@@ -75,7 +92,7 @@ impl<B: Broker> JetStream<B> {
         self.write_accounts(&done, &mut outcome);
         for user in &mailboxes {
             if let Some(mailbox) = self.mailboxes.get_mut(user) {
-                mailbox.settle(outcome.conflicts.contains(&Touched::Mailbox(*user)));
+                mailbox.settle(outcome.end_of(*user));
             }
         }
         self.purge_trimmed(batch, &mailboxes);
@@ -140,7 +157,7 @@ impl<B: Broker> JetStream<B> {
         for user in users {
             if let Some(mailbox) = self.mailboxes.get_mut(&user) {
                 // Where another node was quicker it is that one's to say.
-                mailbox.settle(outcome.conflicts.contains(&Touched::Mailbox(user)));
+                mailbox.settle(outcome.end_of(user));
             }
         }
         outcome.failed().map_or(Ok(()), Err)

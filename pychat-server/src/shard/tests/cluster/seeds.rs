@@ -96,7 +96,8 @@ impl Fate {
             }
             7 => self.meet(node, other),
             8 if self.is_well(node) => {
-                let weather = [Weather::Cut, Weather::Deaf, Weather::Fair][self.below(3)];
+                let weather = [Weather::Cut, Weather::Deaf, Weather::Leaderless, Weather::Fair];
+                let weather = weather[self.below(4)];
                 self.cluster.server(node).store.set_weather(weather);
             }
             9 if self.is_well(node) => {

@@ -12,6 +12,10 @@ use std::{collections::HashMap, time::Duration};
 /// leader, after which it is asked again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
+/// The same for what takes no quorum. A stream without a leader says nothing to who asks for its newest messages, and
+/// meanwhile those of all other streams wait.
+const READ_WITHIN: Duration = Duration::from_secs(1);
+
 /// What NATS calls "there is no such message".
 const NO_MESSAGE: u64 = 10_037;
 
@@ -100,8 +104,9 @@ impl Api {
         subject: String,
         headers: Option<HeaderMap>,
         payload: Vec<u8>,
+        within: Duration,
     ) -> Result<Value, Failure> {
-        let mut request = Request::new().payload(payload.into()).timeout(Some(ANSWER_WITHIN));
+        let mut request = Request::new().payload(payload.into()).timeout(Some(within));
         if let Some(headers) = headers {
             request = request.headers(headers);
         }
@@ -130,7 +135,7 @@ impl Api {
     /// Asks something about streams; the question is an object or nothing.
     pub(super) async fn api(&self, what: &str, question: Value) -> Result<Value, Failure> {
         let payload = if question.is_null() { Vec::new() } else { question.to_string().into() };
-        self.ask(format!("$JS.API.{what}"), None, payload).await
+        self.ask(format!("$JS.API.{what}"), None, payload, ANSWER_WITHIN).await
     }
 
     /// Publishes; answers the message's number once a quorum has it on disk.
@@ -140,7 +145,7 @@ impl Api {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<u64, Failure> {
-        let answer = self.ask(subject, Some(headers), body).await?;
+        let answer = self.ask(subject, Some(headers), body, ANSWER_WITHIN).await?;
         let number = answer.get("seq").and_then(Value::as_u64);
         number.ok_or_else(|| Failure::Senseless(answer.to_string()))
     }
@@ -151,8 +156,9 @@ impl Api {
         stream: String,
         subject: String,
     ) -> Result<Option<Message>, Failure> {
-        let question = json!({ "last_by_subj": subject });
-        let answer = match self.api(&format!("STREAM.MSG.GET.{stream}"), question).await {
+        let (asked, question) =
+            (format!("$JS.API.STREAM.MSG.GET.{stream}"), json!({ "last_by_subj": subject }));
+        let answer = match self.ask(asked, None, question.to_string().into(), READ_WITHIN).await {
             Ok(answer) => answer,
             Err(Failure::Refused { code: NO_MESSAGE, .. }) => return Ok(None),
             Err(failure) => return Err(failure),
@@ -189,7 +195,7 @@ impl Api {
         sent.map_err(|it| lost(it.to_string()))?;
         let mut read = Read::default();
         loop {
-            let answer = tokio::time::timeout(ANSWER_WITHIN, answers.next()).await;
+            let answer = tokio::time::timeout(READ_WITHIN, answers.next()).await;
             let answer = answer.map_err(|_| Failure::Silent)?.ok_or(Failure::Silent)?;
             match answer.status.map(|status| status.as_u16()) {
                 None => {}

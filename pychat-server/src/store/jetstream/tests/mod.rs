@@ -2,8 +2,12 @@
 
 use super::{JetStream, Model, Nats, OpenError, Options};
 use crate::store::{
-    MailboxStore, Quota,
-    contract::{Engine, contract},
+    MailboxStore, Quota, StoreError,
+    contract::{
+        Engine, contract,
+        words::{ROOMY, claim, entries, store_one, take, text},
+    },
+    jetstream::Weather,
 };
 use pychat_testkit::harness::nats::{NatsCluster, Sync};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -92,4 +96,22 @@ impl Engine for OnModel {
 
 mod on_model {
     super::contract!(super::OnModel);
+}
+
+/// It matters because all other streams wait meanwhile.
+#[test]
+fn who_writes_to_a_stream_without_a_leader_asks_it_nothing_and_is_told_at_once() {
+    let model = Model::default();
+    let mut store = JetStream::new(model.clone(), node(), ROOMY);
+    store.commit(&[claim("ann"), claim("bob"), take("bob", 0)]).unwrap();
+    store_one(&mut store, text("ann", 1, "bob", b"1"));
+    model.set_weather(Weather::Leaderless);
+    for _ in 0..3 {
+        let refused = store.commit(&[text("ann", 2, "bob", b"2")]);
+        assert!(matches!(refused, Err(StoreError::NotWritten(_))), "{refused:?}");
+    }
+    assert_eq!(model.waited(), 0);
+    model.set_weather(Weather::Fair);
+    store_one(&mut store, text("ann", 2, "bob", b"2"));
+    assert_eq!(entries(&mut store, "bob").len(), 2);
 }
