@@ -64,10 +64,9 @@ impl NatsCluster {
     /// One does not.
     #[must_use]
     pub fn start(servers: usize, sync: Sync) -> Self {
-        let directory = tempfile::Builder::new().prefix("pychat-nats-").tempdir();
-        let directory = directory.expect("a temporary directory can be made");
+        let directory = directory();
         if servers == 1 {
-            return Self::start_alone(directory, sync);
+            return Self::start_alone(directory, sync, "");
         }
         let ports: Vec<[u16; 3]> = (0..servers).map(|_| free_ports()).collect();
         let routes: Vec<String> =
@@ -89,12 +88,21 @@ impl NatsCluster {
         cluster
     }
 
+    /// Starts one server that has this in its configuration as well, and waits until it listens.
+    ///
+    /// # Panics
+    /// It does not.
+    #[must_use]
+    pub fn start_with(sync: Sync, more: &str) -> Self {
+        Self::start_alone(directory(), sync, more)
+    }
+
     /// One server, which takes ports that are free by itself: many tests start one at the same time.
-    fn start_alone(directory: TempDir, sync: Sync) -> Self {
+    fn start_alone(directory: TempDir, sync: Sync, more: &str) -> Self {
         let path = directory.path();
         let config = path.join("n0.conf");
         let told = format!("ports_file_dir: {:?}\n", path.display());
-        let text = alone(path, 0, -1, -1, sync) + &told;
+        let text = alone(path, 0, -1, -1, sync) + more + &told;
         fs::write(&config, text).expect("a configuration can be written");
         let member = Member { port: 0, monitor: 0, config, child: None };
         let mut cluster = Self { servers: vec![member], directory };
@@ -109,7 +117,7 @@ impl NatsCluster {
             thread::sleep(Duration::from_millis(5));
         };
         // Where it listens after a restart too.
-        let text = alone(cluster.directory(), 0, port, monitor, sync);
+        let text = alone(cluster.directory(), 0, port, monitor, sync) + more;
         let member = &mut cluster.servers[0];
         (member.port, member.monitor) = (port, monitor);
         fs::write(&member.config, text).expect("a configuration can be written");
@@ -216,6 +224,12 @@ impl Drop for NatsCluster {
     fn drop(&mut self) {
         (0..self.servers.len()).for_each(|number| self.kill(number));
     }
+}
+
+/// Where the servers keep what is theirs.
+fn directory() -> TempDir {
+    let directory = tempfile::Builder::new().prefix("pychat-nats-").tempdir();
+    directory.expect("a temporary directory can be made")
 }
 
 /// The configuration of a server that knows of no others. Port -1 is one that is free.

@@ -30,7 +30,7 @@ pub use broker::{Broker, Message, Publish, PublishError, Trouble};
 #[cfg(test)]
 pub(crate) use model::STREAMS;
 pub use model::{Model, Weather};
-pub use nats::{Nats, OpenError};
+pub use nats::{BadFile, Nats, OpenError, Use};
 pub use options::{BadOptions, Options};
 pub use subject::{Kind, Subject};
 

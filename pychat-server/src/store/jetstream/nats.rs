@@ -5,10 +5,13 @@
 
 mod api;
 pub(super) mod connect;
+mod files;
 mod marks;
 mod monitor;
+mod refusal;
 
 pub use connect::OpenError;
+pub use files::{BadFile, Use};
 
 use super::{
     broker::{Broker, Message, Publish, PublishError, Trouble},

@@ -3,8 +3,9 @@
 use super::{
     STREAMS_KEY,
     api::{Api, Failure, State},
+    files::{self, BadFile, Use},
     marks::Mark,
-    stream_config, stream_name,
+    refusal, stream_config, stream_name,
 };
 use crate::store::jetstream::options::Options;
 use async_nats::{Client, ConnectOptions, ServerAddr};
@@ -36,19 +37,18 @@ pub enum OpenError {
     /// An address makes no sense.
     #[error("{0:?} is no address of a NATS server: {1}")]
     Address(String, #[source] io::Error),
-    /// The file with credentials cannot be read.
-    #[error("reading NATS credentials from {0}: {1}")]
-    Credentials(String, #[source] io::Error),
+    /// A file that the store's address names is of no use.
+    #[error(transparent)]
+    File(#[from] BadFile),
     /// Nobody there, or nobody who lets us in.
-    #[error(
-        "connecting to NATS at {hosts}: {why}\n\
-         hint: is nats-server running there, with JetStream on, and are user and password right?"
-    )]
+    #[error("connecting to NATS at {hosts}: {why}\nhint: {hint}")]
     Connect {
         /// Where.
         hosts: String,
         /// What was said.
         why: String,
+        /// What to do.
+        hint: String,
     },
     /// Too old.
     #[error(
@@ -93,7 +93,8 @@ pub enum OpenError {
     /// A stream could not be made.
     #[error(
         "making the NATS stream {stream}, or looking at it: {why}\n\
-         hint: JetStream needs as many servers as replicas (replicas=1 for a single one), and room on disk"
+         hint: JetStream needs as many servers as replicas (replicas=1 for a single one), room on disk, and to be \
+         enabled for the account (`nsc edit account --js-disk-storage 10G`)"
     )]
     Make {
         /// Which.
@@ -163,12 +164,13 @@ pub(in crate::store::jetstream) async fn connect(options: &Options) -> Result<Cl
         Some((token, None)) => connect.token(token.clone()),
     };
     if let Some(file) = &options.credentials {
-        let shown = file.display().to_string();
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| OpenError::Credentials(shown.clone(), error))?;
-        connect = connect.credentials(&text).map_err(|it| OpenError::Credentials(shown, it))?;
+        let text = files::read(Use::Credentials, file)?;
+        connect = connect
+            .credentials(&text)
+            .map_err(|error| BadFile::senseless(Use::Credentials, file, error))?;
     }
     if let Some(file) = &options.authority {
+        files::check_authority(file)?;
         connect = connect.add_root_certificates(file.clone());
     }
     let addresses = options.hosts.iter().map(|host| {
@@ -178,8 +180,7 @@ pub(in crate::store::jetstream) async fn connect(options: &Options) -> Result<Cl
     let addresses: Vec<ServerAddr> = addresses.collect::<Result<_, _>>()?;
     let hosts = options.hosts.join(",");
     let client = connect.connect(addresses).await;
-    let client = client
-        .map_err(|error| OpenError::Connect { hosts: hosts.clone(), why: error.to_string() })?;
+    let client = client.map_err(|error| refusal::explain(options, &error))?;
     let found = client.server_info().version;
     if version(&found).is_none_or(|found| found < VERSION_MIN) {
         return Err(OpenError::Version { hosts, found });

@@ -51,7 +51,9 @@ impl Engine for OnNats {
 mod on_nats {
     super::contract!(super::OnNats);
 }
+mod login;
 mod nodes;
+mod tls;
 
 /// What comes of opening a cluster of one that syncs so, and is asked about it at this port.
 fn open_monitored(sync: Sync, port: impl Fn(&NatsCluster) -> u16) -> Result<(), OpenError> {
