@@ -32,8 +32,9 @@ use std::{
     time::Duration,
 };
 
-/// Mailboxes of which a shard remembers whose they are. Beyond it all are forgotten and asked for again.
-const ROUTES_MAX: usize = 65_536;
+/// Mailboxes of which a shard remembers whose they are: 34 MB at most. Beyond it those are forgotten that nobody here
+/// has written to, as all nodes tell of all who are there; if too few of them are, all are, and are proven again.
+const ROUTES_MAX: usize = 262_144;
 
 /// How long what another node's store did not take waits until it is handed over anew.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -112,7 +113,10 @@ impl Forwards {
             return;
         }
         if self.routes.len() >= ROUTES_MAX {
-            self.routes.clear();
+            self.routes.retain(|_, route| route.proven_at != LONG_AGO);
+            if self.routes.len() > ROUTES_MAX / 2 {
+                self.routes.clear();
+            }
         }
         self.routes.insert(mailbox, Route { whose, proven_at: LONG_AGO });
     }
@@ -483,14 +487,27 @@ mod tests {
     }
 
     #[test]
-    fn of_so_many_mailboxes_it_is_known_whose_they_are_and_then_of_none() {
+    fn of_too_many_mailboxes_those_are_forgotten_that_nobody_has_written_to() {
         let mut forwards = Forwards::default();
-        (0..ROUTES_MAX).for_each(|it| forwards.learn(name(it), Whose::At(Node(1))));
-        assert_eq!(forwards.routes.len(), ROUTES_MAX);
+        let proven_at = LONG_AGO + Duration::from_secs(1);
+        let prove = |forwards: &mut Forwards, range: std::ops::Range<usize>| {
+            for it in range {
+                forwards.learn(name(it), Whose::At(Node(1)));
+                forwards.routes.get_mut(&name(it)).expect("it is known").proven_at = proven_at;
+            }
+        };
+        prove(&mut forwards, 0..10);
+        (10..ROUTES_MAX).for_each(|it| forwards.learn(name(it), Whose::At(Node(1))));
         // What is known already takes no more room.
-        forwards.learn(name(0), Whose::At(Node(1)));
+        forwards.learn(name(ROUTES_MAX - 1), Whose::At(Node(1)));
         assert_eq!(forwards.routes.len(), ROUTES_MAX);
         forwards.learn(name(ROUTES_MAX), Whose::Here);
+        assert_eq!(forwards.routes.len(), 11);
+        assert_eq!(forwards.routes[&name(9)].proven_at, proven_at);
+        // Where there is proof of too many all are forgotten.
+        prove(&mut forwards, 10..ROUTES_MAX - 1);
+        assert_eq!(forwards.routes.len(), ROUTES_MAX);
+        forwards.learn(name(ROUTES_MAX + 1), Whose::Here);
         assert_eq!(forwards.routes.len(), 1);
     }
 }

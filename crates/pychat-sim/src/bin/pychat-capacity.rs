@@ -1,7 +1,7 @@
 //! Computes what so many users need, plays it, and prints both.
 
 use clap::Parser;
-use pychat_sim::capacity::{self, Model, Plan, ROUTES_MAX, USERS};
+use pychat_sim::capacity::{self, Model, Plan, USERS};
 use std::{process::ExitCode, thread};
 
 /// What so many users need, by a model and by a simulation of people, shards, streams and servers.
@@ -16,9 +16,6 @@ struct Arguments {
     /// Seconds in which all is well.
     #[arg(long, default_value_t = SECONDS, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
-    /// Mailboxes of which a shard remembers whose they are.
-    #[arg(long, default_value_t = ROUTES_MAX)]
-    routes_max: u32,
 }
 
 /// Seconds of the busiest hour that are played, and those after a node's death: longer than its people take to come
@@ -30,14 +27,13 @@ const SECONDS_AFTER: u64 = 35;
 const COLUMNS: [u32; 3] = [1_000_000, 10_000_000, 100_000_000];
 
 fn main() -> ExitCode {
-    let Arguments { users, seed, seconds, routes_max } = Arguments::parse();
+    let Arguments { users, seed, seconds } = Arguments::parse();
     let columns = users.map_or(COLUMNS.to_vec(), |users| vec![users]);
-    let models: Vec<Model> =
-        columns.iter().map(|users| Model::with_routes(*users, routes_max)).collect();
+    let models: Vec<Model> = columns.iter().map(|users| Model::of(*users)).collect();
     print_models(&models);
     println!("\nseed {seed}");
     let play = |model: &Model| {
-        let plan = Plan { seed, users: model.users, routes_max, seconds: [seconds, SECONDS_AFTER] };
+        let plan = Plan { seed, users: model.users, seconds: [seconds, SECONDS_AFTER] };
         capacity::report(model, &capacity::play(plan))
     };
     // The largest takes as long as all others together and more.

@@ -53,9 +53,6 @@ pub(super) const HURRY_MAX: u64 = 5 * SECOND;
 pub(super) const GONE: u64 = 2_500 * MS;
 /// All who are there are told to all nodes again so often.
 pub(super) const TOLD_EVERY: u64 = 60 * SECOND;
-/// Mailboxes of which a shard remembers whose they are, and that it has proof; beyond it all are forgotten:
-/// `pychat-server/src/shard/forward.rs`.
-pub const ROUTES_MAX: u32 = 65_536;
 /// Each node looks so often whose its users' mailboxes are.
 pub(super) const CHECKED_EVERY_SECONDS: f64 = 300.0;
 /// Nodes that clients are told of.
@@ -72,9 +69,6 @@ pub(super) const AWAY_SHARE: f64 = 0.3;
 /// Of the others, those that are the first to their recipient since either of the two logged in: these are written too
 /// ([ADR 8](../../../../docs/adr/0008-one-owner-of-a-mailbox-among-nodes.md)). Found by the simulation.
 pub(super) const FIRST_SHARE: f64 = 0.06;
-/// Between two texts of one person to another, in seconds, as far as forgetting goes: most are within a talk, some are
-/// days apart. Found by the simulation: of texts, so many have lost their proof as if all were so far apart.
-pub(super) const APART_SECONDS: f64 = 34.0;
 /// How long a session lasts on average, in seconds: four hours.
 pub(super) const SESSION_SECONDS: f64 = 4.0 * 3_600.0;
 

@@ -17,10 +17,8 @@ mod play;
 mod proofs;
 mod queues;
 mod report;
-mod routes;
 mod traffic;
 
-pub use figures::ROUTES_MAX;
 pub use model::{Deployment, Model};
 pub use play::{Outcome, Plan, play};
 pub use report::report;

@@ -1,11 +1,11 @@
 //! The model: what some number of users need, by multiplication.
 
 use super::figures::{
-    ALONE, APART_SECONDS, AWAY_SHARE, CHECKED_EVERY_SECONDS, CONNECTED_ONE_IN, FIRST_SHARE,
-    LIVE_AT_NATS, LIVE_AT_RECIPIENT, LIVE_AT_SENDER, LOGIN, NODES_MAX, REPLICAS, ROUTES_MAX,
-    SECOND, SERVER_BYTES, SERVERS_MIN, SESSION_BYTES, SESSION_SECONDS, SESSIONS_PER_NODE,
-    SESSIONS_PER_SHARD, SIGN_EVERY, SIGN_OF_LIFE, SILENCE_MAX, STREAMS, TEXTS_AN_HOUR, TOLD_EVERY,
-    USER_BYTES, USERS_PER_STREAM, WRITTEN_AT_NATS, WRITTEN_AT_RECIPIENT, WRITTEN_AT_SENDER,
+    ALONE, AWAY_SHARE, CHECKED_EVERY_SECONDS, CONNECTED_ONE_IN, FIRST_SHARE, LIVE_AT_NATS,
+    LIVE_AT_RECIPIENT, LIVE_AT_SENDER, LOGIN, NODES_MAX, REPLICAS, SECOND, SERVER_BYTES,
+    SERVERS_MIN, SESSION_BYTES, SESSION_SECONDS, SESSIONS_PER_NODE, SESSIONS_PER_SHARD, SIGN_EVERY,
+    SIGN_OF_LIFE, SILENCE_MAX, STREAMS, TEXTS_AN_HOUR, TOLD_EVERY, USER_BYTES, USERS_PER_STREAM,
+    WRITTEN_AT_NATS, WRITTEN_AT_RECIPIENT, WRITTEN_AT_SENDER,
 };
 
 /// How many of everything.
@@ -60,11 +60,9 @@ pub struct Model {
     /// A second, in the busiest hour.
     pub(super) texts: f64,
     pub(super) logins: f64,
-    /// Of the texts a second, those for somebody away, those that are the first since a login, and those of which proof
-    /// was forgotten.
+    /// Of the texts a second, those for somebody away, and those that are the first since a login.
     pub(super) away: f64,
     pub(super) first: f64,
-    pub(super) forgotten: f64,
     /// Of the texts a second, those never written that go from node to node.
     pub(super) crossing: f64,
     /// Of all nodes together, in cores: of texts among many, of texts that come alone, and of signs of life.
@@ -79,12 +77,6 @@ impl Model {
     /// Of so many registered users.
     #[must_use]
     pub fn of(users: u32) -> Self {
-        Self::with_routes(users, ROUTES_MAX)
-    }
-
-    /// The same with shards that remember whose so many mailboxes are.
-    #[must_use]
-    pub fn with_routes(users: u32, routes_max: u32) -> Self {
         let deployment = Deployment::of(users);
         let connected = f64::from(users / CONNECTED_ONE_IN);
         let texts = connected * TEXTS_AN_HOUR / 3_600.0;
@@ -92,14 +84,8 @@ impl Model {
         let first = (texts - away) * FIRST_SHARE;
         let live = texts - away - first;
         let nodes = f64::from(deployment.nodes);
-        // Each other node tells who is there in turn, and a table with too little room forgets all.
-        let others = (nodes - 1.0) / nodes;
-        let told = connected * others / f64::from(deployment.shards);
-        let tellings = (nodes - 1.0) * SECOND as f64 / TOLD_EVERY as f64 * APART_SECONDS;
-        let lost = if told > f64::from(routes_max) { tellings / (1.0 + tellings) } else { 0.0 };
-        let (forgotten, crossing) = (live * others * lost, live * others * (1.0 - lost));
-        let live = live - forgotten;
-        let written = away + first + forgotten;
+        let crossing = live * (nodes - 1.0) / nodes;
+        let written = away + first;
         let logins = connected / SESSION_SECONDS;
         let cores = |count: f64, cost: u64| count * cost as f64 / SECOND as f64;
         let written_ends = cores(written, WRITTEN_AT_SENDER + WRITTEN_AT_RECIPIENT);
@@ -114,7 +100,6 @@ impl Model {
             logins,
             away,
             first,
-            forgotten,
             crossing,
             texts_among_many: cores(live, LIVE_AT_SENDER + LIVE_AT_RECIPIENT) + written_ends,
             texts_alone: alone,
@@ -125,7 +110,7 @@ impl Model {
 
     /// Of the texts a second, those that a quorum writes.
     pub(super) fn written(&self) -> f64 {
-        self.away + self.first + self.forgotten
+        self.away + self.first
     }
 
     /// Memory of the fullest NATS server, in bytes: a stream lies whole on each of its three.
@@ -164,8 +149,7 @@ impl Model {
             ("texts a second in the busiest hour", counted(self.texts)),
             ("of these for somebody away", counted(self.away)),
             ("of these the first since a login", counted(self.first)),
-            ("of these as proof was forgotten", counted(self.forgotten)),
-            ("written by a quorum, of all three", counted(self.written())),
+            ("written by a quorum, of both", counted(self.written())),
             ("logins a second, a write each", counted(self.logins)),
             ("processor of all nodes for texts, each alone", cores(self.texts_alone)),
             ("the same if all came in batches", cores(self.texts_among_many)),
@@ -232,13 +216,6 @@ mod tests {
         let (_, after) = DOCUMENT.split_once("| registered users |").unwrap();
         let rows = after.lines().take_while(|line| !line.is_empty()).count();
         assert_eq!(rows - 2, columns[0].len(), "the document has other rows too");
-    }
-
-    #[test]
-    fn a_table_with_room_for_all_needs_fewer_writes() {
-        let [small, enough] = [ROUTES_MAX, u32::MAX].map(|max| Model::with_routes(10_000_000, max));
-        assert!(small.written() > 1.9 * enough.written());
-        assert!(enough.forgotten == 0.0 && small.texts == enough.texts);
     }
 
     #[test]

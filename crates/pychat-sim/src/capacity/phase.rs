@@ -18,7 +18,6 @@ pub(super) struct Phase {
     /// Written, as somebody is away, or as nobody has proof of whose the mailbox is.
     pub(super) away: u64,
     pub(super) first: u64,
-    pub(super) forgotten: u64,
     /// For somebody who is here, whoever wrote them down.
     pub(super) others_node: u64,
     pub(super) logins: Rate,
@@ -75,7 +74,6 @@ impl Phase {
             across: 0,
             away: 0,
             first: 0,
-            forgotten: 0,
             others_node: 0,
             logins: Rate::default(),
             written: Rate::default(),

@@ -16,7 +16,6 @@ use super::{
     people::{People, unit, until_next},
     phase::Phase,
     proofs::Proofs,
-    routes::Routes,
     traffic::{Text, Traffic},
 };
 use pychat_testkit::dice::Dice;
@@ -35,8 +34,6 @@ pub struct Plan {
     pub seed: u64,
     /// Registered.
     pub users: u32,
-    /// Mailboxes of which a shard remembers whose they are.
-    pub routes_max: u32,
     /// Seconds in which all is well, and then from a node's death on.
     pub seconds: [u64; 2],
 }
@@ -66,7 +63,6 @@ pub fn play(plan: Plan) -> Outcome {
     let mut play = Play::new(plan);
     let [well, after] = plan.seconds;
     for second in 0..WARM_UP_SECONDS + well + after {
-        play.routes.next_second(second * SECOND, &play.outcome.sessions_of_shards);
         let texts = play.traffic.next_second(&play.people);
         if second == WARM_UP_SECONDS + well {
             play.kill(second * SECOND);
@@ -89,7 +85,6 @@ struct Play {
     cluster: Cluster,
     traffic: Traffic,
     proofs: Proofs,
-    routes: Routes,
     dice: Dice,
     under_way: BinaryHeap<Reverse<Event>>,
     count: u64,
@@ -99,7 +94,7 @@ struct Play {
 
 impl Play {
     fn new(plan: Plan) -> Self {
-        let Plan { seed, users, routes_max, .. } = plan;
+        let Plan { seed, users, .. } = plan;
         let deployment = Deployment::of(users);
         let mut dice = Dice::new(seed);
         let people = People::new(seed, users, deployment);
@@ -122,19 +117,7 @@ impl Play {
         };
         let traffic = Traffic::new(dice.below(u64::MAX), here);
         let (proofs, under_way, count) = (Proofs::default(), BinaryHeap::new(), 0);
-        let routes = Routes::new(deployment, routes_max);
-        Self {
-            people,
-            cluster,
-            traffic,
-            proofs,
-            routes,
-            dice,
-            under_way,
-            count,
-            death: None,
-            outcome,
-        }
+        Self { people, cluster, traffic, proofs, dice, under_way, count, death: None, outcome }
     }
 
     fn phase(&mut self) -> &mut Phase {
@@ -156,8 +139,7 @@ impl Play {
     fn warm_up(&mut self, texts: &[Text]) {
         for Text { at, from, to, talks } in texts.iter().copied() {
             if self.people.is_here(to) {
-                let nodes = [from, to].map(|user| self.people.node(user));
-                self.proof(at, nodes, Errand { talks, from, to, kind: Kind::Text, waited: 0 });
+                self.proof(at, Errand { talks, from, to, kind: Kind::Text, waited: 0 });
             }
         }
     }

@@ -27,18 +27,14 @@ pub(super) enum Proof {
     Given,
     /// It is the first since a login or a loss.
     First,
-    /// There was proof, and its sender's node has forgotten it.
-    Forgotten,
 }
 
-/// Two who talk so many times a second, when the later of them logged in, if that was played, and when the sender's node
-/// last forgot what it knew.
+/// Two who talk so many times a second, and when the later of them logged in, if that was played.
 pub(super) struct Pair {
     pub(super) from: u32,
     pub(super) to: u32,
     pub(super) talks: f64,
     pub(super) login_at: Option<u64>,
-    pub(super) forgotten_at: Option<u64>,
 }
 
 impl Proofs {
@@ -49,7 +45,7 @@ impl Proofs {
 
     /// Whether a text goes unwritten. If not, the next one may.
     pub(super) fn of(&mut self, people: &People, pair: &Pair, at: u64) -> Proof {
-        let Pair { from, to, talks, login_at, forgotten_at } = *pair;
+        let Pair { from, to, talks, login_at } = *pair;
         let proven_at = self.of_pairs.get(&(from, to)).copied();
         let is_proven = match (proven_at, login_at) {
             (Some(proven_at), Some(login_at)) => proven_at > login_at,
@@ -64,8 +60,7 @@ impl Proofs {
         let is_sure = self.doubt_at.is_none_or(|doubt_at| {
             self.of_mailboxes.get(&to).is_some_and(|proven_at| *proven_at > doubt_at)
         });
-        let is_known = forgotten_at.is_none_or(|forgotten_at| proven_at > Some(forgotten_at));
-        if is_proven && is_sure && is_known {
+        if is_proven && is_sure {
             return Proof::Given;
         }
         if self.of_pairs.len() >= PAIRS_MAX {
@@ -75,7 +70,7 @@ impl Proofs {
         if self.doubt_at.is_some() {
             self.of_mailboxes.insert(to, at);
         }
-        if is_proven && is_sure { Proof::Forgotten } else { Proof::First }
+        Proof::First
     }
 }
 
@@ -88,15 +83,14 @@ mod tests {
     fn the_first_text_since_a_login_or_a_loss_has_no_proof() {
         let people = People::new(1, 1_000, Deployment::of(1_000));
         let mut proofs = Proofs::default();
-        let mut twice = |at, login_at, forgotten_at| {
-            let pair = Pair { from: 1, to: 2, talks: 0.0, login_at, forgotten_at };
+        let mut twice = |at, login_at| {
+            let pair = Pair { from: 1, to: 2, talks: 0.0, login_at };
             [at, at + 1].map(|at| proofs.of(&people, &pair, at))
         };
-        assert_eq!(twice(1, None, None), [Proof::First, Proof::Given]);
-        assert_eq!(twice(4, Some(3), None), [Proof::First, Proof::Given]);
-        assert_eq!(twice(7, Some(3), Some(6)), [Proof::Forgotten, Proof::Given]);
+        assert_eq!(twice(1, None), [Proof::First, Proof::Given]);
+        assert_eq!(twice(4, Some(3)), [Proof::First, Proof::Given]);
         proofs.doubt(9);
-        let pair = Pair { from: 1, to: 2, talks: 0.0, login_at: Some(3), forgotten_at: Some(6) };
+        let pair = Pair { from: 1, to: 2, talks: 0.0, login_at: Some(3) };
         let after = [10, 11].map(|at| proofs.of(&people, &pair, at));
         assert_eq!(after, [Proof::First, Proof::Given]);
     }

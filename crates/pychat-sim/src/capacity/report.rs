@@ -96,11 +96,6 @@ fn rows(model: &Model, outcome: &Outcome) -> Vec<Row> {
             model.first,
             well.a_second(well.first),
         ),
-        Row(
-            "texts written as proof was forgotten, a second",
-            model.forgotten,
-            well.a_second(well.forgotten),
-        ),
         Row("logins a second", model.logins, well.a_second(well.logins.total)),
         Row("writes by a quorum, a second", model_writes, well.a_second(well.written.total)),
         Row("  in the busiest second", model_writes, well.written.busiest_second as f64),

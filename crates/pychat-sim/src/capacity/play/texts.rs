@@ -24,7 +24,7 @@ impl Play {
             self.phase().held += 1;
             return self.push(again_at, Step::Begins, errand);
         }
-        let proof = other.map(|other| self.proof(at, [node, other], errand));
+        let proof = other.map(|_| self.proof(at, errand));
         let is_live = proof == Some(Proof::Given);
         let cost = if is_live { LIVE_AT_SENDER } else { WRITTEN_AT_SENDER };
         let shard = self.cluster.shard(node, self.people.place(from).0);
@@ -35,7 +35,6 @@ impl Play {
             Some(Proof::Given) if other == Some(node) => phase.within += 1,
             Some(Proof::Given) => phase.across += 1,
             Some(Proof::First) => phase.first += 1,
-            Some(Proof::Forgotten) => phase.forgotten += 1,
             None => phase.away += 1,
         }
         phase.others_node += u64::from(other.is_some_and(|other| other != node));
@@ -51,16 +50,13 @@ impl Play {
     }
 
     /// Whether a text between two who are at these nodes goes unwritten.
-    pub(super) fn proof(&mut self, at: u64, [node, other]: [u16; 2], errand: Errand) -> Proof {
+    pub(super) fn proof(&mut self, at: u64, errand: Errand) -> Proof {
         let Errand { from, to, talks, .. } = errand;
         let login_at = self.death.as_ref().and_then(|death| {
             let login = |user| death.login_at(&self.people, user, at);
             login(from).max(login(to))
         });
-        let forgotten_at = (node != other)
-            .then(|| self.cluster.shard(node, self.people.place(to).0))
-            .and_then(|shard| self.routes.forgotten_at(shard));
-        let pair = Pair { from, to, talks: f64::from(talks), login_at, forgotten_at };
+        let pair = Pair { from, to, talks: f64::from(talks), login_at };
         self.proofs.of(&self.people, &pair, at)
     }
 
