@@ -173,7 +173,8 @@ impl<B: Broker> JetStream<B> {
                     Some(message) => decode_streams(user, &message.body)?,
                     None => Vec::new(),
                 };
-                self.positions.insert(*user, Positions { number, streams, unsure: false });
+                self.positions
+                    .insert(*user, Positions { number, streams, unsure: false, untold: false });
             }
             Kind::Mailbox => self.take_in_mailbox(user, message)?,
         }

@@ -106,6 +106,8 @@ struct Positions {
     streams: Streams,
     /// Whether the log may say something else.
     unsure: bool,
+    /// Whether it does not say this yet.
+    untold: bool,
 }
 
 impl Positions {

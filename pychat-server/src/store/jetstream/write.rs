@@ -308,10 +308,11 @@ impl<B: Broker> JetStream<B> {
             for (user, result) in moved.iter().zip(results) {
                 let Some(known) = self.positions.get_mut(user) else { continue };
                 match result {
-                    Ok(number) => known.number = number,
+                    Ok(number) => (known.number, known.untold) = (number, false),
                     Err(PublishError::Conflict) => conflicts.push(*user),
                     Err(PublishError::Trouble(it)) => {
                         known.unsure |= matches!(it, Trouble::Unknown(_));
+                        known.untold = true;
                         // A position that is behind costs a text that comes again. Only who asked for nothing else has
                         // to know.
                         if advances.contains(user) {
@@ -345,7 +346,8 @@ impl<B: Broker> JetStream<B> {
             let Some((user, stream, up_to)) = self.moved_by(command, answer.as_ref()) else {
                 continue;
             };
-            if self.positions.entry(user).or_default().advance(stream, up_to) {
+            let known = self.positions.entry(user).or_default();
+            if known.advance(stream, up_to) || known.untold {
                 moved.insert(user);
             }
         }

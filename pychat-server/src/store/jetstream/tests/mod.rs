@@ -2,13 +2,14 @@
 
 use super::{JetStream, Model, Nats, OpenError, Options};
 use crate::store::{
-    MailboxStore, Quota, StoreError,
+    Command, MailboxStore, Quota, StoreError,
     contract::{
         Engine, contract,
-        words::{ROOMY, claim, entries, store_one, take, text},
+        words::{LAPTOP, ROOMY, claim, entries, position, store_one, take, text, user},
     },
     jetstream::Weather,
 };
+use pychat_proto::Seq;
 use pychat_testkit::harness::nats::{NatsCluster, Sync};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -115,4 +116,27 @@ fn who_writes_to_a_stream_without_a_leader_asks_it_nothing_and_is_told_at_once()
     model.set_weather(Weather::Fair);
     store_one(&mut store, text("ann", 2, "bob", b"2"));
     assert_eq!(entries(&mut store, "bob").len(), 2);
+}
+
+/// A position that could not be written with a text is written as soon as anybody asks for it.
+#[test]
+fn a_position_that_was_not_written_is_written_when_it_is_asked_for_again() {
+    let model = Model::default();
+    let mut store = JetStream::new(model.clone(), node(), ROOMY);
+    let (ann, part) = (take("ann", 0), |store: &JetStream<Model>, name| store.part(&take(name, 0)));
+    let senders = part(&store, "ann");
+    let other = ["bob", "carol", "dave"].into_iter().find(|it| part(&store, it) != senders);
+    let other = other.unwrap();
+    store.commit(&[claim("ann"), ann, claim(other), take(other, 0)]).unwrap();
+    store_one(&mut store, text("ann", 1, other, b"1"));
+    model.set_weather(Weather::Leaderless(senders));
+    store_one(&mut store, text("ann", 2, other, b"2"));
+    let advance = Command::Advance { user: user("ann"), stream: LAPTOP, up_to: Seq(2) };
+    let refused = store.commit(std::slice::from_ref(&advance));
+    assert!(matches!(refused, Err(StoreError::Unknown(_))), "{refused:?}");
+    model.set_weather(Weather::Fair);
+    let mut another = JetStream::new(model.clone(), node(), ROOMY);
+    assert_eq!(position(&mut another, "ann", LAPTOP), 1);
+    store.commit(&[advance]).unwrap();
+    assert_eq!(position(&mut another, "ann", LAPTOP), 2);
 }
