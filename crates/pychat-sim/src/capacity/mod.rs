@@ -1,9 +1,9 @@
 //! What so many users need: a model that multiplies, and a simulation of people, shards, streams and servers beside
 //! it, to see where multiplication is wrong. docs/SCALING.md, "How far it goes".
 //!
-//! [`Model`] computes the document's table. [`play`] plays some seconds of the busiest hour with all who are connected,
+//! [`Model`] computes the document's table. [`play()`] plays some seconds of the busiest hour with all who are connected,
 //! and then a node's death: people who talk (`traffic`) and whom their number and the seed describe (`people`),
-//! queues with the measured costs (`cluster`), the server's own choice of shard and stream. [`report`] puts both beside each
+//! queues with the measured costs (`cluster`), the server's own choice of shard and stream. [`report()`] puts both beside each
 //! other.
 
 mod cluster;
