@@ -72,7 +72,7 @@ impl Shard {
             self.append(now, parcel, reader);
         }
         if let Some(turn) = turn {
-            self.turns.note(turn, generation);
+            self.turns.note(now.mono, turn, generation);
         }
     }
 

@@ -7,15 +7,20 @@
 //! shards, nodes and moving users, and whatever fails on it, no text overtakes another.
 
 use super::parcel::{Asker, Hop, Hopped, Parcel};
-use pychat_proto::Seq;
+use pychat_proto::{Instant, Seq};
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
+    time::Duration,
 };
 
-/// Streams and mailboxes whose last text a shard remembers. Beyond it all are forgotten: what is under way behind
-/// one of them is sent back, and comes again.
+/// Streams and mailboxes whose last text a shard remembers. Beyond it the older half is forgotten: what is under way
+/// behind one of them is sent back, and comes again.
 pub(super) const TURNS_MAX: usize = 65_536;
+
+/// How long one is remembered at least, if there is room: far longer than it mostly takes until its sender's shard knows
+/// what became of it, and then nobody names it any more.
+const KEPT: Duration = Duration::from_secs(60);
 
 /// The last text of each stream and mailbox that a shard has taken.
 #[derive(Debug, Default)]
@@ -23,6 +28,10 @@ pub(super) struct Turns {
     /// By the hash of stream and mailbox, with the generation in which it was taken. Two that share a hash send
     /// each other's texts back at worst.
     last: HashMap<u64, (Seq, u32)>,
+    /// Those of the time before, which are forgotten next.
+    older: HashMap<u64, (Seq, u32)>,
+    /// When that is.
+    until: Option<Instant>,
     hasher: RandomState,
 }
 
@@ -48,19 +57,22 @@ impl Turns {
 
     /// Whether it is this one's turn, in this generation of the shard's store.
     pub(super) fn is_now(&self, turn: Turn, generation: u32) -> bool {
-        turn.after.is_none_or(|after| self.last.get(&turn.key) == Some(&(after, generation)))
+        let last = || self.last.get(&turn.key).or_else(|| self.older.get(&turn.key));
+        turn.after.is_none_or(|after| last() == Some(&(after, generation)))
     }
 
     /// It was taken.
-    pub(super) fn note(&mut self, turn: Turn, generation: u32) {
-        if self.last.len() >= TURNS_MAX && !self.last.contains_key(&turn.key) {
-            self.last.clear();
+    pub(super) fn note(&mut self, now: Instant, turn: Turn, generation: u32) {
+        let until = *self.until.get_or_insert(now + KEPT);
+        if until <= now || self.last.len() >= TURNS_MAX / 2 && !self.last.contains_key(&turn.key) {
+            self.older = std::mem::take(&mut self.last);
+            self.until = Some(now + KEPT);
         }
         self.last.insert(turn.key, (turn.last, generation));
     }
 
     pub(super) fn len(&self) -> usize {
-        self.last.len()
+        self.last.len() + self.older.len()
     }
 }
 
@@ -77,7 +89,7 @@ mod tests {
         let mut turns = Turns::default();
         assert!(!turns.is_now(turn(7, 1, 2), 0), "nothing was taken");
         assert!(turns.is_now(Turn { after: None, ..turn(7, 0, 1) }, 0));
-        turns.note(turn(7, 0, 1), 0);
+        turns.note(Instant::ZERO, turn(7, 0, 1), 0);
         assert!(turns.is_now(turn(7, 1, 2), 0));
         assert!(!turns.is_now(turn(7, 2, 3), 0), "the one before it is missing");
         assert!(!turns.is_now(turn(8, 1, 2), 0), "another stream or mailbox");
@@ -85,12 +97,28 @@ mod tests {
     }
 
     #[test]
-    fn of_so_many_the_last_one_is_known_and_then_of_none() {
+    fn one_that_nobody_followed_is_forgotten_after_a_while() {
         let mut turns = Turns::default();
-        (0..TURNS_MAX as u64).for_each(|key| turns.note(turn(key, 0, 1), 0));
-        turns.note(turn(0, 1, 2), 0);
+        let at = |times: u32| Instant::ZERO + KEPT * times;
+        turns.note(at(0), turn(7, 0, 1), 0);
+        turns.note(at(1), turn(8, 0, 1), 0);
+        assert!(turns.is_now(turn(7, 1, 2), 0));
+        turns.note(at(2), turn(9, 0, 1), 0);
+        assert!(!turns.is_now(turn(7, 1, 2), 0) && turns.is_now(turn(8, 1, 2), 0));
+        assert_eq!(turns.len(), 2);
+    }
+
+    #[test]
+    fn of_too_many_the_older_half_is_forgotten() {
+        let mut turns = Turns::default();
+        let mut note = |turn| turns.note(Instant::ZERO, turn, 0);
+        (0..TURNS_MAX as u64).for_each(|key| note(turn(key, 0, 1)));
+        // One that is known takes no more room.
+        note(turn(TURNS_MAX as u64 - 1, 1, 2));
         assert_eq!(turns.len(), TURNS_MAX);
-        turns.note(turn(TURNS_MAX as u64, 0, 1), 0);
-        assert_eq!(turns.len(), 1);
+        turns.note(Instant::ZERO, turn(TURNS_MAX as u64, 0, 1), 0);
+        assert_eq!(turns.len(), TURNS_MAX / 2 + 1);
+        assert!(turns.is_now(turn(TURNS_MAX as u64 - 1, 2, 3), 0));
+        assert!(!turns.is_now(turn(0, 1, 2), 0));
     }
 }
