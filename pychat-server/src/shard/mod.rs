@@ -11,6 +11,8 @@
 //! - `delivery`: from a user's mailbox to the session, in order and once (`unsettled`), and the
 //!   receipts that follow (`receipts`).
 //! - `calls`: questions, and how often one may take keys (`claims`).
+//! - `forward`: what comes for mailboxes that are other nodes' (`mail`). `ownership`: whether those of users who are
+//!   here are still this node's.
 //! - `nodes`: where else the server is.
 
 mod appends;

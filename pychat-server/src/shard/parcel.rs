@@ -18,7 +18,7 @@ pub struct Parcel {
     pub(super) owed: Option<Owed>,
     pub(super) asker: Asker,
     /// It may go to its reader unwritten only under a lease that was asked for later than this. See
-    /// [`super::forward`].
+    /// [`super::ownership`].
     pub(super) since: Instant,
 }
 

@@ -49,7 +49,7 @@ impl Play {
         self.push(served.done_at, step, errand);
     }
 
-    /// Whether a text between two who are at these nodes goes unwritten.
+    /// Whether a text between two who are here goes unwritten.
     pub(super) fn proof(&mut self, at: u64, errand: Errand) -> Proof {
         let Errand { from, to, talks, .. } = errand;
         let login_at = self.death.as_ref().and_then(|death| {
