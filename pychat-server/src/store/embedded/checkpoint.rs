@@ -65,7 +65,7 @@ impl Checkpointer {
 
     /// Wakes the thread if there is enough in the log. Called after a commit.
     pub(super) fn after_commit(&self, connection: &Connection) {
-        let pages = self.pages.load(Ordering::Relaxed);
+        let pages = self.pages();
         if pages >= self.pages_due
             && let Some(wake) = &self.wake
         {
@@ -76,6 +76,11 @@ impl Checkpointer {
             let _ = checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)", &self.failed);
             self.pages.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// Pages in the log, as of the last commit.
+    pub(super) fn pages(&self) -> u32 {
+        self.pages.load(Ordering::Relaxed)
     }
 
     /// Why nothing may be written any more.

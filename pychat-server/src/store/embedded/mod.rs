@@ -17,6 +17,7 @@ mod checkpoint;
 mod failure;
 mod keys;
 mod load;
+mod log_room;
 pub(crate) mod marks;
 mod memory;
 mod open;
@@ -37,6 +38,7 @@ use super::{
 };
 use batch::{Plan, Run};
 use checkpoint::Checkpointer;
+use log_room::LogRoom;
 use memory::{Memory, Slot, UserId};
 use pychat_proto::{Cursor, Seq, StreamId, UserName, chat::OwnKeys};
 use rusqlite::{Connection, ErrorCode, Statement};
@@ -51,6 +53,7 @@ use undo::Undo;
 pub struct Embedded {
     // Before the connection, so that the file's last connection is the one that closes last.
     checkpointer: Option<Checkpointer>,
+    log_room: Option<LogRoom>,
     connection: Connection,
     memory: Memory,
     plan: Plan,
@@ -106,6 +109,10 @@ impl Embedded {
     }
 
     fn run(&mut self, batch: &[Command]) -> rusqlite::Result<Vec<Answer>> {
+        // Users whom the batch is the first to name are read within its transaction: each by itself would lock and unlock
+        // the file. Trims alone change memory only.
+        let changes = batch.iter().any(|command| !matches!(command, Command::Trim { .. }));
+        let transaction = changes.then(|| write::begin(&self.connection)).transpose()?;
         let mut run = Run {
             connection: &self.connection,
             memory: &mut self.memory,
@@ -116,8 +123,13 @@ impl Embedded {
         for (index, command) in batch.iter().enumerate() {
             answers.push(run.execute(index, command)?);
         }
-        if !self.plan.is_empty() {
-            write::batch(&self.connection, &self.memory, &self.plan, batch)?;
+        if let Some(transaction) = transaction.filter(|_| !self.plan.is_empty()) {
+            // Nobody else writes to the log now.
+            if let (Some(room), Some(log)) = (&mut self.log_room, &self.checkpointer) {
+                room.make(log.pages());
+            }
+            write::batch(&transaction, &self.memory, &self.plan, batch)?;
+            transaction.commit()?;
         }
         Ok(answers)
     }

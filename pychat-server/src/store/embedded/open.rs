@@ -3,7 +3,9 @@
 use super::{
     Embedded, Plan, check,
     checkpoint::Checkpointer,
-    load, marks, schema,
+    load,
+    log_room::LogRoom,
+    marks, schema,
     tidy::{Bounds, Late},
 };
 use crate::store::Quota;
@@ -106,6 +108,8 @@ impl Embedded {
         check::write_at_close(&store.connection, true)?;
         let checkpointer = Checkpointer::start(path, &mut store.connection);
         store.checkpointer = Some(checkpointer.map_err(schema::refused)?);
+        // Without it commits take longer, which is nothing to fail for.
+        store.log_room = LogRoom::open(path).ok();
         store._lock = Some(lock);
         Ok(store)
     }
@@ -134,6 +138,7 @@ impl Embedded {
         }
         Ok(Self {
             checkpointer: None,
+            log_room: None,
             connection,
             memory,
             plan: Plan::default(),

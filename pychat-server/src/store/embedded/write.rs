@@ -13,14 +13,13 @@ pub(super) fn begin(connection: &Connection) -> rusqlite::Result<Transaction<'_>
     Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
 }
 
-/// Writes what a batch came to.
+/// Writes what a batch came to, within a transaction.
 pub(super) fn batch(
-    connection: &Connection,
+    connection: &Transaction<'_>,
     memory: &Memory,
     plan: &Plan,
     batch: &[Command],
 ) -> rusqlite::Result<()> {
-    let transaction = begin(connection)?;
     for id in &plan.users {
         let user = memory.user(*id);
         self::user(connection, *id, user, &user.head)?;
@@ -38,8 +37,7 @@ pub(super) fn batch(
     }
     plan.keys.write(connection)?;
     rules::write(connection, &memory.rules, &plan.rules)?;
-    entries(connection, plan, batch)?;
-    transaction.commit()
+    entries(connection, plan, batch)
 }
 
 fn entries(connection: &Connection, plan: &Plan, batch: &[Command]) -> rusqlite::Result<()> {

@@ -1,12 +1,15 @@
 //! The write-ahead log stays short, and what goes wrong with it is not hidden.
 
-use super::Embedded;
+use super::{
+    super::log_room::{LogRoom, STEP_BYTES},
+    Embedded,
+};
 use crate::store::{
     MailboxStore, StoreError,
     contract::words::{ROOMY, claim, entries, receipt},
 };
 use std::{
-    fs,
+    fs::{self, File},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -35,10 +38,53 @@ fn a_log_at_its_bound_is_emptied_by_the_commit_itself() {
     for _ in 0..30 {
         store.commit(&batch).unwrap();
     }
-    // The bound, and the batch that exceeded it.
-    assert!(log_bytes(&directory) < 80 * PAGE_BYTES, "{}", log_bytes(&directory));
+    // The bound, the batch that exceeded it, and the room made ahead.
+    let most = 80 * PAGE_BYTES + STEP_BYTES;
+    assert!(log_bytes(&directory) < most, "{}", log_bytes(&directory));
     drop(store);
     assert_eq!(entries(&mut Embedded::open(&path, ROOMY).unwrap(), "bob").len(), 150);
+}
+
+#[test]
+fn the_log_grows_ahead_of_the_commits_and_a_killed_store_comes_back_from_it() {
+    let (directory, path, mut store) = store();
+    store.commit(&[receipt("bob", &[7; 800])]).unwrap();
+    let before = log_bytes(&directory);
+    assert!(before >= STEP_BYTES, "{before}");
+    for _ in 0..20 {
+        store.commit(&[receipt("bob", &[7; 800])]).unwrap();
+        assert_eq!(log_bytes(&directory), before);
+    }
+    let mut batches = 21;
+    while log_bytes(&directory) == before {
+        store.commit(&vec![receipt("bob", &[7; 8000]); 5]).unwrap();
+        batches += 5;
+        assert!(batches < 1000, "the log's end was reached, and it did not grow");
+    }
+    assert_eq!(log_bytes(&directory), before + STEP_BYTES);
+    // As a crash leaves it.
+    let killed = TempDir::new().unwrap();
+    for name in ["mail.db", "mail.db-wal"] {
+        fs::copy(directory.path().join(name), killed.path().join(name)).unwrap();
+    }
+    let mut again = Embedded::open(&killed.path().join("mail.db"), ROOMY).unwrap();
+    assert_eq!(entries(&mut again, "bob").len(), batches);
+    drop((store, path));
+}
+
+#[test]
+fn a_log_that_does_not_grow_ahead_is_no_failure() {
+    let (directory, _, mut store) = store();
+    let (log, before) = (directory.path().join("mail.db-wal"), log_bytes(&directory));
+    // Nothing can be written through it.
+    store.log_room = Some(LogRoom::of(File::open(&log).unwrap()).unwrap());
+    let most = STEP_BYTES / PAGE_BYTES;
+    for _ in 0..most {
+        store.commit(&[receipt("bob", &[7; 4000])]).unwrap();
+    }
+    let (after, length) = (log_bytes(&directory), most * PAGE_BYTES);
+    assert!(after > before && after < before + 3 * length, "{before}, {after}");
+    assert_eq!(entries(&mut store, "bob").len() as u64, most);
 }
 
 #[test]
