@@ -380,7 +380,8 @@ impl Shard {
             } else if let Some(news) = self.to_self.pop_front() {
                 self.hear(now, news);
             } else {
-                return;
+                // From here on it is filled from its beginning again, where memory is warm.
+                return self.to_self.clear();
             }
         }
     }

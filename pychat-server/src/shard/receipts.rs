@@ -8,14 +8,11 @@
 
 use super::{parcel::Unwritten, unsettled::Owed};
 use pychat_proto::{
-    Cursor, MessageId, UserName,
+    Cursor, UserName,
     chat::{self, IDS_PER_RECEIPT_MAX, ToClient, UnixMillis},
 };
 use smallvec::SmallVec;
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 /// Receipts that one session may owe before its deliveries pause.
 pub(super) const OWED_MAX: usize = 1024;
@@ -89,7 +86,8 @@ impl Receipts {
             }
             let up_to = self.up_to.take()?;
             let receipts = gather(std::mem::take(&mut self.owed), by, at);
-            let receipts: Vec<_> = receipts.map(|receipt| (receipt, Progress::Waiting)).collect();
+            let receipts = receipts.into_iter().map(|receipt| (receipt, Progress::Waiting));
+            let receipts: Vec<_> = receipts.collect();
             let first = self.next;
             self.next += receipts.len();
             self.rounds.push_back(Round { first, receipts, up_to });
@@ -151,30 +149,23 @@ impl Round {
 }
 
 /// One receipt for each sender and at most [`IDS_PER_RECEIPT_MAX`] texts.
-pub(super) fn gather(
-    owed: Vec<Owed>,
-    by: &UserName,
-    at: UnixMillis,
-) -> impl Iterator<Item = Receipt> {
-    let mut by_sender: BTreeMap<UserName, Vec<(MessageId, Option<Unwritten>)>> = BTreeMap::new();
-    for Owed { to, id, record } in owed {
-        by_sender.entry(to).or_default().push((id, record));
-    }
-    let by = *by;
-    by_sender.into_iter().flat_map(move |(to, texts)| {
-        let receipts = texts.chunks(IDS_PER_RECEIPT_MAX).map(|texts| {
-            let ids = texts.iter().map(|(id, _)| *id).collect();
-            let receipt = ToClient::Delivered { by, ids, at };
-            let settles = texts.iter().filter_map(|(_, record)| *record).collect();
-            Receipt { to, entry: chat::encode(&receipt).into(), settles }
-        });
-        receipts.collect::<Vec<_>>()
-    })
+pub(super) fn gather(mut owed: Vec<Owed>, by: &UserName, at: UnixMillis) -> Vec<Receipt> {
+    // Those of one sender stay in their order.
+    owed.sort_by_key(|owed| owed.to);
+    let of_one = owed.chunk_by(|one, other| one.to == other.to);
+    let receipts = of_one.flat_map(|owed| owed.chunks(IDS_PER_RECEIPT_MAX)).map(|owed| {
+        let ids = owed.iter().map(|owed| owed.id).collect();
+        let receipt = ToClient::Delivered { by: *by, ids, at };
+        let settles = owed.iter().filter_map(|owed| owed.record).collect();
+        Receipt { to: owed[0].to, entry: chat::encode(&receipt).into(), settles }
+    });
+    receipts.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pychat_proto::MessageId;
 
     fn user(name: &str) -> UserName {
         UserName::parse(name).unwrap()

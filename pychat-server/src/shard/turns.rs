@@ -7,9 +7,9 @@
 //! shards, nodes and moving users, and whatever fails on it, no text overtakes another.
 
 use super::parcel::{Asker, Hop, Hopped, Parcel};
+use hashbrown::HashTable;
 use pychat_proto::{Instant, Seq};
 use std::{
-    collections::HashMap,
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
@@ -25,14 +25,22 @@ const KEPT: Duration = Duration::from_secs(60);
 /// The last text of each stream and mailbox that a shard has taken.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    /// By the hash of stream and mailbox, with the generation in which it was taken. Two that share a hash send
-    /// each other's texts back at worst.
-    last: HashMap<u64, (Seq, u32)>,
+    last: HashTable<Taken>,
     /// Those of the time before, which are forgotten next.
-    older: HashMap<u64, (Seq, u32)>,
+    older: HashTable<Taken>,
     /// When that is.
     until: Option<Instant>,
     hasher: RandomState,
+}
+
+/// A text that was taken.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    /// The hash of its stream and mailbox. Two that share one send each other's texts back at worst.
+    key: u64,
+    last: Seq,
+    /// In which it was taken.
+    generation: u32,
 }
 
 /// A text's place behind others.
@@ -57,23 +65,37 @@ impl Turns {
 
     /// Whether it is this one's turn, in this generation of the shard's store.
     pub(super) fn is_now(&self, turn: Turn, generation: u32) -> bool {
-        let last = || self.last.get(&turn.key).or_else(|| self.older.get(&turn.key));
-        turn.after.is_none_or(|after| last() == Some(&(after, generation)))
+        turn.after.is_none_or(|after| {
+            let taken =
+                [&self.last, &self.older].into_iter().find_map(|table| find(table, turn.key));
+            taken.is_some_and(|taken| (taken.last, taken.generation) == (after, generation))
+        })
     }
 
     /// It was taken.
     pub(super) fn note(&mut self, now: Instant, turn: Turn, generation: u32) {
+        let Turn { key, last, after: _ } = turn;
         let until = *self.until.get_or_insert(now + KEPT);
-        if until <= now || self.last.len() >= TURNS_MAX / 2 && !self.last.contains_key(&turn.key) {
+        if until <= now || self.last.len() >= TURNS_MAX / 2 && find(&self.last, key).is_none() {
             self.older = std::mem::take(&mut self.last);
             self.until = Some(now + KEPT);
         }
-        self.last.insert(turn.key, (turn.last, generation));
+        let taken = Taken { key, last, generation };
+        match self.last.find_mut(key, |it| it.key == key) {
+            Some(before) => *before = taken,
+            None => {
+                self.last.insert_unique(key, taken, |it| it.key);
+            }
+        }
     }
 
     pub(super) fn len(&self) -> usize {
         self.last.len() + self.older.len()
     }
+}
+
+fn find(table: &HashTable<Taken>, key: u64) -> Option<&Taken> {
+    table.find(key, |it| it.key == key)
 }
 
 #[cfg(test)]

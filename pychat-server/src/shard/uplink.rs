@@ -30,7 +30,7 @@ pub(super) struct Uplink {
     next: usize,
     /// Whether any was passed over, for what is not known of the one before it.
     passed: bool,
-    /// All before this one are accepted.
+    /// All before this one are accepted, and it is not.
     accepted: usize,
 }
 
@@ -130,6 +130,7 @@ impl Uplink {
         let skip = Pending::new(up_to, up_to, Write::Skip, State::Waiting);
         self.pending.insert(place, skip);
         self.accepted = 0;
+        self.count_accepted();
         self.look_again();
     }
 
@@ -174,11 +175,15 @@ impl Uplink {
 
     /// It is known what became of something: what was passed over may go.
     fn note_fate(&mut self) {
-        while self.pending.get(self.accepted).is_some_and(|it| it.state.is_accepted()) {
-            self.accepted += 1;
-        }
+        self.count_accepted();
         if self.passed {
             self.look_again();
+        }
+    }
+
+    fn count_accepted(&mut self) {
+        while self.pending.get(self.accepted).is_some_and(|it| it.state.is_accepted()) {
+            self.accepted += 1;
         }
     }
 
@@ -251,7 +256,7 @@ impl Uplink {
 
     /// The client is to be told, once, that this message is refused.
     pub(super) fn refusal(&mut self) -> Option<(Seq, RefuseCode)> {
-        let pending = self.pending.iter_mut().find(|pending| !pending.state.is_accepted())?;
+        let pending = self.pending.get_mut(self.accepted)?;
         let State::ToRefuse(code) = pending.state else { return None };
         pending.state = State::Refused;
         Some((pending.last, code))
@@ -267,8 +272,8 @@ impl Uplink {
             self.next = self.next.saturating_sub(1);
             self.accepted = self.accepted.saturating_sub(1);
         }
-        let accepted = self.pending.iter().take(UNSETTLED_MAX);
-        let accepted = accepted.take_while(|pending| pending.state.is_accepted()).last();
+        let accepted = self.accepted.min(UNSETTLED_MAX).checked_sub(1);
+        let accepted = accepted.and_then(|index| self.pending.get(index));
         progress.accepted = accepted.map(|pending| pending.last).or(progress.settled);
         progress
     }

@@ -304,6 +304,7 @@ impl Endpoint {
             };
             self.events.push_back(event);
         }
+        self.happened.clear();
         self.mark_ready(slot);
     }
 
@@ -496,7 +497,12 @@ impl Endpoint {
 
     /// What happened, oldest first.
     pub fn poll_event(&mut self) -> Option<EndpointEvent> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if event.is_none() {
+            // From here on it is filled from its beginning again, where memory is warm.
+            self.events.clear();
+        }
+        event
     }
 
     /// Where each live session's client is, for [`Self::poke`] after a crash.
