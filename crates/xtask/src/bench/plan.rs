@@ -24,6 +24,9 @@ const CROWD_SECONDS: &str = "27.5";
 /// Sockets of many clients: each has an address, from which the server takes so many logins a second.
 const SOCKETS: &str = "32";
 
+/// Texts that a daemon keeps under way at most, as the protocol allows (`RECORD_WINDOW`).
+const WHOLE_WINDOW: &str = "256";
+
 /// Kinds of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
@@ -107,7 +110,9 @@ pub(super) fn works(asked: &[Scenario], seconds: f64, large: bool) -> Vec<Work> 
         works.push(work(title, &["idle", "--sessions", "100000"], &[], &[]));
     }
     if wanted(Scenario::Logins) {
-        works.push(work("logins 2000".into(), &["logins"], &[], &[]));
+        // Others log in for their idle sessions.
+        let theirs = ["--scenario", "idle"];
+        works.push(work("logins 2000".into(), &["logins"], &theirs, &["--sessions", "2000"]));
     }
     if wanted(Scenario::Storm) {
         let sessions = if large { CROWD_LARGE } else { "10000" };
@@ -119,6 +124,9 @@ pub(super) fn works(asked: &[Scenario], seconds: f64, large: bool) -> Vec<Work> 
         let theirs = ["--scenario", "mailbox", "--durable"];
         let both = ["--messages", "10000"];
         works.push(work("mailbox 10000 messages".into(), &["mailbox"], &theirs, &both));
+        // What a daemon keeps under way: all that the protocol allows.
+        let ours = ["mailbox", "--window", WHOLE_WINDOW];
+        works.push(work(format!("mailbox 10000 messages, W={WHOLE_WINDOW}"), &ours, &[], &both));
     }
     works
 }
@@ -136,9 +144,9 @@ mod tests {
     fn without_a_wish_everything_is_measured_and_each_row_has_its_title() {
         let mut titles: Vec<String> =
             works(&[], 3.0, true).into_iter().map(|work| work.title).collect();
-        assert_eq!(titles.len(), 14);
+        assert_eq!(titles.len(), 15);
         titles.dedup();
-        assert_eq!(titles.len(), 14);
+        assert_eq!(titles.len(), 15);
         assert_eq!(losses(&[]).len(), 3);
     }
 

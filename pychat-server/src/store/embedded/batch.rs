@@ -235,7 +235,7 @@ impl Run<'_> {
             self.note(change);
         }
         let id = self.user(&account.user)?;
-        if claimed == Claimed::New {
+        if claimed == Claimed::New && known.is_some() {
             // A name that was freed by hand may come with the keys of whoever had it.
             self.plan.keys.remove(self.connection, id)?;
         }

@@ -2,7 +2,7 @@
 //!
 //! Entries lie on disk in the order of their arrival; the index by mailbox lives in memory and is
 //! rebuilt at the start. Users without anything in it are loaded when they are asked for (`load`). A batch is executed against memory first (`batch`), with a journal to take
-//! it back (`undo`), then written as one transaction (`write`). Trims, and whatever else may be
+//! it back (`undo`), then written as one transaction (`write`) into a log that grows ahead of it (`log_room`). Trims, and whatever else may be
 //! late, are done in portions between batches (`tidy`); old entries move to a table keyed by
 //! mailbox (`archive`). Users' end-to-end keys are a row each, of which memory holds nothing (`keys`);
 //! what the operator decided, memory holds all of (`rules`).
