@@ -6,7 +6,7 @@ use crate::{
     cli::ServeArgs,
     config::{ConfigError, NodeSettings, Settings},
 };
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
@@ -49,11 +49,6 @@ impl Live {
     /// Over how long clients are to come back after a stop.
     pub(super) const fn restart_spread(&self) -> Duration {
         self.settings.restart_spread
-    }
-
-    /// Where the operator's requests come in.
-    pub(super) fn admin_socket(&self) -> &Path {
-        &self.settings.admin_socket
     }
 
     /// Reads flags, variables and the file again, and applies what changed. A fault changes nothing.

@@ -50,7 +50,7 @@ use crate::{
 use listen::Listeners;
 use live::Live;
 use pychat_proto::JoinLink;
-use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 use threads::{Ended, Place, Shards, ShardsConfig};
 use tokio::{
     sync::{mpsc, watch},
@@ -120,6 +120,8 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
         .map(|wires| cluster::start(wires, bag, ways, stopped))
         .transpose()
         .map_err(Failure::system("starting the thread that speaks to other nodes"))?;
+    // Who is told that the server is ready may ask it at once.
+    let socket = open_socket(&settings.admin_socket);
     announce(listeners.addresses(), &link);
     drop(entered);
     let desk = Desk {
@@ -133,7 +135,7 @@ pub fn serve(args: ServeArgs, settings: Settings, log: LogControl) -> Result<(),
     };
     let watch = Watch { reins: reins.clone(), started_at: desk.started_at };
     let live = Live::new(args, settings);
-    let office = Office { desk, asked, live, log, reins, window, watch };
+    let office = Office { socket, desk, asked, live, log, reins, window, watch };
     let stopped = runtime.block_on(until_stopped(shards, signals, office));
     // The other nodes hear that this one is going; one that has nobody to tell has ended already.
     let _ = stop_cluster.send(true);
@@ -193,6 +195,7 @@ fn open_store(
 
 /// What the operator has to do with a running server.
 struct Office {
+    socket: Option<Socket>,
     desk: Desk,
     asked: mpsc::Receiver<live::Reply>,
     live: Live,
@@ -206,17 +209,9 @@ impl Office {
     /// Answers the operator and whoever watches the server, and reads the configuration again where that is asked for, for as long as it
     /// is polled.
     async fn serve(&mut self, hangup: &mut Hangup) {
-        let path = self.live.admin_socket().to_owned();
-        let mut socket = match Socket::open(&path) {
-            Ok(socket) => Some(socket),
-            Err(error) => {
-                warn!(%error, path = %path.display(), "there is no admin socket");
-                None
-            }
-        };
         loop {
             tokio::select! {
-                () = answer(socket.as_mut(), &self.desk) => {}
+                () = answer(self.socket.as_mut(), &self.desk) => {}
                 () = tell(self.window.as_mut(), &self.watch) => {}
                 Some(reply) = self.asked.recv() => {
                     // Who does not wait any more needs no answer; the log has it.
@@ -239,6 +234,17 @@ async fn tell(window: Option<&mut Window>, watch: &Watch) {
     match window {
         Some(window) => window.serve(watch).await,
         None => std::future::pending().await,
+    }
+}
+
+/// The server serves without one, too.
+fn open_socket(path: &Path) -> Option<Socket> {
+    match Socket::open(path) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            warn!(%error, path = %path.display(), "there is no admin socket");
+            None
+        }
     }
 }
 

@@ -30,6 +30,18 @@ fn several_addresses_are_listened_on() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn whoever_is_told_that_it_is_ready_may_ask_it_at_once() {
+    for _ in 0..3 {
+        let data = tempfile::tempdir().unwrap();
+        let server = Server::start(data.path(), &[]);
+        assert!(data.path().join("admin.sock").exists(), "{:#?}", server.said);
+        let ended = run(program(&["admin", "--data", data.path().to_str().unwrap(), "stats"]));
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    }
+}
+
 #[test]
 fn the_link_is_the_same_after_a_restart_and_as_a_command() {
     let data = tempfile::tempdir().unwrap();
