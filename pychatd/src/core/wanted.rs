@@ -21,13 +21,17 @@ const ASKED_AT_ONCE: usize = 6;
 /// Pause after a server said "try later".
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Pause after keys that cannot be used.
+/// Pause after keys that cannot be used: the first, as most such users have just joined and are about to publish theirs;
+/// each is twice the one before it, and this is the longest.
+const UNUSABLE_AGAIN_FIRST: Duration = Duration::from_secs(1);
 const UNUSABLE_AGAIN_AFTER: Duration = Duration::from_secs(15);
 
 /// Whose keys are wanted, and how far the asking is.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     by_user: BTreeMap<UserName, Asking>,
+    /// The last pause after unusable keys, for those among them whose keys were.
+    pauses: BTreeMap<UserName, Duration>,
     /// Some are known on disk only.
     more: bool,
     /// Why the last keys could not be used.
@@ -81,8 +85,18 @@ impl Wanted {
         self.by_user.insert(user, Asking::NotBefore(at));
     }
 
+    /// Keys could not be used: how long to wait before they are asked for again.
+    fn pause(&mut self, user: UserName) -> Duration {
+        let before = self.pauses.get(&user);
+        let pause = before.map_or(UNUSABLE_AGAIN_FIRST, |before| *before * 2);
+        let pause = pause.min(UNUSABLE_AGAIN_AFTER);
+        self.pauses.insert(user, pause);
+        pause
+    }
+
     fn done(&mut self, user: &UserName) {
         self.by_user.remove(user);
+        self.pauses.remove(user);
         if self.trouble.is_some_and(|(of, _)| of == *user) {
             self.trouble = None;
         }
@@ -209,7 +223,8 @@ impl Core {
             Ok((Admitted::Held, _)) => self.wanted.done(&user),
             Ok((Admitted::Unusable(why), _)) => {
                 tracing::warn!(why, "somebody's keys cannot be used; they are asked for again");
-                self.wanted.ask_again(user, self.now.mono + UNUSABLE_AGAIN_AFTER);
+                let pause = self.wanted.pause(user);
+                self.wanted.ask_again(user, self.now.mono + pause);
                 self.wanted.trouble = Some((user, why));
             }
             Err(_) => self.wanted.ask_again(user, self.now.mono + RETRY_AFTER),
@@ -251,5 +266,21 @@ impl Core {
                 self.fail(token, failure);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_cannot_be_used_are_asked_for_soon_and_then_ever_more_rarely() {
+        let (mut wanted, bob) = (Wanted::default(), UserName::parse("bob").unwrap());
+        wanted.want(bob);
+        let pauses: Vec<u64> = (0..6).map(|_| wanted.pause(bob).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 15, 15]);
+        wanted.done(&bob);
+        assert!(wanted.pauses.is_empty());
+        assert_eq!(wanted.pause(bob), UNUSABLE_AGAIN_FIRST);
     }
 }
