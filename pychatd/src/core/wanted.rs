@@ -30,7 +30,7 @@ const UNUSABLE_AGAIN_AFTER: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     by_user: BTreeMap<UserName, Asking>,
-    /// The last pause after unusable keys, for those among them whose keys were.
+    /// The last pause after unusable keys, for those of `by_user` whose keys were.
     pauses: BTreeMap<UserName, Duration>,
     /// Some are known on disk only.
     more: bool,

@@ -304,6 +304,7 @@ impl Endpoint {
             };
             self.events.push_back(event);
         }
+        // As in `poll_event`.
         self.happened.clear();
         self.mark_ready(slot);
     }

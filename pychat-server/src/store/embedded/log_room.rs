@@ -1,5 +1,6 @@
 //! Room in the write-ahead log, made before it is needed: a commit then changes bytes that the file has, and its sync
-//! need not write how long the file is and where the new bytes lie. That is half of what a small commit's sync costs.
+//! need not write how long the file is and where the new bytes lie. That was a third of what a small commit's sync cost the
+//! processor, and a quarter of its time (docs/PERFORMANCE.md, "Syncs").
 
 use std::{
     fs::{File, OpenOptions},

@@ -110,7 +110,7 @@ impl Embedded {
 
     fn run(&mut self, batch: &[Command]) -> rusqlite::Result<Vec<Answer>> {
         // Users whom the batch is the first to name are read within its transaction: each by itself would lock and unlock
-        // the file. Trims alone change memory only.
+        // the file. Trims alone write nothing.
         let changes = batch.iter().any(|command| !matches!(command, Command::Trim { .. }));
         let transaction = changes.then(|| write::begin(&self.connection)).transpose()?;
         let mut run = Run {
